@@ -54,7 +54,7 @@ def test_open_of_a_path_that_climbs_is_refused(tree: Beneath, path: str) -> None
         tree.open(path)
 
 
-@pytest.mark.parametrize("target", ["../secret", "/etc/passwd", "../../secret"])
+@pytest.mark.parametrize("target", ["../../secret", "/etc/passwd", "../../root/a/f"])
 def test_open_through_a_link_that_leaves_is_refused(tree: Beneath, target: str) -> None:
     """A link, as last name or on the way, cannot lead outside."""
     link(tree, "a/link", target)

@@ -2,7 +2,8 @@
 
 Paths are relative and separated by "/"; "" is the root itself. Empty components are ignored; "..", "." and NUL raise
 `Escapes`, as does a symbolic link that leads outside. Everything else is the operating system's own OSError. Opening
-never waits (a FIFO that a task left there blocks nobody). Names that are no UTF-8 come back with surrogates, as from `os`.
+never waits (a FIFO that a task left there blocks nobody). Names that are no UTF-8 come back with surrogates, as from
+`os`.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ class Beneath:
             return os.listdir(directory)
 
     def walk(self, path: str = "") -> Iterator[Entry]:
-        """Every file and directory below `path`, parents first, by name; `name` is the path below it. Follows no link."""
+        """Every file and directory below `path`, by name, parents first; `name` is the path below. Follows no link."""
         waiting = _sorted(self.scan(path))
         while waiting:
             entry = waiting.pop()
