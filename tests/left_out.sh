@@ -1,0 +1,11 @@
+#!/bin/sh
+# Says before a test run what it leaves out and why. With CI set nothing may be left out.
+left_out=0
+say() { printf '*** LEFT OUT: %s\n' "$1"; left_out=1; }
+
+[ "$(id -u)" = 0 ] || say "tests that run tasks as an unprivileged user: they need root (sudo make test)."
+[ "$left_out" = 0 ] || [ -z "$CI" ] || { echo "CI is set, so nothing may be left out."; exit 1; }
+
+# Public checkouts do not have it, so it is never an error.
+[ -n "$LINARITE_SPECS" ] || say "comparisons with the specifications: LINARITE_SPECS names no folder of them."
+exit 0
