@@ -1,0 +1,134 @@
+"""The engine at work: units of work on the store, their effects on the nodes, and the loop that schedules.
+
+This is the only part of the engine that waits (on a signal or a deadline); its rules are in the modules beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from linarite.engine import housekeeping, runs
+from linarite.engine.launching import NodeReport, Nodes, Report, RunStarted
+from linarite.engine.ledger import Effects, Environment, Ledger
+from linarite.engine.ports import Clock, Store, Transaction
+from linarite.engine.scheduling import schedule, schedule_all
+
+T = TypeVar("T")
+
+
+class Engine:
+    """One engine under all faces."""
+
+    def __init__(
+        self, store: Store, nodes: Nodes, clock: Clock, make_id: Callable[[str], str], environment: Environment,
+        retention: housekeeping.Retention,
+    ) -> None:  # fmt: skip
+        """`make_id` makes names (of nodes), `environment` the service's variables of a task."""
+        self.store, self.nodes, self.clock = store, nodes, clock
+        self._make_id, self._environment, self._retention = make_id, environment, retention
+        self._wake = asyncio.Event()
+        self._tend = True
+        self._order = asyncio.Lock()
+        self._awaited: set[str] = set()
+        self._loop: asyncio.Task[None] | None = None
+
+    # What the faces call.
+
+    async def do(self, operation: Callable[..., T], *args: Any, who: str = "", **options: Any) -> T:  # noqa: ANN401
+        """Run `operation(ledger, *args, **options)` as one unit: on disk when this returns. Refusals are raised."""
+        return await self._unit(lambda u: operation(u, *args, **options), who)
+
+    async def ask(self, question: Callable[[Transaction], T]) -> T:
+        """Read on a consistent view."""
+        return await self.store.read(question)
+
+    # Its life.
+
+    async def start(self) -> None:
+        """Take up the work where it was left: the nodes repeat their reports, what should run is launched."""
+        await self.nodes.start(self)
+        await self.do(runs.resume, self._environment, who="restart")
+        self._loop = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Stop scheduling; what runs goes on running."""
+        if self._loop is not None:
+            self._loop.cancel()
+            await asyncio.gather(self._loop, return_exceptions=True)
+        await self.nodes.stop()
+
+    # What the nodes call.
+
+    async def on_reports(self, reports: Sequence[Report]) -> None:
+        """Commit what the runs report and start what can start in their place, in one unit."""
+        news = [report for report in reports if not isinstance(report, RunStarted) or report.run in self._awaited]
+        self._awaited.difference_update(report.run for report in news)
+        if news:
+            await self._unit(lambda u: self._take(u, news), "node")
+
+    def _take(self, u: Ledger, reports: Sequence[Report]) -> None:
+        runs.take(u, reports)
+        for key in sorted(u.effects.pools):
+            pool = u.tx.pools.by_key(key)
+            if pool is not None:
+                schedule(u, pool, self._environment)
+
+    async def on_node_reports(self, reports: Sequence[NodeReport]) -> None:
+        """Commit what became of the nodes."""
+        await self.do(runs.take_nodes, reports, who="node")
+
+    # Inside.
+
+    async def _unit(self, operation: Callable[[Ledger], T], who: str) -> T:
+        def work(tx: Transaction) -> tuple[T, Effects]:
+            unit = Ledger(tx, self.clock.now(), who, self._make_id)
+            result = operation(unit)
+            unit.flush()
+            return result, unit.effects
+
+        result, effects = await self.store.write(work)
+        await self._carry_out(effects)
+        return result
+
+    async def _carry_out(self, effects: Effects) -> None:
+        """Tell the nodes, in the order of the commits. Ends go first, removals before launches into the same place."""
+        self._tend = self._tend or effects.tend
+        if effects.wake or effects.tend:
+            self._wake.set()
+        if effects.quiet:
+            return
+        self._awaited.update(launch.run for launch in effects.launch if launch.fetches)
+        async with self._order:
+            await self._tell(effects)
+
+    async def _tell(self, effects: Effects) -> None:
+        if effects.provision:
+            await self.nodes.provision(effects.provision)
+        for grace in sorted({grace for _, _, grace in effects.end}):
+            await self.nodes.end([(node, run) for node, run, wait in effects.end if wait == grace], grace)
+        for node, directory in effects.remove:
+            await self.nodes.remove_directory(node, directory)
+        if effects.launch:
+            await self.nodes.launch(effects.launch)
+        if effects.release:
+            await self.nodes.release(effects.release)
+
+    async def _run(self) -> None:
+        """Pass whenever something changed, or when the next deadline has come."""
+        while True:
+            moment = await self.ask(housekeeping.next_moment(self.clock.now()))
+            if not self._tend:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), max(0.0, (moment - self.clock.now()) / 1_000_000))
+            self._wake.clear()
+            tend = self._tend or moment <= self.clock.now()
+            self._tend = False
+            await self._unit(lambda u, tend=tend: self._pass(u, tend=tend), "scheduler")  # type: ignore[misc]
+
+    def _pass(self, u: Ledger, *, tend: bool) -> None:
+        if tend:
+            housekeeping.tend(u, self._retention)
+        schedule_all(u, self._environment)

@@ -1,0 +1,163 @@
+"""How tasks and their jobs come to an end together: results, dependents, exit options, jobs that settle.
+
+A task's end moves its job (counters, exit options, all tasks complete), a job's end ends its tasks: one room for both.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from linarite.engine import exits, layout
+from linarite.engine.ledger import BUSY, Ledger, node_ref
+from linarite.engine.model import (
+    Ending,
+    Failure,
+    FailureCategory,
+    Job,
+    JobAction,
+    JobState,
+    Named,
+    OnAllTasksComplete,
+    OnRunning,
+    OnTaskFailure,
+    Task,
+    TaskResult,
+    TaskState,
+)  # fmt: skip
+
+GRACE = 5.0
+
+
+def complete(
+    u: Ledger, task: Task, *, code: int | None = None, failure: Failure | None = None, before_start: bool = False,
+    at: int | None = None, success: bool | None = None,
+) -> Task:  # fmt: skip
+    """Complete a task: its result, its dependents, its job. A failure given wins over the exit code."""
+    well = success if success is not None else failure is None and code is not None and exits.succeeds(task.spec, code)
+    chosen = exits.options(task.spec.exit_conditions, code, before_start=before_start)
+    satisfied = exits.satisfies(chosen, success=well)
+    retention = task.spec.retention
+    ended = at or u.now
+    new = replace(
+        task, state=TaskState.COMPLETED, state_at=ended, previous_state=task.state, previous_state_at=task.state_at,
+        queued=False, exit_code=code, failure=failure or (None if well else exit_failure(code)), satisfied=satisfied,
+        result=TaskResult.SUCCESS if well else TaskResult.FAILURE, ended_at=ended, ending=None, deadline=None,
+        cleanup_at=None if retention is None or task.started_at is None else ended + retention,
+    )  # fmt: skip
+    released = _release_dependents(u, task) if satisfied and not task.satisfied else []
+    new = u.put_task(task, new, new.failure.code if new.failure else "")
+    for waiting in released:
+        if waiting.state is TaskState.ACTIVE and not waiting.queued:
+            u.put_task(waiting, replace(waiting, queued=True))
+    job = u.job(task.job_key)
+    u.effects.wake |= task.node_key is None
+    if job.spec.on_task_failure is OnTaskFailure.EXIT_OPTIONS:
+        act(u, job, exits.job_action(chosen, success=well))
+    settle(u, u.job(task.job_key))
+    return new
+
+
+def _release_dependents(u: Ledger, task: Task) -> list[Task]:
+    if not u.job(task.job_key).spec.uses_dependencies:
+        return []
+    counts = u.tx.tasks.dependents(task.job_key, [task.spec.id])
+    return [u.task(waiting) for waiting in u.tx.tasks.wait_less(counts)] if counts else []
+
+
+def exit_failure(code: int | None) -> Failure:
+    """The failure of a process that exited with a code that is no success."""
+    return Failure(
+        category=FailureCategory.USER, code="exit-code",
+        message="The task exited with an exit code representing a failure",
+        details=(Named("ExitCode", str(code)),),
+    )  # fmt: skip
+
+
+def ended_failure(ending: Ending, reason: str | None) -> Failure:
+    """The failure of a task that was ended by somebody or by its time limit."""
+    if ending is Ending.TIMEOUT:
+        text = "The task ran longer than its maximum wall clock time."
+        return Failure(category=FailureCategory.SERVER, code="ended-timeout", message=text)
+    text = reason or "The task was ended by user request."
+    return Failure(category=FailureCategory.USER, code="ended", message=text)
+
+
+def end_task(u: Ledger, task: Task, ending: Ending, reason: str | None = None, grace: float = GRACE) -> Task:
+    """End an active task at once, ask a running one to end; its end comes as a report."""
+    task = u.task(task)
+    if task.state not in BUSY:
+        if ending is Ending.FINISHED:
+            return complete(u, replace(task, ending_reason=reason), success=True)
+        return complete(u, replace(task, ending_reason=reason), failure=ended_failure(ending, reason))
+    if task.ending is not None and ending is Ending.REQUEUED:
+        return task
+    new = u.put_task(task, replace(task, ending=ending, ending_reason=reason))
+    u.end(new, grace)
+    return new
+
+
+def reset(u: Ledger, task: Task, **changes: object) -> Task:
+    """Bring a task back to active: what its last try left is cleared, its files stay until the next try."""
+    return replace(
+        task, state=TaskState.ACTIVE, state_at=u.now, previous_state=task.state, previous_state_at=task.state_at,
+        queued=task.waiting == 0, started_at=None, ended_at=None, exit_code=None, result=None, failure=None,
+        ending=None, ending_reason=None, node_key=None, node=None, pool=None, deadline=None, cleanup_at=None, usage=None,
+        **changes,
+    )  # fmt: skip
+
+
+def remove(u: Ledger, job: Job, task: Task) -> None:
+    """Take out a task that does not run, and its directory."""
+    node = u.node(task.node_key) if task.node_key is not None else None
+    if node is not None:
+        u.effects.remove.append((node_ref(node), layout.task_directory(job.spec.id, task.spec.id)))
+    u.delete_task(task)
+
+
+def end_job(u: Ledger, job: Job, reason: str, ending: Ending = Ending.TERMINATED, grace: float = GRACE) -> Job:
+    """Bring a job to its end: terminating until its last run has ended."""
+    job = u.move_job(replace(job, terminate_reason=reason), JobState.TERMINATING, reason)
+    end_running(u, job, ending, grace)
+    return settle(u, u.job(job.key))
+
+
+def end_running(u: Ledger, job: Job, ending: Ending, grace: float = GRACE) -> None:
+    """End every run of a job."""
+    if job.counts.running:
+        for task in u.tx.tasks.running_of_job(job.key):
+            current = u.task(task)
+            if current.state in BUSY:
+                end_task(u, current, ending, None, grace)
+
+
+def hold_job(u: Ledger, job: Job, on_running: OnRunning, why: str) -> Job:
+    """Bring a job to rest."""
+    job = u.move_job(replace(job, on_running=on_running), JobState.DISABLING, why)
+    if on_running is OnRunning.REQUEUE:
+        end_running(u, job, Ending.REQUEUED)
+    if on_running is OnRunning.TERMINATE:
+        end_running(u, job, Ending.TERMINATED)
+    return settle(u, u.job(job.key))
+
+
+def act(u: Ledger, job: Job, action: JobAction) -> None:
+    """Do what a task's exit options ask of its job."""
+    if job.state is not JobState.ACTIVE:
+        return
+    if action is JobAction.DISABLE:
+        hold_job(u, job, OnRunning.REQUEUE, "TaskFailed")
+    if action is JobAction.TERMINATE:
+        end_job(u, job, "TaskFailed")
+
+
+def settle(u: Ledger, job: Job) -> Job:
+    """Bring a job forward as far as its counters allow: disabled, completed, or ended because all tasks are."""
+    running, active = job.counts.running, job.counts.active
+    if job.state is JobState.DISABLING and not running:
+        return u.move_job(job, JobState.DISABLED)
+    if job.state is JobState.TERMINATING and not running:
+        return u.move_job(replace(job, ended_at=u.now, deadline=None), JobState.COMPLETED, job.terminate_reason or "")
+    all_done = job.spec.on_all_tasks_complete is OnAllTasksComplete.TERMINATE and not running and not active
+    if job.state is JobState.ACTIVE and all_done:
+        return end_job(u, job, "AllTasksComplete")
+    return job

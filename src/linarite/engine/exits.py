@@ -1,0 +1,42 @@
+"""What a task's way of ending means: success or not, what its job does, whether its dependents may run.
+
+Source: Add a task, exitConditions. A code wins over a range, both over the particular errors, those over the default.
+"""
+
+from __future__ import annotations
+
+from linarite.engine.model import DependencyAction, ExitConditions, ExitOptions, JobAction, TaskSpec
+
+NOTHING = ExitOptions()
+
+
+def succeeds(spec: TaskSpec, code: int) -> bool:
+    """Tell whether an exit code is a success: 0, or one of the spec's own valid codes."""
+    if spec.valid_exit_codes is None:
+        return code == 0
+    return any(first <= code <= last for first, last in spec.valid_exit_codes)
+
+
+def options(conditions: ExitConditions | None, code: int | None, *, before_start: bool) -> ExitOptions:
+    """The exit options that fit; `code` None: there was none; `before_start`: an error before the command ran."""
+    if conditions is None:
+        return NOTHING
+    if code is not None:
+        for entry in (*conditions.codes, *conditions.ranges):
+            if entry.start <= code <= entry.end:
+                return entry.options
+    if before_start and conditions.pre_processing_error is not None:
+        return conditions.pre_processing_error
+    well = code == 0 and not before_start
+    return NOTHING if well or conditions.default is None else conditions.default
+
+
+def job_action(chosen: ExitOptions, *, success: bool) -> JobAction:
+    """The action on the job: none after a success, terminate after anything else, unless the options say."""
+    return chosen.job_action or (JobAction.NONE if success else JobAction.TERMINATE)
+
+
+def satisfies(chosen: ExitOptions, *, success: bool) -> bool:
+    """Tell whether dependents may run: after a success, unless the options say."""
+    action = chosen.dependency_action or (DependencyAction.SATISFY if success else DependencyAction.BLOCK)
+    return action is DependencyAction.SATISFY

@@ -1,0 +1,41 @@
+"""Finding a record by the ids that a user knows it by; NotFound names what is missing."""
+
+from __future__ import annotations
+
+from linarite.engine.errors import NotFound
+from linarite.engine.model import Ending, Job, Node, Pool, Task
+from linarite.engine.ports import Transaction
+
+
+def find_pool(tx: Transaction, account: str, pool: str) -> Pool:
+    """The pool by its id."""
+    found = tx.pools.get(account, pool)
+    if found is None:
+        raise NotFound("pool", pool)
+    return found
+
+
+def find_node(tx: Transaction, account: str, pool: str, node: str) -> tuple[Pool, Node]:
+    """The pool and its node."""
+    home = find_pool(tx, account, pool)
+    found = tx.nodes.get(home.key, node)
+    if found is None:
+        raise NotFound("node", node)
+    return home, found
+
+
+def find_job(tx: Transaction, account: str, job: str) -> Job:
+    """The job by its id."""
+    found = tx.jobs.get(account, job)
+    if found is None:
+        raise NotFound("job", job)
+    return found
+
+
+def find_task(tx: Transaction, account: str, job: str, task: str) -> tuple[Job, Task]:
+    """The job and its task."""
+    home = find_job(tx, account, job)
+    found = tx.tasks.get(home.key, task)
+    if found is None or found.ending is Ending.DELETED:
+        raise NotFound("task", task)
+    return home, found

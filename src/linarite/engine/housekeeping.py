@@ -1,0 +1,69 @@
+"""What time brings: deadlines, pools that come to rest, deleted jobs that go, old files and old records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+from msgspec.structs import replace
+
+from linarite.engine import layout, runs
+from linarite.engine.endings import end_job
+from linarite.engine.jobs import purge
+from linarite.engine.ledger import Ledger, node_ref
+from linarite.engine.model import JobState, NodeState, PoolState
+from linarite.engine.pools import settle_pool
+from linarite.engine.ports import Transaction
+
+HOUR = 3_600_000_000
+
+
+class Retention(msgspec.Struct, frozen=True, kw_only=True):
+    """How long history is kept, in microseconds; None is for ever."""
+
+    events: int | None = None
+    finished_jobs: int | None = None
+
+
+def next_moment(now: int) -> Callable[[Transaction], int]:
+    """The question when the next pass is due, even if nothing happens."""
+
+    def ask(tx: Transaction) -> int:
+        moments = [moment for moment in (tx.jobs.next_moment(now), tx.tasks.next_moment()) if moment is not None]
+        return min([*moments, now + HOUR])
+
+    return ask
+
+
+def tend(u: Ledger, retention: Retention) -> None:
+    """One pass. Each part does a bounded piece of work and is called again when more is left."""
+    runs.expire(u)
+    for job in u.tx.jobs.due(u.now):
+        end_job(u, replace(u.known(job), deadline=None), "MaxWallClockTimeExpiry")
+    for job in u.tx.jobs.in_states([JobState.DELETING.value]):
+        purge(u, u.known(job))
+    _settle_pools(u)
+    _clean(u)
+    _prune(u, retention)
+
+
+def _settle_pools(u: Ledger) -> None:
+    for pool in u.tx.pools.all():
+        leaving = any(node.state is NodeState.LEAVING for node in u.nodes_of(pool))
+        if leaving or pool.state is PoolState.DELETING:
+            settle_pool(u, pool)
+
+
+def _clean(u: Ledger) -> None:
+    for task in u.tx.tasks.to_clean(u.now, 100):
+        node = u.node(task.node_key) if task.node_key is not None else None
+        if node is not None:
+            job = u.job(task.job_key)
+            u.effects.remove.append((node_ref(node), layout.task_directory(job.spec.id, task.spec.id)))
+        u.put_task(task, replace(task, cleanup_at=None))
+
+
+def _prune(u: Ledger, retention: Retention) -> None:
+    u.tx.documents.prune(u.now)
+    if retention.events is not None:
+        u.tx.events.prune(u.now - retention.events, 1000)

@@ -1,0 +1,167 @@
+"""What the engine says to nodes and what it hears back: the seam to where command lines run.
+
+Plain data. A *run* is one try of one task; its name is unique for ever, so that asking twice starts once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from typing import Protocol
+
+import msgspec
+
+
+class Fetch(msgspec.Struct, frozen=True, kw_only=True):
+    """A file to bring before the command line starts: http(s) `url` to `path` below the working directory."""
+
+    url: str
+    path: str
+    mode: int | None = None
+
+
+class NodeRef(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a node is: `account`, `pool` and `node` ids; `key` is the node's record number."""
+
+    account: str
+    pool: str
+    node: str
+    key: int
+
+
+class Launch(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of a command line on a node.
+
+    `directory` is the task's directory relative to the node's root (`workitems/<job>/job-1/<task>`): `wd/`,
+    `stdout.txt` and `stderr.txt` stand in it, unless `stdout` / `stderr` name other paths (relative to the working directory).
+    Variables that name folders are added by the host. `shell` runs the line by /bin/sh -c, else it is split like argv.
+    `elevated` runs with the server's privileges (only when settings allow it).
+    """
+
+    run: str
+    node: NodeRef
+    directory: str
+    command: str
+    shell: bool = False
+    elevated: bool = False
+    environment: dict[str, str] = {}
+    fetches: tuple[Fetch, ...] = ()
+    stdin: str | None = None
+    stdout: str | None = None
+    stderr: str | None = None
+    working_directory: str | None = None
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run used: CPU seconds and block operations, from the operating system's accounts."""
+
+    user_seconds: float = 0.0
+    kernel_seconds: float = 0.0
+    read_operations: int = 0
+    write_operations: int = 0
+    peak_bytes: int = 0
+
+
+class RunStarted(msgspec.Struct, frozen=True, kw_only=True, tag="started"):
+    """The process of `run` exists since `at` (microseconds since the epoch, UTC)."""
+
+    run: str
+    at: int
+
+
+class RunExited(msgspec.Struct, frozen=True, kw_only=True, tag="exited"):
+    """The process ended. `code` is its exit code; 128 + N when signal N ended it, as a shell tells it."""
+
+    run: str
+    code: int
+    started_at: int
+    at: int
+    usage: Usage = Usage()
+
+
+class RunFailed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
+    """The command line never ran: `code` is one of the engine's words (command-not-found, file-not-found, ...).
+
+    Codes: `command-not-found`, `command-invalid`, `fetch-not-found`, `fetch-refused`, `fetch-failed`, `fetch-path`,
+    `disk-full`, `not-allowed`, `ended` (asked to end before it started), `failed`. `user` tells whose fault it is.
+    """
+
+    run: str
+    code: str
+    message: str
+    at: int
+    user: bool = True
+    details: dict[str, str] = {}
+
+
+class RunLost(msgspec.Struct, frozen=True, kw_only=True, tag="lost"):
+    """The host that held the run died; what was left of its processes has been ended. The exit code is not known."""
+
+    run: str
+    at: int
+
+
+Report = RunStarted | RunExited | RunFailed | RunLost
+
+
+class NodeReady(msgspec.Struct, frozen=True, kw_only=True):
+    """The node's folders are there and its host answers."""
+
+    node: NodeRef
+
+
+class NodeUnusable(msgspec.Struct, frozen=True, kw_only=True):
+    """The node cannot be made or kept: `message` says why."""
+
+    node: NodeRef
+    message: str
+
+
+NodeReport = NodeReady | NodeUnusable
+
+
+class Listener(Protocol):
+    """Who hears the nodes' reports. A report is repeated after a restart until it was acknowledged."""
+
+    def on_reports(self, reports: Sequence[Report]) -> Awaitable[None]:
+        """Commit what the reports tell; when this returns, every exited, failed or lost run in it may be forgotten."""
+        ...
+
+    def on_node_reports(self, reports: Sequence[NodeReport]) -> Awaitable[None]:
+        """Commit what became of the nodes."""
+        ...
+
+
+class Nodes(Protocol):
+    """Where command lines run. Implemented by `nodes.local` (this machine) and later by Slurm."""
+
+    async def start(self, listener: Listener) -> None:
+        """Connect, and repeat every report that was never acknowledged."""
+        ...
+
+    async def provision(self, nodes: Sequence[NodeRef]) -> None:
+        """Make the nodes (idempotent); answers come as node reports."""
+        ...
+
+    async def release(self, nodes: Sequence[NodeRef]) -> None:
+        """Remove the nodes and their files, in the background. Their runs have ended before."""
+        ...
+
+    async def launch(self, launches: Sequence[Launch]) -> None:
+        """Start each run once, whatever happens: a run that is known is not started again."""
+        ...
+
+    async def end(self, runs: Sequence[tuple[NodeRef, str]], grace: float) -> None:
+        """End the process groups: SIGTERM, after `grace` seconds SIGKILL (0: at once). Answers come as reports."""
+        ...
+
+    async def remove_directory(self, node: NodeRef, directory: str) -> None:
+        """Remove a task's directory in the background, a few files at a time."""
+        ...
+
+    def root(self, node: NodeRef) -> str:
+        """The folder on this machine that holds the node's files."""
+        ...
+
+    async def stop(self) -> None:
+        """Let go without ending any run."""
+        ...

@@ -1,0 +1,14 @@
+"""Where a task's files stand below its node's root. Source: Batch NOTES section 9 (files and directories on a node)."""
+
+from __future__ import annotations
+
+
+def job_directory(job: str) -> str:
+    """`workitems/<job>/job-1`; a job of a schedule (`<schedule>:job-<n>`) stands below the schedule."""
+    schedule, _, number = job.partition(":")
+    return f"workitems/{schedule}/{number or 'job-1'}"
+
+
+def task_directory(job: str, task: str) -> str:
+    """The task's own directory: holds stdout.txt, stderr.txt and wd/."""
+    return f"{job_directory(job)}/{task}"

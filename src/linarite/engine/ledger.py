@@ -1,0 +1,255 @@
+"""One unit of the engine's work: what it read, what it changed, what shall happen once that is on disk.
+
+Every change of a record goes through here, so that counters, events and wake-ups follow from the change itself and
+cannot be forgotten. Writes are gathered and made in batches by `flush`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from linarite.engine.launching import Launch, NodeRef
+from linarite.engine.model import (
+    Counts,
+    Event,
+    Job,
+    JobState,
+    Node,
+    NodeState,
+    Pool,
+    PoolState,
+    Task,
+    TaskResult,
+    TaskState,
+)  # fmt: skip
+from linarite.engine.ports import Transaction
+
+BUSY = (TaskState.PREPARING, TaskState.RUNNING)
+
+
+class Environment(Protocol):
+    """Makes the variables that the service gives a task, beside the user's own."""
+
+    def __call__(self, job: Job, task: Task, node: Node) -> dict[str, str]:
+        """Names to values."""
+        ...
+
+
+class Effects:
+    """What the nodes shall do once the unit is committed. All of it may be repeated without harm."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self.provision: list[NodeRef] = []
+        self.release: list[NodeRef] = []
+        self.launch: list[Launch] = []
+        self.end: list[tuple[NodeRef, str, float]] = []
+        self.remove: list[tuple[NodeRef, str]] = []
+        self.pools: set[int] = set()
+        self.wake = False
+        self.tend = False
+
+    @property
+    def quiet(self) -> bool:
+        """Tell whether the nodes have nothing to hear."""
+        return not (self.provision or self.release or self.launch or self.end or self.remove)
+
+
+def node_ref(node: Node) -> NodeRef:
+    """Where a node is, for the nodes' seam."""
+    return NodeRef(account=node.account, pool=node.pool, node=node.id, key=node.key)
+
+
+def run_name(task: Task) -> str:
+    """The run that the task is in: its number and the number of the try. Unique for ever."""
+    return f"{task.key}.{task.attempt}"
+
+
+def bucket(task: Task) -> str:
+    """The counter of its job that a task is counted in."""
+    if task.state is TaskState.COMPLETED:
+        return "succeeded" if task.result is TaskResult.SUCCESS else "failed"
+    return "running" if task.state in BUSY else "active"
+
+
+def count(counts: Counts, task: Task, by: int) -> None:
+    """Add the task to its counter, or take it away."""
+    name, slots = bucket(task), task.spec.required_slots * by
+    setattr(counts, name, getattr(counts, name) + by)
+    setattr(counts, f"{name}_slots", getattr(counts, f"{name}_slots") + slots)
+
+
+class Ledger:
+    """A unit of work over one transaction, at one moment, by one person or part."""
+
+    def __init__(self, tx: Transaction, now: int, who: str, make_id: Callable[[str], str]) -> None:
+        """`make_id` makes names that the engine may not invent itself: of nodes and of pools made for a job."""
+        self.tx, self.now, self.who, self.make_id = tx, now, who, make_id
+        self.effects = Effects()
+        self._jobs: dict[int, Job] = {}
+        self._nodes: dict[int, Node] = {}
+        self._tasks: dict[int, Task] = {}
+        self._changed_jobs: set[int] = set()
+        self._changed_nodes: set[int] = set()
+        self._rewritten: set[int] = set()
+        self._events: list[Event] = []
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    def job(self, key: int) -> Job:
+        """The job as this unit has it."""
+        if key not in self._jobs:
+            job = self.tx.jobs.by_key(key)
+            assert job is not None, "a task's job is there as long as the task is"
+            self._jobs[key] = job
+        return self._jobs[key]
+
+    def node(self, key: int) -> Node | None:
+        """The node as this unit has it, None when it is gone."""
+        if key not in self._nodes:
+            node = self.tx.nodes.by_key(key)
+            if node is None:
+                return None
+            self._nodes[key] = node
+        return self._nodes[key]
+
+    def nodes_of(self, pool: Pool) -> list[Node]:
+        """The nodes of a pool as this unit has them."""
+        return [self._nodes.setdefault(node.key, node) for node in self.tx.nodes.of_pool(pool.key)]
+
+    def known(self, job: Job) -> Job:
+        """The same job as this unit already has it, else the given one."""
+        return self._jobs.setdefault(job.key, job)
+
+    def task(self, task: Task) -> Task:
+        """The same task as this unit has changed it, else the given one."""
+        return self._tasks.get(task.key, task)
+
+    # -- changing ----------------------------------------------------------------------------------------------------
+
+    def event(self, account: str, kind: str, key: int, what: str, why: str = "", number: int = 0) -> None:
+        """Write one row of history."""
+        self._events.append(
+            Event(account=account, kind=kind, key=key, at=self.now, what=what, who=self.who, why=why, number=number)
+        )
+
+    def add_tasks(self, job: Job, tasks: list[Task]) -> None:
+        """Store new tasks of a job and count them."""
+        self.tx.tasks.insert(tasks)
+        for task in tasks:
+            count(job.counts, task, 1)
+            job.queued += task.queued
+            self.event(task.account, "task", task.key, "created")
+        self.put_job(job)
+        self.effects.wake = True
+
+    def put_task(self, old: Task, new: Task, why: str = "", *, rewrite: bool = False) -> Task:
+        """Change a task: counters of its job and of its node follow, an event is written when its state changed."""
+        job = self.job(new.job_key)
+        if bucket(old) != bucket(new):
+            count(job.counts, old, -1)
+            count(job.counts, new, 1)
+        job.queued += new.queued - old.queued
+        self._changed_jobs.add(job.key)
+        self._on_node(old, -1)
+        self._on_node(new, 1)
+        if old.state is not new.state:
+            self.event(new.account, "task", new.key, new.state.value, why, new.attempt)
+        self._tasks[new.key] = new
+        if rewrite:
+            self._rewritten.add(new.key)
+        return new
+
+    def _on_node(self, task: Task, by: int) -> None:
+        if task.node_key is None or task.state not in BUSY:
+            return
+        node = self.node(task.node_key)
+        if node is None:
+            return
+        self._changed_nodes.add(node.key)
+        node.running_tasks += by
+        node.running_slots += by * task.spec.required_slots
+        if node.state in {NodeState.IDLE, NodeState.RUNNING}:
+            node.state = NodeState.RUNNING if node.running_tasks else NodeState.IDLE
+        self.effects.pools.add(node.pool_key)
+
+    def delete_task(self, task: Task) -> None:
+        """Take a task out: its counters go with it."""
+        job = self.job(task.job_key)
+        count(job.counts, task, -1)
+        job.queued -= task.queued
+        self._changed_jobs.add(job.key)
+        self._on_node(task, -1)
+        self.event(task.account, "task", task.key, "deleted")
+        self._tasks.pop(task.key, None)
+        self.tx.tasks.delete([task.key])
+
+    def put_job(self, job: Job) -> Job:
+        """Keep a changed job; it is written at the end."""
+        self._jobs[job.key] = job
+        self._changed_jobs.add(job.key)
+        return job
+
+    def move_job(self, job: Job, state: JobState, why: str = "") -> Job:
+        """Bring a job into another state."""
+        if job.state is state:
+            return self.put_job(job)
+        self.event(job.account, "job", job.key, state.value, why)
+        self.effects.wake = True
+        return self.put_job(
+            replace(job, state=state, state_at=self.now, previous_state=job.state, previous_state_at=job.state_at)
+        )
+
+    def drop_job(self, job: Job) -> None:
+        """Forget a job that is gone."""
+        self._jobs.pop(job.key, None)
+        self.tx.jobs.delete(job.key)
+        self.event(job.account, "job", job.key, "deleted")
+
+    def put_node(self, node: Node) -> Node:
+        """Keep a changed node; it is written at the end."""
+        self._nodes[node.key] = node
+        self._changed_nodes.add(node.key)
+        return node
+
+    def move_node(self, node: Node, state: NodeState, why: str = "") -> Node:
+        """Bring a node into another state."""
+        self.event(node.account, "node", node.key, state.value, why)
+        self.effects.wake = True
+        return self.put_node(replace(node, state=state, state_at=self.now))
+
+    def drop_node(self, node: Node) -> None:
+        """Forget a node and let its files go."""
+        self._nodes.pop(node.key, None)
+        self.tx.nodes.delete([node.key])
+        self.event(node.account, "node", node.key, "removed")
+        self.effects.release.append(node_ref(node))
+
+    def move_pool(self, pool: Pool, state: PoolState) -> Pool:
+        """Bring a pool into another state."""
+        self.event(pool.account, "pool", pool.key, state.value)
+        return replace(pool, state=state, state_at=self.now)
+
+    def end(self, task: Task, grace: float) -> None:
+        """Have the task's run ended once this unit is on disk."""
+        node = self.node(task.node_key) if task.node_key is not None else None
+        if node is not None:
+            self.effects.end.append((node_ref(node), run_name(task), grace))
+
+    def flush(self) -> None:
+        """Write all that was gathered. Called once, at the end of the unit."""
+        if self._tasks:
+            self.tx.tasks.update(list(self._tasks.values()))
+            rewritten = [self._tasks[key] for key in self._rewritten if key in self._tasks]
+            if rewritten:
+                self.tx.tasks.rewrite(rewritten)
+        for key in self._changed_jobs & self._jobs.keys():
+            self.tx.jobs.update(self._jobs[key])
+        nodes = [self._nodes[key] for key in self._changed_nodes if key in self._nodes]
+        if nodes:
+            self.tx.nodes.update(nodes)
+        if self._events:
+            self.tx.events.add(self._events)

@@ -1,0 +1,427 @@
+"""What a batch system holds: accounts, pools, nodes, jobs and tasks, as plain records.
+
+Times are microseconds since the epoch, UTC; durations are microseconds; None is "without limit" or "not yet".
+A `...Spec` is what a user asked for; the record around it is what became of it. `facts` keeps what one face alone
+knows, by the face's name: the other faces neither see nor erase it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+SECOND = 1_000_000
+MINUTE = 60 * SECOND
+DAY = 24 * 60 * MINUTE
+
+Facts = dict[str, dict[str, Any]]
+
+
+class Role(StrEnum):
+    """What a caller may do."""
+
+    READ = "read"
+    WRITE = "write"
+    ADMIN = "admin"
+
+
+class PoolState(StrEnum):
+    """A pool is active until it is being deleted."""
+
+    ACTIVE = "active"
+    DELETING = "deleting"
+
+
+class AllocationState(StrEnum):
+    """Whether the number of nodes is moving."""
+
+    STEADY = "steady"
+    RESIZING = "resizing"
+    STOPPING = "stopping"
+
+
+class NodeState(StrEnum):
+    """The life of a node."""
+
+    CREATING = "creating"
+    STARTING = "starting"
+    IDLE = "idle"
+    RUNNING = "running"
+    OFFLINE = "offline"
+    UNUSABLE = "unusable"
+    START_TASK_FAILED = "starttaskfailed"
+    LEAVING = "leavingpool"
+
+
+class NodeFill(StrEnum):
+    """Where tasks go first: to the emptiest node or to the fullest."""
+
+    SPREAD = "spread"
+    PACK = "pack"
+
+
+class OnRunning(StrEnum):
+    """What becomes of running tasks when their job is disabled or their node goes."""
+
+    REQUEUE = "requeue"
+    TERMINATE = "terminate"
+    WAIT = "wait"
+
+
+class JobState(StrEnum):
+    """The life of a job. A draft takes tasks and runs none until it is submitted."""
+
+    DRAFT = "draft"
+    ACTIVE = "active"
+    DISABLING = "disabling"
+    DISABLED = "disabled"
+    ENABLING = "enabling"
+    TERMINATING = "terminating"
+    COMPLETED = "completed"
+    DELETING = "deleting"
+
+
+class OnAllTasksComplete(StrEnum):
+    """What a job does when no task is left to run."""
+
+    NO_ACTION = "noaction"
+    TERMINATE = "terminatejob"
+
+
+class OnTaskFailure(StrEnum):
+    """Whether exit options may act on the job."""
+
+    NO_ACTION = "noaction"
+    EXIT_OPTIONS = "performexitoptionsjobaction"
+
+
+class TaskState(StrEnum):
+    """The life of a task. A task whose dependencies are not satisfied is active and not queued."""
+
+    ACTIVE = "active"
+    PREPARING = "preparing"
+    RUNNING = "running"
+    COMPLETED = "completed"
+
+
+class TaskResult(StrEnum):
+    """How a completed task ended."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+
+
+class JobAction(StrEnum):
+    """What a task's end does to its job."""
+
+    NONE = "none"
+    DISABLE = "disable"
+    TERMINATE = "terminate"
+
+
+class DependencyAction(StrEnum):
+    """Whether a task's end lets its dependents run."""
+
+    SATISFY = "satisfy"
+    BLOCK = "block"
+
+
+class FailureCategory(StrEnum):
+    """Whose fault a failure is."""
+
+    USER = "usererror"
+    SERVER = "servererror"
+
+
+class Ending(StrEnum):
+    """Why a running task is being ended; kept on disk so that a restart ends it all the same."""
+
+    TERMINATED = "terminated"
+    FINISHED = "finished"
+    TIMEOUT = "timeout"
+    REQUEUED = "requeued"
+    DELETED = "deleted"
+
+
+class Named(msgspec.Struct, frozen=True):
+    """A name with a value: an environment variable, an item of metadata, a detail of a failure."""
+
+    name: str
+    value: str = ""
+
+
+class ResourceFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A file brought before the command line starts: `url` to `path` below the working directory; `mode` octal bits."""
+
+    url: str
+    path: str
+    mode: int | None = None
+
+
+class ExitOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one way of ending does; None is the default of that way (see `engine.exits`)."""
+
+    job_action: JobAction | None = None
+    dependency_action: DependencyAction | None = None
+
+
+class ExitCodes(msgspec.Struct, frozen=True, kw_only=True):
+    """Exit codes `start` to `end`, both included."""
+
+    start: int
+    end: int
+    options: ExitOptions
+
+
+class ExitConditions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Ways of ending, the most particular first: codes, ranges, errors before the start, upload errors, default."""
+
+    codes: tuple[ExitCodes, ...] = ()
+    ranges: tuple[ExitCodes, ...] = ()
+    pre_processing_error: ExitOptions | None = None
+    file_upload_error: ExitOptions | None = None
+    default: ExitOptions | None = None
+
+
+class Dependencies(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The tasks that must be satisfied first: ids, and ranges of integer ids (both ends included)."""
+
+    ids: tuple[str, ...] = ()
+    ranges: tuple[tuple[int, int], ...] = ()
+
+
+class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a user asks of a task.
+
+    `max_retries` -1 is without limit, None the job's. `valid_exit_codes` None means that 0 alone is success.
+    `not_executed` names elements that no node here executes: such a task ends at once with a failure naming them.
+    `grace` seconds are left to a process between the asking and the killing.
+    """
+
+    id: str
+    command: str
+    display_name: str | None = None
+    shell: bool = False
+    resource_files: tuple[ResourceFile, ...] = ()
+    environment: tuple[Named, ...] = ()
+    max_retries: int | None = None
+    max_wall_clock: int | None = None
+    retention: int | None = 7 * DAY
+    required_slots: int = 1
+    dependencies: Dependencies | None = None
+    exit_conditions: ExitConditions | None = None
+    valid_exit_codes: tuple[tuple[int, int], ...] | None = None
+    elevated: bool = False
+    not_executed: tuple[str, ...] = ()
+    preferred_node: str | None = None
+    stdin: str | None = None
+    stdout: str | None = None
+    stderr: str | None = None
+    working_directory: str | None = None
+
+
+class Placement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which nodes a job's tasks may use. Empty `nodes` means any; ids without regard to case."""
+
+    nodes: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
+    exclusive: bool = False
+    single_node: bool = False
+
+
+class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a user asks of a job. `max_parallel_tasks` -1: without limit; `parents`: job ids of the same account."""
+
+    id: str
+    pool: str
+    display_name: str | None = None
+    priority: int = 0
+    max_parallel_tasks: int = -1
+    max_wall_clock: int | None = None
+    max_retries: int = 0
+    uses_dependencies: bool = False
+    on_all_tasks_complete: OnAllTasksComplete = OnAllTasksComplete.NO_ACTION
+    on_task_failure: OnTaskFailure = OnTaskFailure.NO_ACTION
+    environment: tuple[Named, ...] = ()
+    metadata: tuple[Named, ...] = ()
+    not_before: int | None = None
+    parents: tuple[str, ...] = ()
+    fail_with_parents: bool = False
+    placement: Placement = Placement()
+    owner: str = ""
+
+
+class PoolSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a user asks of a pool."""
+
+    id: str
+    display_name: str | None = None
+    size: str = ""
+    target_dedicated: int = 0
+    target_low_priority: int = 0
+    slots_per_node: int = 1
+    fill: NodeFill = NodeFill.SPREAD
+    resize_timeout: int = 15 * MINUTE
+    metadata: tuple[Named, ...] = ()
+    not_executed: tuple[str, ...] = ()
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Why a task, or a pool's resize, failed. `code` is an engine word that each face translates."""
+
+    category: FailureCategory
+    code: str
+    message: str
+    details: tuple[Named, ...] = ()
+
+
+class Counts(msgspec.Struct, kw_only=True):
+    """A job's counters of tasks and of their slots. Kept with each change, never counted by scanning."""
+
+    active: int = 0
+    running: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    active_slots: int = 0
+    running_slots: int = 0
+    succeeded_slots: int = 0
+    failed_slots: int = 0
+
+
+class Account(msgspec.Struct, kw_only=True):
+    """A tenant: a Batch account and a storage account of one name. Keys are base64; both may be rotated."""
+
+    key: int
+    name: str
+    key1: str
+    key2: str
+    created_at: int
+
+
+class Pool(msgspec.Struct, kw_only=True):
+    """A pool as it is. `key` is the record's number, `spec` the targets last asked for."""
+
+    key: int = 0
+    account: str
+    spec: PoolSpec
+    created_at: int
+    modified_at: int
+    state: PoolState = PoolState.ACTIVE
+    state_at: int
+    allocation: AllocationState = AllocationState.STEADY
+    allocation_at: int
+    current_dedicated: int = 0
+    current_low_priority: int = 0
+    resize_errors: tuple[Failure, ...] = ()
+    facts: Facts = {}
+
+
+class Node(msgspec.Struct, kw_only=True):
+    """A node as it is. `alias` is its number in the account. `on_running` tells what leaving does to its tasks."""
+
+    key: int = 0
+    account: str
+    pool_key: int
+    pool: str
+    id: str
+    alias: int = 0
+    dedicated: bool = True
+    slots: int = 1
+    state: NodeState = NodeState.CREATING
+    state_at: int
+    created_at: int
+    boot_at: int
+    scheduling: bool = True
+    running_tasks: int = 0
+    running_slots: int = 0
+    total_tasks: int = 0
+    succeeded_tasks: int = 0
+    failure: Failure | None = None
+    facts: Facts = {}
+
+
+class Job(msgspec.Struct, kw_only=True):
+    """A job as it is. `alias` is its number in the account; `queued` counts tasks that could start now."""
+
+    key: int = 0
+    account: str
+    alias: int = 0
+    spec: JobSpec
+    created_at: int
+    modified_at: int
+    state: JobState = JobState.ACTIVE
+    state_at: int
+    previous_state: JobState | None = None
+    previous_state_at: int | None = None
+    submitted_at: int | None = None
+    started_at: int | None = None
+    first_task_at: int | None = None
+    ended_at: int | None = None
+    terminate_reason: str | None = None
+    on_running: OnRunning | None = None
+    then_requeue: bool = False
+    counts: Counts
+    queued: int = 0
+    next_task: int = 1
+    requeues: int = 0
+    deadline: int | None = None
+    facts: Facts = {}
+
+
+class Task(msgspec.Struct, kw_only=True):
+    """A task as it is.
+
+    `alias` is its number in its job, `account_alias` its number in the account. `attempt` counts runs ever begun;
+    `retries` the failed ones tried again, `requeues` the ones taken back through no fault of the task. `waiting` counts
+    dependencies not yet satisfied; `queued` tells that it could start now. `satisfied` tells its dependents.
+    """
+
+    key: int = 0
+    job_key: int
+    account: str
+    alias: int = 0
+    account_alias: int = 0
+    spec: TaskSpec
+    created_at: int
+    modified_at: int
+    state: TaskState = TaskState.ACTIVE
+    state_at: int
+    previous_state: TaskState | None = None
+    previous_state_at: int | None = None
+    queued: bool = False
+    waiting: int = 0
+    satisfied: bool = False
+    attempt: int = 0
+    retries: int = 0
+    requeues: int = 0
+    retried_at: int | None = None
+    requeued_at: int | None = None
+    started_at: int | None = None
+    ended_at: int | None = None
+    exit_code: int | None = None
+    result: TaskResult | None = None
+    failure: Failure | None = None
+    ending: Ending | None = None
+    ending_reason: str | None = None
+    node_key: int | None = None
+    node: str | None = None
+    pool: str | None = None
+    deadline: int | None = None
+    cleanup_at: int | None = None
+    usage: dict[str, float] | None = None
+    facts: Facts = {}
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of history: `who` did `what` to `kind` number `key` at `at`, because `why`."""
+
+    account: str
+    kind: str
+    key: int
+    at: int
+    what: str
+    who: str = ""
+    why: str = ""
+    number: int = 0

@@ -1,0 +1,179 @@
+"""Pools and their nodes: adding, resizing, deleting, and coming to rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from linarite.engine.endings import end_task
+from linarite.engine.errors import AlreadyExists, InvalidValue, WrongState
+from linarite.engine.finding import find_node, find_pool
+from linarite.engine.ledger import BUSY, Ledger, node_ref
+from linarite.engine.model import (
+    AllocationState,
+    Ending,
+    Facts,
+    Failure,
+    FailureCategory,
+    Named,
+    Node,
+    NodeState,
+    OnRunning,
+    Pool,
+    PoolSpec,
+    PoolState,
+)  # fmt: skip
+
+Check = Callable[[Pool], None]
+HERE = {NodeState.IDLE, NodeState.RUNNING, NodeState.OFFLINE, NodeState.START_TASK_FAILED, NodeState.UNUSABLE}
+
+
+def _checked(u: Ledger, account: str, pool_id: str, check: Check | None) -> Pool:
+    pool = find_pool(u.tx, account, pool_id)
+    if check:
+        check(pool)
+    return pool
+
+
+def add(u: Ledger, account: str, spec: PoolSpec, facts: Facts) -> Pool:
+    """Add a pool and begin to make its nodes. AlreadyExists."""
+    if u.tx.pools.get(account, spec.id) is not None:
+        raise AlreadyExists("pool", spec.id)
+    pool = Pool(
+        account=account, spec=spec, created_at=u.now, modified_at=u.now, state_at=u.now, allocation_at=u.now,
+        facts=facts,
+    )  # fmt: skip
+    u.tx.pools.insert(pool)
+    u.event(account, "pool", pool.key, "created")
+    return grow(u, pool)
+
+
+def grow(u: Ledger, pool: Pool, on_running: OnRunning = OnRunning.REQUEUE) -> Pool:
+    """Make or remove nodes until the pool has its targets; it is resizing until they are all there."""
+    nodes = [node for node in u.nodes_of(pool) if node.state is not NodeState.LEAVING]
+    for dedicated, target in ((True, pool.spec.target_dedicated), (False, pool.spec.target_low_priority)):
+        present = [node for node in nodes if node.dedicated is dedicated]
+        if len(present) < target:
+            _make(u, pool, dedicated, target - len(present))
+        for node in sorted(present, key=lambda node: (node.running_tasks, -node.key))[: max(0, len(present) - target)]:
+            leave(u, node, on_running)
+    resizing = replace(pool, allocation=AllocationState.RESIZING, allocation_at=u.now, resize_errors=())
+    return settle_pool(u, resizing)
+
+
+def _make(u: Ledger, pool: Pool, dedicated: bool, number: int) -> None:  # noqa: FBT001 - one of two kinds
+    kind = "dedicated" if dedicated else "low-priority"
+    failure = None
+    if pool.spec.not_executed:
+        names = ", ".join(pool.spec.not_executed)
+        text = f"This server does not execute the element {names} yet."
+        details = tuple(Named("Element", name) for name in pool.spec.not_executed)
+        failure = Failure(category=FailureCategory.SERVER, code="not-executed", message=text, details=details)
+    nodes = [
+        Node(
+            account=pool.account, pool_key=pool.key, pool=pool.spec.id, id=u.make_id(kind), dedicated=dedicated,
+            slots=pool.spec.slots_per_node, state_at=u.now, created_at=u.now, boot_at=u.now, failure=failure,
+        )
+        for _ in range(number)
+    ]  # fmt: skip
+    u.tx.nodes.insert(nodes)
+    for node in nodes:
+        u.event(node.account, "node", node.key, node.state.value)
+        u.effects.provision.append(node_ref(node))
+
+
+def leave(u: Ledger, node: Node, on_running: OnRunning) -> None:
+    """Take a node out of its pool: at once when it is empty, else once its tasks have ended as asked."""
+    if node.state is NodeState.LEAVING:
+        return
+    node = u.move_node(node, NodeState.LEAVING)
+    u.effects.tend = True
+    if node.running_tasks and on_running is not OnRunning.WAIT:
+        ending = Ending.REQUEUED if on_running is OnRunning.REQUEUE else Ending.TERMINATED
+        for task in u.tx.tasks.running_on_node(node.key):
+            if u.task(task).state in BUSY:
+                end_task(u, task, ending)
+
+
+def settle_pool(u: Ledger, pool: Pool) -> Pool:
+    """Bring a pool forward: empty leaving nodes go, and it is steady once every node is where it should be."""
+    nodes = u.nodes_of(pool)
+    for node in nodes:
+        if node.state is NodeState.LEAVING and not node.running_tasks:
+            u.drop_node(node)
+    left = [node for node in nodes if not (node.state is NodeState.LEAVING and not node.running_tasks)]
+    pool = replace(
+        pool, current_dedicated=sum(node.dedicated and node.state in HERE for node in left),
+        current_low_priority=sum(not node.dedicated and node.state in HERE for node in left),
+    )  # fmt: skip
+    if pool.state is PoolState.DELETING and not left:
+        u.tx.pools.delete(pool.key)
+        u.event(pool.account, "pool", pool.key, "deleted")
+        return pool
+    if pool.allocation is not AllocationState.STEADY and all(node.state in HERE for node in left):
+        pool = replace(pool, allocation=AllocationState.STEADY, allocation_at=u.now)
+        u.event(pool.account, "pool", pool.key, "steady")
+    u.tx.pools.update(pool)
+    u.effects.wake = True
+    return pool
+
+
+def resize(
+    u: Ledger, account: str, pool_id: str, *, dedicated: int | None, low_priority: int | None,
+    timeout: int | None = None, on_running: OnRunning = OnRunning.REQUEUE, check: Check | None = None,
+) -> Pool:  # fmt: skip
+    """Set new targets; None leaves one as it is. WrongState while the pool is resizing or being deleted."""
+    pool = _checked(u, account, pool_id, check)
+    if pool.state is PoolState.DELETING:
+        raise WrongState("pool", pool.state.value, "resize")
+    if pool.allocation is not AllocationState.STEADY:
+        raise WrongState("pool", pool.allocation.value, "resize")
+    for name, target in (("targetDedicatedNodes", dedicated), ("targetLowPriorityNodes", low_priority)):
+        if target is not None and target < 0:
+            raise InvalidValue(name, target, "must not be negative.")
+    spec = replace(
+        pool.spec, resize_timeout=pool.spec.resize_timeout if timeout is None else timeout,
+        target_dedicated=pool.spec.target_dedicated if dedicated is None else dedicated,
+        target_low_priority=pool.spec.target_low_priority if low_priority is None else low_priority,
+    )  # fmt: skip
+    return grow(u, replace(pool, spec=spec, modified_at=max(u.now, pool.modified_at + 1)), on_running)
+
+
+def update(
+    u: Ledger, account: str, pool_id: str, change: Callable[[Pool], Pool], *, check: Check | None = None
+) -> Pool:
+    """Change a pool's spec or facts by a face's function; WrongState while it is being deleted."""
+    pool = _checked(u, account, pool_id, check)
+    if pool.state is PoolState.DELETING:
+        raise WrongState("pool", pool.state.value, "update")
+    new = replace(change(pool), modified_at=max(u.now, pool.modified_at + 1))
+    u.tx.pools.update(new)
+    return new
+
+
+def delete(u: Ledger, account: str, pool_id: str, *, check: Check | None = None) -> None:
+    """Delete a pool: its running tasks are requeued, its nodes go; its jobs stay. WrongState when that goes on."""
+    pool = _checked(u, account, pool_id, check)
+    if pool.state is PoolState.DELETING:
+        raise WrongState("pool", pool.state.value, "delete")
+    pool = u.move_pool(replace(pool, modified_at=max(u.now, pool.modified_at + 1)), PoolState.DELETING)
+    for node in u.nodes_of(pool):
+        leave(u, node, OnRunning.REQUEUE)
+    settle_pool(u, pool)
+
+
+def set_scheduling(
+    u: Ledger, account: str, pool_id: str, node_id: str, *, enabled: bool, on_running: OnRunning = OnRunning.REQUEUE
+) -> Node:
+    """Let a node take tasks, or take none any more. WrongState when it is so already."""
+    _, node = find_node(u.tx, account, pool_id, node_id)
+    if node.scheduling is enabled:
+        raise WrongState("node", "enabled" if enabled else "disabled", "change scheduling")
+    node = u.put_node(replace(node, scheduling=enabled))
+    u.effects.wake = True
+    if not enabled and on_running is not OnRunning.WAIT:
+        ending = Ending.REQUEUED if on_running is OnRunning.REQUEUE else Ending.TERMINATED
+        for task in u.tx.tasks.running_on_node(node.key):
+            end_task(u, task, ending)
+    return node

@@ -1,0 +1,194 @@
+"""Tasks: adding them, reading their life forward, ending, reactivating, changing and deleting them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from msgspec.structs import replace
+
+from linarite.engine.endings import GRACE, complete, end_task, remove, reset, settle
+from linarite.engine.errors import (
+    AlreadyExists,
+    DependenciesNotEnabled,
+    DependencyListTooLong,
+    DependencyRangesTooLong,
+    EngineError,
+    InvalidValue,
+    WrongState,
+)  # fmt: skip
+from linarite.engine.finding import find_job, find_task
+from linarite.engine.ledger import BUSY, Ledger
+from linarite.engine.model import (
+    Dependencies,
+    Ending,
+    Facts,
+    Failure,
+    FailureCategory,
+    Job,
+    JobState,
+    Named,
+    OnTaskFailure,
+    Task,
+    TaskResult,
+    TaskSpec,
+    TaskState,
+)  # fmt: skip
+
+MAX_DEPENDENCY_CHARACTERS = 64_000
+MAX_DEPENDENCY_RANGES = 1_000
+Check = Callable[[Task], None]
+
+
+def add(u: Ledger, account: str, job_id: str, specs: Sequence[tuple[TaskSpec, Facts]]) -> list[Task | EngineError]:
+    """Add tasks to a job: each gives its record, or the refusal that keeps it out; the others are added all the same.
+
+    Raises NotFound for the job, WrongState when the job takes no tasks any more.
+    """
+    job = u.known(find_job(u.tx, account, job_id))
+    if job.state in {JobState.COMPLETED, JobState.TERMINATING, JobState.DELETING}:
+        raise WrongState("job", job.state.value, "add task")
+    taken = u.tx.tasks.existing(job.key, [spec.id for spec, _ in specs])
+    answers: list[Task | EngineError] = []
+    tasks: list[Task] = []
+    for spec, facts in specs:
+        refusal = _refusal(job, spec, taken)
+        if refusal is not None:
+            answers.append(refusal)
+            continue
+        taken.add(spec.id.lower())
+        task = _new(u, job, spec, facts)
+        answers.append(task)
+        tasks.append(task)
+    if tasks:
+        u.add_tasks(job, tasks)
+        for task in tasks:
+            if task.spec.not_executed:
+                answers[answers.index(task)] = _refuse_to_run(u, task)
+    return answers
+
+
+def _refusal(job: Job, spec: TaskSpec, taken: set[str]) -> EngineError | None:
+    if spec.id.lower() in taken:
+        return AlreadyExists("task", spec.id)
+    if spec.dependencies is not None and not job.spec.uses_dependencies:
+        return DependenciesNotEnabled("The job does not use task dependencies.")
+    if spec.dependencies is not None:
+        return _dependencies_refusal(spec.dependencies)
+    return _exit_conditions_refusal(job, spec)
+
+
+def _dependencies_refusal(dependencies: Dependencies) -> EngineError | None:
+    if sum(map(len, dependencies.ids)) > MAX_DEPENDENCY_CHARACTERS:
+        return DependencyListTooLong("The task ids of the dependencies are too long together.")
+    if len(dependencies.ranges) > MAX_DEPENDENCY_RANGES:
+        return DependencyRangesTooLong("The dependencies name too many ranges.")
+    for first, last in dependencies.ranges:
+        if first > last or first < 0:
+            return InvalidValue("taskIdRanges", f"{first}-{last}", "start must be at most end, and neither negative.")
+    return None
+
+
+def _exit_conditions_refusal(job: Job, spec: TaskSpec) -> EngineError | None:
+    conditions = spec.exit_conditions
+    if conditions is None:
+        return None
+    every = [entry.options for entry in (*conditions.codes, *conditions.ranges)]
+    every += [o for o in (conditions.pre_processing_error, conditions.file_upload_error, conditions.default) if o]
+    if job.spec.on_task_failure is OnTaskFailure.NO_ACTION:
+        for chosen in every:
+            if chosen.job_action is not None:
+                return InvalidValue("jobAction", chosen.job_action.value, "the job's onTaskFailure is noaction.")
+    if not job.spec.uses_dependencies:
+        for chosen in every:
+            if chosen.dependency_action is not None:
+                reason = "the job does not use task dependencies."
+                return InvalidValue("dependencyAction", chosen.dependency_action.value, reason)
+    return None
+
+
+def _new(u: Ledger, job: Job, spec: TaskSpec, facts: Facts) -> Task:
+    waiting = _waiting(u, job, spec.dependencies)
+    number = job.next_task
+    job.next_task += 1
+    return Task(
+        job_key=job.key, account=job.account, alias=number, spec=spec, created_at=u.now, modified_at=u.now,
+        state_at=u.now, waiting=waiting, queued=waiting == 0 and not spec.not_executed, facts=facts,
+    )  # fmt: skip
+
+
+def _waiting(u: Ledger, job: Job, dependencies: Dependencies | None) -> int:
+    if dependencies is None:
+        return 0
+    ids = {name.lower() for name in dependencies.ids}
+    total = len(ids) + sum(last - first + 1 for first, last in dependencies.ranges)
+    return total - (u.tx.tasks.satisfied_count(job.key, sorted(ids), dependencies.ranges) if total else 0)
+
+
+def _refuse_to_run(u: Ledger, task: Task) -> Task:
+    names = ", ".join(task.spec.not_executed)
+    failure = Failure(
+        category=FailureCategory.SERVER, code="not-executed",
+        message=f"This server does not execute the element {names} yet.",
+        details=tuple(Named("Element", name) for name in task.spec.not_executed),
+    )  # fmt: skip
+    return complete(u, task, failure=failure, before_start=True)
+
+
+def terminate(
+    u: Ledger, account: str, job_id: str, task_id: str, *, ending: Ending = Ending.TERMINATED,
+    reason: str | None = None, grace: float = GRACE, check: Check | None = None,
+) -> Task:  # fmt: skip
+    """Terminate a task (`ending` FINISHED lets it count as a success). WrongState when it is completed."""
+    job, task = find_task(u.tx, account, job_id, task_id)
+    u.known(job)
+    if check:
+        check(task)
+    if task.state is TaskState.COMPLETED:
+        raise WrongState("task", task.state.value, "terminate")
+    return end_task(u, task, ending, reason, grace)
+
+
+def reactivate(u: Ledger, account: str, job_id: str, task_id: str, *, check: Check | None = None) -> Task:
+    """Run a failed task again with all its retries. WrongState when not completed or when it succeeded."""
+    job, task = find_task(u.tx, account, job_id, task_id)
+    job = u.known(job)
+    if check:
+        check(task)
+    if task.state is not TaskState.COMPLETED:
+        raise WrongState("task", task.state.value, "reactivate")
+    if task.result is TaskResult.SUCCESS:
+        raise WrongState("task", "succeeded", "reactivate")
+    if job.state not in {JobState.ACTIVE, JobState.DISABLED, JobState.DISABLING, JobState.ENABLING}:
+        raise WrongState("job", job.state.value, "reactivate task")
+    modified = max(u.now, task.modified_at + 1)
+    new = u.put_task(task, reset(u, task, retries=0, modified_at=modified), "reactivated")
+    u.effects.wake = True
+    return new
+
+
+def update(
+    u: Ledger, account: str, job_id: str, task_id: str, change: Callable[[Job, Task], Task], *,
+    check: Check | None = None,
+) -> Task:  # fmt: skip
+    """Change a task's spec or facts by a face's function; WrongState when it is completed."""
+    job, task = find_task(u.tx, account, job_id, task_id)
+    u.known(job)
+    if check:
+        check(task)
+    if task.state is TaskState.COMPLETED:
+        raise WrongState("task", task.state.value, "update")
+    new = replace(change(job, task), modified_at=max(u.now, task.modified_at + 1))
+    return u.put_task(task, new, rewrite=True)
+
+
+def delete(u: Ledger, account: str, job_id: str, task_id: str, *, check: Check | None = None) -> None:
+    """Delete a task with its files; a running one is not found any more, and goes once its run has ended."""
+    job, task = find_task(u.tx, account, job_id, task_id)
+    u.known(job)
+    if check:
+        check(task)
+    if task.state in BUSY:
+        end_task(u, task, Ending.DELETED, None, 0)
+        return
+    remove(u, job, task)
+    settle(u, u.job(job.key))

@@ -1,0 +1,155 @@
+"""The one way of a request: id, health, the face's answer, errors to bytes, common headers, sending, access log."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+import uuid
+from typing import Any, Protocol
+
+import structlog
+
+from linarite.http.messages import ClientGone, FileBody, Receive, Request, Response
+
+log = structlog.get_logger("linarite.access")
+PIECE = 256 * 1024
+
+
+class Face(Protocol):
+    """What a protocol brings to the funnel."""
+
+    name: str
+
+    async def respond(self, request: Request) -> Response:
+        """Know the caller, find the operation, do it. Refusals are raised."""
+        ...
+
+    def refuse(self, request: Request, error: Exception) -> Response:
+        """The refusal in the protocol's own shape. Total: an unknown error is the protocol's internal error."""
+        ...
+
+    def finish(self, request: Request, response: Response) -> None:
+        """Add the headers that every answer of this protocol carries."""
+        ...
+
+    def host_account(self, host: str) -> str | None:
+        """The account that a Host header names, None when it names none."""
+        ...
+
+
+Send = Any
+
+
+def now_microseconds() -> int:
+    """The wall clock: microseconds since the epoch, UTC."""
+    return time.time_ns() // 1000
+
+
+class Funnel:
+    """One ASGI application around one face."""
+
+    def __init__(self, face: Face, ready: asyncio.Event | None = None) -> None:
+        """`ready` is set once the server serves; until then /readyz answers 503."""
+        self.face = face
+        self._ready = ready
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Serve one ASGI scope."""
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+            return
+        if scope["type"] != "http":
+            return
+        request = Request(scope, receive, id=str(uuid.uuid4()), now=now_microseconds())
+        began = time.perf_counter()
+        try:
+            response = self._health(request) or await self._answer(request)
+        except ClientGone:
+            return
+        sent = await _send(request, response, send)
+        log.info(
+            "request", face=self.face.name, method=request.method, path=request.path, status=response.status,
+            bytes=sent, ms=round((time.perf_counter() - began) * 1000, 1), id=request.id,
+        )  # fmt: skip
+
+    async def _answer(self, request: Request) -> Response:
+        try:
+            response = await self.face.respond(request)
+        except ClientGone:
+            raise
+        except Exception as error:
+            response = self.face.refuse(request, error)
+            if response.status >= 500:
+                log.exception("internal error", face=self.face.name, path=request.path, id=request.id)
+        self.face.finish(request, response)
+        return response
+
+    def _health(self, request: Request) -> Response | None:
+        """Answer /healthz and /readyz, to an unsigned request without a query whose Host names no account."""
+        if request.raw_path not in {"/healthz", "/readyz"} or request.method not in {"GET", "HEAD"}:
+            return None
+        if request.query.raw or "authorization" in request.headers or self.face.host_account(request.host):
+            return None
+        well = request.raw_path == "/healthz" or self._ready is None or self._ready.is_set()
+        return Response(200 if well else 503, b"ok\n" if well else b"starting\n", {"Content-Type": "text/plain"})
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": message["type"] + ".complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
+def _length(request: Request, response: Response) -> int | None:
+    if response.length is not None:
+        return response.length
+    if isinstance(response.body, bytes):
+        return len(response.body)
+    return response.body.length if isinstance(response.body, FileBody) else None
+
+
+async def _send(request: Request, response: Response, send: Send) -> int:
+    """Send the answer; returns the bytes of the body. A FileBody's descriptor is closed whatever happens."""
+    headers = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in response.headers.items()]
+    length = _length(request, response)
+    if length is not None and response.status not in {204, 304}:
+        headers.append((b"Content-Length", str(length).encode()))
+    body = response.body
+    try:
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        if request.method == "HEAD" or isinstance(body, bytes):
+            data = b"" if request.method == "HEAD" else body
+            await send({"type": "http.response.body", "body": data})
+            return len(data) if isinstance(data, bytes) else 0
+        if isinstance(body, FileBody):
+            return await _send_file(body, send)
+        total = 0
+        async for chunk in body:
+            total += len(chunk)
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+        return total
+    finally:
+        if isinstance(body, FileBody):
+            os.close(body.descriptor)
+
+
+async def _send_file(body: FileBody, send: Send) -> int:
+    loop = asyncio.get_running_loop()
+    position, end = body.start, body.start + body.length
+    while position < end:
+        size = min(PIECE, end - position)
+        piece = await loop.run_in_executor(None, os.pread, body.descriptor, size, position)
+        # A file cut short while it is sent: the length is promised, so the rest is zeros as in a hole.
+        piece = piece or bytes(size)
+        position += len(piece)
+        await send({"type": "http.response.body", "body": piece, "more_body": position < end})
+    if not body.length:
+        await send({"type": "http.response.body", "body": b""})
+    return body.length
+
+
+__all__ = ["Face", "Funnel", "now_microseconds"]
