@@ -1,0 +1,67 @@
+"""How a database is reached: SQLite as durable as it gets, one engine to write and one to read."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+
+PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA busy_timeout=30000",
+    "PRAGMA temp_store=MEMORY",
+    "PRAGMA cache_size=-16384",
+    "PRAGMA journal_size_limit=67108864",
+)
+
+
+def location(where: str | Path) -> URL:
+    """The address of a store: an URL as it is, a path as the SQLite file of that name."""
+    if isinstance(where, str) and "://" in where:
+        return make_url(where)
+    return URL.create("sqlite", database=str(where))
+
+
+def writing(url: URL) -> Engine:
+    """An engine for the one writer."""
+    return _sqlite(url, "BEGIN IMMEDIATE") if url.get_backend_name() == "sqlite" else _other(url)
+
+
+def reading(url: URL) -> Engine:
+    """An engine for readers: their transactions see one moment and change nothing."""
+    if url.get_backend_name() == "sqlite":
+        return _sqlite(url, "BEGIN", "PRAGMA query_only=ON")
+    return _other(url).execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
+def _other(url: URL) -> Engine:
+    # Positional parameters, as `statements` gives them.
+    return create_engine(url, paramstyle="format")
+
+
+def _sqlite(url: URL, begin: str, *more: str) -> Engine:
+    if url.database:
+        _make_private(Path(url.database))
+    # Connections are made in one thread and closed in another, but never used by two at a time.
+    engine = create_engine(url, connect_args={"check_same_thread": False, "cached_statements": 512})
+
+    @event.listens_for(engine, "connect")
+    def _connected(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # transactions begin where we say, not where the driver guesses
+        for pragma in (*PRAGMAS, *more):
+            connection.execute(pragma)
+
+    @event.listens_for(engine, "begin")
+    def _begun(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _make_private(path: Path) -> None:
+    """The file holds the accounts' keys: its owner alone reads it. SQLite gives its other files the same mode."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))

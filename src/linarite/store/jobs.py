@@ -1,0 +1,212 @@
+"""Jobs, and which jobs are the parents of which."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Boolean, Column, Connection, Index, Table, UniqueConstraint, bindparam, delete, func, select
+from sqlalchemy import text as sql
+
+from linarite.engine.filtering import Expression
+from linarite.engine.model import Counts, Job, JobSpec, JobState, OnRunning
+from linarite.store.counters import take
+from linarite.store.filters import Property, condition
+from linarite.store.rows import Rows, pack, pack_or_null, unpack_facts, unpacked, word
+from linarite.store.schema import key_column, metadata, number, packed, text
+from linarite.store.statements import inserting, unique
+
+# The same words stand in the partial indexes and in the queries that are to use them.
+RUNNABLE = sql("queued > 0 AND state = 'active'")
+LIMITED = sql("deadline IS NOT NULL AND state NOT IN ('terminating', 'completed', 'deleting')")
+COMING = sql("not_before IS NOT NULL AND state NOT IN ('terminating', 'completed', 'deleting')")
+
+_COUNTS = {f"{name}_count": f"counts.{name}" for name in msgspec.structs.asdict(Counts())}
+
+jobs = Table(
+    "jobs",
+    metadata,
+    key_column(),
+    text("account"),
+    number("alias"),
+    text("id_key"),
+    text("pool_id_key"),
+    text("owner_key"),
+    number("priority"),
+    number("not_before", null=True),
+    number("created_at"),
+    number("modified_at"),
+    text("state"),
+    number("state_at"),
+    text("previous_state", null=True),
+    number("previous_state_at", null=True),
+    number("submitted_at", null=True),
+    number("started_at", null=True),
+    number("first_task_at", null=True),
+    number("ended_at", null=True),
+    text("terminate_reason", null=True),
+    text("on_running", null=True),
+    Column("then_requeue", Boolean, nullable=False),
+    *(number(name) for name in _COUNTS),
+    number("queued"),
+    number("next_task"),
+    number("requeues"),
+    number("deadline", null=True),
+    packed("spec"),
+    packed("facts", null=True),
+    UniqueConstraint("account", "id_key"),
+    UniqueConstraint("account", "alias"),
+    Index(None, "account", "key"),
+    Index(None, "state", "key"),
+)
+Index(
+    "ix_jobs_runnable", jobs.c.account, jobs.c.pool_id_key, jobs.c.priority.desc(), jobs.c.key,
+    sqlite_where=RUNNABLE, postgresql_where=RUNNABLE,
+)  # fmt: skip
+Index("ix_jobs_limited", jobs.c.deadline, sqlite_where=LIMITED, postgresql_where=LIMITED)
+Index("ix_jobs_coming", jobs.c.not_before, sqlite_where=COMING, postgresql_where=COMING)
+
+parents = Table(
+    "job_parents",
+    metadata,
+    Column("job_key", jobs.c.key.type, primary_key=True, autoincrement=False),
+    Column("id_key", jobs.c.id_key.type, primary_key=True),
+    Index(None, "id_key"),
+)
+
+
+def _job(**values: Any) -> Job:  # noqa: ANN401 - a value for each column
+    """A job of a row's values, its counters put together."""
+    counts = Counts(**{path.removeprefix("counts."): values.pop(name) for name, path in _COUNTS.items()})
+    return Job(counts=counts, **values)
+
+
+_rows = Rows(
+    Job,
+    jobs,
+    paths={
+        "id_key": "spec.id",
+        "pool_id_key": "spec.pool",
+        "owner_key": "spec.owner",
+        "priority": "spec.priority",
+        "not_before": "spec.not_before",
+        **_COUNTS,
+    },
+    write={"id_key": str.lower, "pool_id_key": str.lower, "owner_key": str.lower, "spec": pack, "facts": pack_or_null},
+    read={
+        "state": word(JobState),
+        "previous_state": word(JobState),
+        "on_running": word(OnRunning),
+        "spec": unpacked(JobSpec),
+        "facts": unpack_facts,
+    },
+    build=_job,
+    also_read=list(_COUNTS),
+)
+_insert = _rows.inserter()
+_update = _rows.updater(_rows.names_but("account", "alias", "id_key"))
+_insert_parents = inserting(parents, ["job_key", "id_key"])
+_OF_ACCOUNT = _rows.select.where(jobs.c.account == bindparam("account"))
+_BY_ID = _OF_ACCOUNT.where(jobs.c.id_key == bindparam("id"))
+_BY_ALIAS = _OF_ACCOUNT.where(jobs.c.alias == bindparam("alias"))
+_BY_KEY = _rows.select.where(jobs.c.key == bindparam("key"))
+_PAGE = _OF_ACCOUNT.where(jobs.c.key > bindparam("after")).order_by(jobs.c.key)
+_MAY_START = jobs.c.not_before.is_(None) | (jobs.c.not_before <= bindparam("now"))
+_RUNNABLE = (
+    _OF_ACCOUNT.where(RUNNABLE, jobs.c.pool_id_key == bindparam("pool"))
+    .where(_MAY_START)
+    .order_by(jobs.c.priority.desc(), jobs.c.key)
+)
+_WAITING_POOLS = select(jobs.c.account, jobs.c.pool_id_key).where(RUNNABLE, _MAY_START).distinct()
+_CHILDREN = (
+    _OF_ACCOUNT.join(parents, parents.c.job_key == jobs.c.key)
+    .where(parents.c.id_key == bindparam("parent"))
+    .order_by(jobs.c.key)
+)
+_NEXT_DEADLINE = select(func.min(jobs.c.deadline)).where(LIMITED)
+_NEXT_START = select(func.min(jobs.c.not_before)).where(COMING, jobs.c.not_before > bindparam("now"))
+_DUE = _rows.select.where(LIMITED, jobs.c.deadline <= bindparam("now")).order_by(jobs.c.deadline)
+
+PROPERTIES = {
+    "id": Property(jobs.c.id_key, folded=True),
+    "alias": Property(jobs.c.alias),
+    "owner": Property(jobs.c.owner_key, folded=True),
+    "priority": Property(jobs.c.priority),
+    "state": Property(jobs.c.state),
+    "stateTransitionTime": Property(jobs.c.state_at),
+    "creationTime": Property(jobs.c.created_at),
+    "lastModified": Property(jobs.c.modified_at),
+    "submitTime": Property(jobs.c.submitted_at),
+    "executionInfo/startTime": Property(jobs.c.started_at),
+    "executionInfo/endTime": Property(jobs.c.ended_at),
+    "executionInfo/poolId": Property(jobs.c.pool_id_key, folded=True),
+}
+
+
+class SqlJobs:
+    """Implements `engine.ports.Jobs`. A job's account, alias and id stay; an update writes the rest."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def get(self, account: str, job: str) -> Job | None:
+        return _rows.one(self._connection, _BY_ID, account=account, id=job.lower())
+
+    def by_key(self, key: int) -> Job | None:
+        return _rows.one(self._connection, _BY_KEY, key=key)
+
+    def by_alias(self, account: str, alias: int) -> Job | None:
+        return _rows.one(self._connection, _BY_ALIAS, account=account, alias=alias)
+
+    def insert(self, job: Job) -> None:
+        """Store a new job and set its key and its alias."""
+        job.key = take(self._connection, "jobs")
+        job.alias = take(self._connection, f"jobs of {job.account}")
+        with unique("job", job.spec.id):
+            _insert(self._connection, [job])
+        self._name_parents(job)
+
+    def update(self, job: Job) -> None:
+        """Write a job. Parents that are no longer named may leave rows behind, which `children` looks through."""
+        _update(self._connection, [job])
+        if job.spec.parents:
+            self._forget_parents(job.key)
+            self._name_parents(job)
+
+    def delete(self, key: int) -> None:
+        self._connection.execute(delete(jobs).where(jobs.c.key == key))
+        self._forget_parents(key)
+
+    def page(self, account: str, where: Expression | None, after: int, limit: int) -> list[Job]:
+        statement = _PAGE if where is None else _PAGE.where(condition(where, PROPERTIES))
+        return _rows.many(self._connection, statement.limit(limit), account=account, after=after)
+
+    def runnable(self, account: str, pool: str, now: int) -> list[Job]:
+        return _rows.many(self._connection, _RUNNABLE, account=account, pool=pool.lower(), now=now)
+
+    def waiting_pools(self, now: int) -> list[tuple[str, str]]:
+        """Account and pool, in lower case, of the jobs that `runnable` would give."""
+        return [(account, pool) for account, pool in self._connection.execute(_WAITING_POOLS, {"now": now})]
+
+    def children(self, account: str, job: str) -> list[Job]:
+        name = job.lower()
+        found = _rows.many(self._connection, _CHILDREN, account=account, parent=name)
+        return [child for child in found if name in {parent.lower() for parent in child.spec.parents}]
+
+    def in_states(self, states: Sequence[str]) -> list[Job]:
+        return _rows.many(self._connection, _rows.select.where(jobs.c.state.in_(states)).order_by(jobs.c.key))
+
+    def due(self, now: int) -> list[Job]:
+        return _rows.many(self._connection, _DUE, now=now)
+
+    def next_moment(self, now: int) -> int | None:
+        deadline = self._connection.execute(_NEXT_DEADLINE).scalar()
+        start = self._connection.execute(_NEXT_START, {"now": now}).scalar()
+        return min((moment for moment in (deadline, start) if moment is not None), default=None)
+
+    def _name_parents(self, job: Job) -> None:
+        _insert_parents(self._connection, [(job.key, name) for name in {parent.lower() for parent in job.spec.parents}])
+
+    def _forget_parents(self, key: int) -> None:
+        self._connection.execute(delete(parents).where(parents.c.job_key == key))

@@ -1,0 +1,107 @@
+"""Nodes of pools."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Boolean, Column, Connection, Index, Table, UniqueConstraint, bindparam, delete
+
+from linarite.engine.filtering import Expression
+from linarite.engine.model import Failure, Node, NodeState
+from linarite.store.counters import take
+from linarite.store.filters import Property, condition
+from linarite.store.rows import Rows, pack_or_null, unpack_facts, unpacked, word
+from linarite.store.schema import key_column, metadata, number, packed, text
+from linarite.store.statements import unique
+
+nodes = Table(
+    "nodes",
+    metadata,
+    key_column(),
+    text("account"),
+    number("pool_key"),
+    text("pool"),
+    text("id"),
+    text("id_key"),
+    number("alias"),
+    Column("dedicated", Boolean, nullable=False),
+    number("slots"),
+    text("state"),
+    number("state_at"),
+    number("created_at"),
+    number("boot_at"),
+    Column("scheduling", Boolean, nullable=False),
+    number("running_tasks"),
+    number("running_slots"),
+    number("total_tasks"),
+    number("succeeded_tasks"),
+    packed("failure", null=True),
+    packed("facts", null=True),
+    UniqueConstraint("pool_key", "id_key"),
+    UniqueConstraint("account", "alias"),
+    Index(None, "pool_key", "key"),
+)
+
+_rows = Rows(
+    Node,
+    nodes,
+    paths={"id_key": "id"},
+    write={"id_key": str.lower, "failure": pack_or_null, "facts": pack_or_null},
+    read={"state": word(NodeState), "failure": unpacked(Failure), "facts": unpack_facts},
+)
+_insert = _rows.inserter()
+_update = _rows.updater(_rows.names_but("account", "pool_key", "pool", "id", "id_key", "alias"))
+_BY_ID = _rows.select.where(nodes.c.pool_key == bindparam("pool_key"), nodes.c.id_key == bindparam("id"))
+_BY_KEY = _rows.select.where(nodes.c.key == bindparam("key"))
+_OF_POOL = _rows.select.where(nodes.c.pool_key == bindparam("pool_key")).order_by(nodes.c.key)
+_OF_ACCOUNT = _rows.select.where(nodes.c.account == bindparam("account")).order_by(nodes.c.alias)
+_ALL = _rows.select.order_by(nodes.c.key)
+_PAGE = _OF_POOL.where(nodes.c.key > bindparam("after"))
+
+PROPERTIES = {
+    "id": Property(nodes.c.id_key, folded=True),
+    "state": Property(nodes.c.state),
+    "stateTransitionTime": Property(nodes.c.state_at),
+    "lastBootTime": Property(nodes.c.boot_at),
+    "allocationTime": Property(nodes.c.created_at),
+}
+
+
+class SqlNodes:
+    """Implements `engine.ports.NodeRecords`. A node's ids, pool and account stay; an update writes the rest."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def get(self, pool_key: int, node: str) -> Node | None:
+        return _rows.one(self._connection, _BY_ID, pool_key=pool_key, id=node.lower())
+
+    def by_key(self, key: int) -> Node | None:
+        return _rows.one(self._connection, _BY_KEY, key=key)
+
+    def of_pool(self, pool_key: int) -> list[Node]:
+        return _rows.many(self._connection, _OF_POOL, pool_key=pool_key)
+
+    def of_account(self, account: str) -> list[Node]:
+        return _rows.many(self._connection, _OF_ACCOUNT, account=account)
+
+    def insert(self, nodes: Sequence[Node]) -> None:
+        """Store new nodes and set the key and the alias of each."""
+        for node in nodes:
+            node.key = take(self._connection, "nodes")
+            node.alias = take(self._connection, f"nodes of {node.account}")
+        with unique("node", nodes[0].id if nodes else ""):
+            _insert(self._connection, nodes)
+
+    def update(self, nodes: Sequence[Node]) -> None:
+        _update(self._connection, nodes)
+
+    def delete(self, keys: Sequence[int]) -> None:
+        self._connection.execute(delete(nodes).where(nodes.c.key.in_(keys)))
+
+    def page(self, pool_key: int, where: Expression | None, after: int, limit: int) -> list[Node]:
+        statement = _PAGE if where is None else _PAGE.where(condition(where, PROPERTIES))
+        return _rows.many(self._connection, statement.limit(limit), pool_key=pool_key, after=after)
+
+    def all(self) -> list[Node]:
+        return _rows.many(self._connection, _ALL)

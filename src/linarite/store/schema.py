@@ -1,0 +1,42 @@
+"""The schema's one `metadata`, and the column types of every table. Tables stand beside the repository they serve.
+
+Text compares by code point on every database, so that a range of ids means the same everywhere.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Text
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+TEXT = Text().with_variant(Text(collation="C"), "postgresql")
+NUMBER = BigInteger().with_variant(Integer(), "sqlite")
+BYTES = LargeBinary()
+
+
+def key_column() -> Column[Any]:
+    """A record's number: given by `counters`, hence never given twice."""
+    return Column("key", NUMBER, primary_key=True, autoincrement=False)
+
+
+def text(name: str, *, null: bool = False) -> Column[Any]:
+    """A column of text."""
+    return Column(name, TEXT, nullable=null)
+
+
+def number(name: str, *, null: bool = False) -> Column[Any]:
+    """A column of integers of 64 bits: counts, keys and times in microseconds."""
+    return Column(name, NUMBER, nullable=null)
+
+
+def packed(name: str, *, null: bool = False) -> Column[Any]:
+    """A column of JSON that no query looks into."""
+    return Column(name, BYTES, nullable=null)

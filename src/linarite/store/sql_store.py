@@ -1,0 +1,60 @@
+"""The store that the engine sees."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from linarite.engine.errors import Unavailable
+from linarite.engine.ports import Transaction
+from linarite.store.database import location, reading, writing
+from linarite.store.migrations import bring_up_to_date
+from linarite.store.readers import Readers
+from linarite.store.writer import Writer
+
+T = TypeVar("T")
+
+
+class SqlStore:
+    """Implements `engine.ports.Store` over SQL. Open it with `open_store`."""
+
+    def __init__(self, where: str | Path) -> None:
+        url = location(where)
+        self._engines = writing(url), reading(url)
+        bring_up_to_date(self._engines[0])
+        self._writer = Writer(self._engines[0])
+        self._readers = Readers(self._engines[1])
+        self._closed = False
+
+    async def write(self, work: Callable[[Transaction], T]) -> T:
+        self._refuse_when_closed()
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._writer.put(work, future)
+        return await future
+
+    async def read(self, work: Callable[[Transaction], T]) -> T:
+        self._refuse_when_closed()
+        return await asyncio.get_running_loop().run_in_executor(self._readers.threads, self._readers.view, work)
+
+    async def close(self) -> None:
+        """Commit what is queued and let go of the database. Closing twice does nothing."""
+        if not self._closed:
+            self._closed = True
+            await asyncio.to_thread(self._end)
+
+    def _end(self) -> None:
+        self._readers.close()
+        self._writer.close()
+        for engine in self._engines:
+            engine.dispose()
+
+    def _refuse_when_closed(self) -> None:
+        if self._closed:
+            raise Unavailable("The store is closed.")
+
+
+def open_store(where: str | Path) -> SqlStore:
+    """Open the store at a path (SQLite) or an URL; make it, or bring it up to date, if it must be."""
+    return SqlStore(where)

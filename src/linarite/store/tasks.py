@@ -1,0 +1,182 @@
+"""Tasks: inserted and updated a hundred at a time, claimed from a queue, listed by key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
+
+from sqlalchemy import BindParameter, Connection, Select, bindparam, case, delete, func, literal_column, select, update
+
+from linarite.engine.filtering import Expression
+from linarite.engine.model import Task, TaskState
+from linarite.store import dependencies
+from linarite.store.counters import take
+from linarite.store.filters import condition
+from linarite.store.statements import Statement, unique
+from linarite.store.task_table import (
+    BEGUN,
+    IN_RUN,
+    LIMITED,
+    PROPERTIES,
+    QUEUED,
+    TO_CLEAN,
+    insert_rows,
+    rows,
+    tasks,
+    update_spec,
+    update_state,
+)  # fmt: skip
+
+_delete = Statement(delete(tasks).where(tasks.c.key == bindparam("of_key")), ["of_key"])
+_LESS = case((tasks.c.waiting > bindparam("count"), tasks.c.waiting - bindparam("less")), else_=literal_column("0"))
+_wait_less = Statement(
+    update(tasks).where(tasks.c.key == bindparam("of_key"), tasks.c.state == bindparam("active")).values(waiting=_LESS),
+    ["count", "less", "of_key", "active"],
+)
+
+_KEYS: BindParameter[list[int]] = bindparam("keys", expanding=True)
+_LIMIT: BindParameter[int] = bindparam("limit")
+_OF_JOB = rows.select.where(tasks.c.job_key == bindparam("job_key"))
+_BY_ID = _OF_JOB.where(tasks.c.id_key == bindparam("id"))
+_BY_ALIAS = _OF_JOB.where(tasks.c.alias == bindparam("alias"))
+_BY_KEY = rows.select.where(tasks.c.key == bindparam("key"))
+_BY_KEYS = rows.select.where(tasks.c.key.in_(_KEYS)).order_by(tasks.c.key)
+_OF_ACCOUNT = rows.select.where(tasks.c.account == bindparam("account"))
+_BY_ACCOUNT_ALIAS = _OF_ACCOUNT.where(tasks.c.account_alias == bindparam("alias"))
+_ACCOUNT_PAGE = (
+    _OF_ACCOUNT.where(tasks.c.account_alias > bindparam("after")).order_by(tasks.c.account_alias).limit(_LIMIT)
+)
+_EXISTING = select(tasks.c.id_key).where(
+    tasks.c.job_key == bindparam("job_key"), tasks.c.id_key.in_(bindparam("ids", expanding=True))
+)
+_PAGE = _OF_JOB.where(tasks.c.key > bindparam("after")).order_by(tasks.c.key).limit(_LIMIT)
+_QUEUE = _OF_JOB.where(QUEUED, tasks.c.slots <= bindparam("max_slots")).order_by(tasks.c.key).limit(_LIMIT)
+_RUNNING_OF_JOB = _PAGE.where(IN_RUN)
+_RUNNING_ON_NODE = rows.select.where(IN_RUN, tasks.c.node_key == bindparam("node_key")).order_by(tasks.c.key)
+_UNFINISHED_RUNS = rows.select.where(IN_RUN).order_by(tasks.c.key)
+_READY = _BY_KEYS.where(tasks.c.waiting == 0, tasks.c.state == TaskState.ACTIVE.value)
+_DUE = rows.select.where(LIMITED, tasks.c.deadline <= bindparam("now")).order_by(tasks.c.deadline).limit(_LIMIT)
+_TO_CLEAN = (
+    rows.select.where(TO_CLEAN, tasks.c.cleanup_at <= bindparam("now")).order_by(tasks.c.cleanup_at).limit(_LIMIT)
+)
+_NEXT_DEADLINE = select(func.min(tasks.c.deadline)).where(LIMITED)
+_NEXT_CLEAN_UP = select(func.min(tasks.c.cleanup_at)).where(TO_CLEAN)
+_RECENT_ON_NODE = (
+    rows.select.where(BEGUN, tasks.c.node_key == bindparam("node_key"))
+    .order_by(tasks.c.started_at.desc())
+    .limit(_LIMIT)
+)
+
+
+class SqlTasks:
+    """Implements `engine.ports.Tasks`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def get(self, job_key: int, task: str) -> Task | None:
+        return rows.one(self._connection, _BY_ID, job_key=job_key, id=task.lower())
+
+    def by_key(self, key: int) -> Task | None:
+        return rows.one(self._connection, _BY_KEY, key=key)
+
+    def by_keys(self, keys: Sequence[int]) -> list[Task]:
+        return self._of_keys(_BY_KEYS, keys)
+
+    def by_alias(self, job_key: int, alias: int) -> Task | None:
+        return rows.one(self._connection, _BY_ALIAS, job_key=job_key, alias=alias)
+
+    def by_account_alias(self, account: str, alias: int) -> Task | None:
+        return rows.one(self._connection, _BY_ACCOUNT_ALIAS, account=account, alias=alias)
+
+    def existing(self, job_key: int, ids: Sequence[str]) -> set[str]:
+        found: set[str] = set()
+        for names in dependencies.chunks([id.lower() for id in ids]):
+            found.update(self._connection.execute(_EXISTING, {"job_key": job_key, "ids": names}).scalars())
+        return found
+
+    def insert(self, tasks: Sequence[Task]) -> None:
+        if not tasks:
+            return
+        key = take(self._connection, "tasks", len(tasks))
+        for place, task in enumerate(tasks):
+            task.key = key + place
+        self._number_in_accounts(tasks)
+        with unique("task", tasks[0].spec.id if len(tasks) == 1 else ""):
+            insert_rows(self._connection, tasks)
+        dependencies.add(self._connection, [task for task in tasks if task.waiting])
+
+    def update(self, tasks: Sequence[Task]) -> None:
+        update_state(self._connection, tasks)
+
+    def rewrite(self, tasks: Sequence[Task]) -> None:
+        update_spec(self._connection, tasks)
+
+    def delete(self, keys: Sequence[int]) -> None:
+        _delete(self._connection, [(key,) for key in keys])
+        dependencies.remove(self._connection, keys)
+
+    def page(self, job_key: int, where: Expression | None, after: int, limit: int) -> list[Task]:
+        statement = _PAGE if where is None else _PAGE.where(condition(where, PROPERTIES))
+        return rows.many(self._connection, statement, job_key=job_key, after=after, limit=limit)
+
+    def of_account(self, account: str, after: int, limit: int, states: Sequence[TaskState] = ()) -> list[Task]:
+        statement = (
+            _ACCOUNT_PAGE.where(tasks.c.state.in_([state.value for state in states])) if states else _ACCOUNT_PAGE
+        )
+        return rows.many(self._connection, statement, account=account, after=after, limit=limit)
+
+    def queue(self, job_key: int, max_slots: int, limit: int) -> list[Task]:
+        return rows.many(self._connection, _QUEUE, job_key=job_key, max_slots=max_slots, limit=limit)
+
+    def running_of_job(self, job_key: int, after: int = 0, limit: int = 10_000) -> list[Task]:
+        return rows.many(self._connection, _RUNNING_OF_JOB, job_key=job_key, after=after, limit=limit)
+
+    def running_on_node(self, node_key: int) -> list[Task]:
+        return rows.many(self._connection, _RUNNING_ON_NODE, node_key=node_key)
+
+    def unfinished_runs(self) -> list[Task]:
+        return rows.many(self._connection, _UNFINISHED_RUNS)
+
+    def dependents(self, job_key: int, ids: Sequence[str]) -> dict[int, int]:
+        return dependencies.dependents(self._connection, job_key, ids)
+
+    def satisfied_count(self, job_key: int, ids: Sequence[str], ranges: Sequence[tuple[int, int]]) -> int:
+        return dependencies.satisfied_count(self._connection, job_key, ids, ranges)
+
+    def wait_less(self, counts: dict[int, int]) -> list[Task]:
+        """Lower `waiting`; the tasks that came to 0 wait for nothing more, and their dependency rows go."""
+        active = TaskState.ACTIVE.value
+        _wait_less(self._connection, [(count, count, key, active) for key, count in counts.items()])
+        ready = self._of_keys(_READY, sorted(counts))
+        dependencies.remove(self._connection, [task.key for task in ready])
+        return ready
+
+    def due(self, now: int, limit: int) -> list[Task]:
+        return rows.many(self._connection, _DUE, now=now, limit=limit)
+
+    def to_clean(self, now: int, limit: int) -> list[Task]:
+        return rows.many(self._connection, _TO_CLEAN, now=now, limit=limit)
+
+    def next_moment(self) -> int | None:
+        deadline = self._connection.execute(_NEXT_DEADLINE).scalar()
+        clean_up = self._connection.execute(_NEXT_CLEAN_UP).scalar()
+        return min((moment for moment in (deadline, clean_up) if moment is not None), default=None)
+
+    def recent_on_node(self, node_key: int, limit: int) -> list[Task]:
+        return rows.many(self._connection, _RECENT_ON_NODE, node_key=node_key, limit=limit)
+
+    def _number_in_accounts(self, tasks: Sequence[Task]) -> None:
+        for account, group in groupby(tasks, attrgetter("account")):
+            members = list(group)
+            first = take(self._connection, f"tasks of {account}", len(members))
+            for place, task in enumerate(members):
+                task.account_alias = first + place
+
+    def _of_keys(self, statement: Select[tuple[object, ...]], keys: Sequence[int]) -> list[Task]:
+        return [
+            task
+            for some in dependencies.chunks(keys)
+            for task in rows.many(self._connection, statement, keys=list(some))
+        ]

@@ -1,0 +1,66 @@
+"""All repositories over one connection: what a unit of work is given."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from sqlalchemy import Connection
+
+from linarite.engine import ports
+from linarite.store.accounts import SqlAccounts
+from linarite.store.documents import SqlDocuments
+from linarite.store.events import SqlEvents
+from linarite.store.jobs import SqlJobs
+from linarite.store.nodes import SqlNodes
+from linarite.store.pools import SqlPools
+from linarite.store.tasks import SqlTasks
+
+_shares = import_module("linarite.store.shares") if find_spec("linarite.store.shares") else None
+
+
+class SqlTransaction:
+    """Implements `engine.ports.Transaction`. Holds no state of its own, hence serves one unit of work after another."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._accounts: ports.Accounts = SqlAccounts(connection)
+        self._pools: ports.Pools = SqlPools(connection)
+        self._nodes: ports.NodeRecords = SqlNodes(connection)
+        self._jobs: ports.Jobs = SqlJobs(connection)
+        self._tasks: ports.Tasks = SqlTasks(connection)
+        self._events: ports.Events = SqlEvents(connection)
+        self._documents: ports.Documents = SqlDocuments(connection)
+        self._shares: Any = _shares.Shares(connection) if _shares else None
+
+    @property
+    def accounts(self) -> ports.Accounts:
+        return self._accounts
+
+    @property
+    def pools(self) -> ports.Pools:
+        return self._pools
+
+    @property
+    def nodes(self) -> ports.NodeRecords:
+        return self._nodes
+
+    @property
+    def jobs(self) -> ports.Jobs:
+        return self._jobs
+
+    @property
+    def tasks(self) -> ports.Tasks:
+        return self._tasks
+
+    @property
+    def events(self) -> ports.Events:
+        return self._events
+
+    @property
+    def documents(self) -> ports.Documents:
+        return self._documents
+
+    @property
+    def shares(self) -> Any:  # noqa: ANN401 - its protocol is the file service's own
+        return self._shares
