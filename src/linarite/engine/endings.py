@@ -33,8 +33,8 @@ def complete(
     at: int | None = None, success: bool | None = None,
 ) -> Task:  # fmt: skip
     """Complete a task: its result, its dependents, its job. A failure given wins over the exit code."""
-    well = success if success is not None else failure is None and code is not None and exits.succeeds(task.spec, code)
-    chosen = exits.options(task.spec.exit_conditions, code, before_start=before_start)
+    well = success if success is not None else failure is None and _succeeds(u, task, code)
+    chosen = exits.options(task.spec.exit_conditions, code, before_start=before_start, success=well)
     satisfied = exits.satisfies(chosen, success=well)
     retention = task.spec.retention
     ended = at or u.now
@@ -53,8 +53,14 @@ def complete(
     u.effects.wake |= task.node_key is None
     if job.spec.on_task_failure is OnTaskFailure.EXIT_OPTIONS:
         act(u, job, exits.job_action(chosen, success=well))
+    elif task.spec.fails_job and not well:
+        act(u, job, JobAction.TERMINATE)
     settle(u, u.job(task.job_key))
     return new
+
+
+def _succeeds(u: Ledger, task: Task, code: int | None) -> bool:
+    return code is not None and exits.succeeds(task.spec, u.job(task.job_key).spec, code)
 
 
 def _release_dependents(u: Ledger, task: Task) -> list[Task]:

@@ -5,19 +5,20 @@ Source: Add a task, exitConditions. A code wins over a range, both over the part
 
 from __future__ import annotations
 
-from linarite.engine.model import DependencyAction, ExitConditions, ExitOptions, JobAction, TaskSpec
+from linarite.engine.model import DependencyAction, ExitConditions, ExitOptions, JobAction, JobSpec, TaskSpec
 
 NOTHING = ExitOptions()
 
 
-def succeeds(spec: TaskSpec, code: int) -> bool:
-    """Tell whether an exit code is a success: 0, or one of the spec's own valid codes."""
-    if spec.valid_exit_codes is None:
+def succeeds(spec: TaskSpec, job: JobSpec, code: int) -> bool:
+    """Tell whether an exit code is a success: one of the task's valid codes, else of its job's, else 0."""
+    valid = job.valid_exit_codes if spec.valid_exit_codes is None else spec.valid_exit_codes
+    if valid is None:
         return code == 0
-    return any(first <= code <= last for first, last in spec.valid_exit_codes)
+    return any(first <= code <= last for first, last in valid)
 
 
-def options(conditions: ExitConditions | None, code: int | None, *, before_start: bool) -> ExitOptions:
+def options(conditions: ExitConditions | None, code: int | None, *, before_start: bool, success: bool) -> ExitOptions:
     """The exit options that fit; `code` None: there was none; `before_start`: an error before the command ran."""
     if conditions is None:
         return NOTHING
@@ -27,8 +28,7 @@ def options(conditions: ExitConditions | None, code: int | None, *, before_start
                 return entry.options
     if before_start and conditions.pre_processing_error is not None:
         return conditions.pre_processing_error
-    well = code == 0 and not before_start
-    return NOTHING if well or conditions.default is None else conditions.default
+    return NOTHING if success or conditions.default is None else conditions.default
 
 
 def job_action(chosen: ExitOptions, *, success: bool) -> JobAction:

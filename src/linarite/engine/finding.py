@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from linarite.engine.errors import NotFound
-from linarite.engine.model import Ending, Job, Node, Pool, Task
+from linarite.engine.filtering import Compare
+from linarite.engine.model import Ending, Job, Node, Pool, PoolState, Task
 from linarite.engine.ports import Transaction
 
 
@@ -13,6 +14,12 @@ def find_pool(tx: Transaction, account: str, pool: str) -> Pool:
     if found is None:
         raise NotFound("pool", pool)
     return found
+
+
+def first_pool(tx: Transaction, account: str) -> Pool | None:
+    """The account's oldest active pool, None when there is none."""
+    active = Compare(name="state", operator="eq", value=PoolState.ACTIVE.value)
+    return next(iter(tx.pools.page(account, active, 0, 1)), None)
 
 
 def find_node(tx: Transaction, account: str, pool: str, node: str) -> tuple[Pool, Node]:

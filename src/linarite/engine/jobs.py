@@ -18,6 +18,7 @@ from linarite.engine.model import (
     JobSpec,
     JobState,
     OnRunning,
+    Task,
     TaskResult,
 )  # fmt: skip
 
@@ -117,8 +118,10 @@ def enable(u: Ledger, account: str, job_id: str, *, check: Check | None = None) 
     return settle(u, job)
 
 
-def requeue(u: Ledger, account: str, job_id: str, *, check: Check | None = None) -> Job:
-    """Run a job that is over again: its failed tasks return, its succeeded ones stay. WrongState unless completed."""
+def requeue(
+    u: Ledger, account: str, job_id: str, *, check: Check | None = None, again: Callable[[Task], bool] | None = None
+) -> Job:
+    """Run a job that is over again: its failed tasks (of which `again` picks) return. WrongState unless completed."""
     job = _checked(u, account, job_id, check)
     if job.state is not JobState.COMPLETED:
         raise WrongState("job", job.state.value, "requeue")
@@ -131,7 +134,7 @@ def requeue(u: Ledger, account: str, job_id: str, *, check: Check | None = None)
     while page := u.tx.tasks.page(job.key, None, after, 1000):
         after = page[-1].key
         for task in page:
-            if task.result is TaskResult.FAILURE:
+            if task.result is TaskResult.FAILURE and (again is None or again(task)):
                 u.put_task(task, reset(u, task, retries=0), "requeued")
     return settle(u, u.job(job.key))
 

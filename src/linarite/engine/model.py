@@ -197,7 +197,7 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `max_retries` -1 is without limit, None the job's. `valid_exit_codes` None means that 0 alone is success.
     `not_executed` names elements that no node here executes: such a task ends at once with a failure naming them.
-    `grace` seconds are left to a process between the asking and the killing.
+    `grace` seconds are left to a process between the asking and the killing. `fails_job`: its failure ends the job.
     """
 
     id: str
@@ -213,6 +213,7 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     dependencies: Dependencies | None = None
     exit_conditions: ExitConditions | None = None
     valid_exit_codes: tuple[tuple[int, int], ...] | None = None
+    fails_job: bool = False
     elevated: bool = False
     not_executed: tuple[str, ...] = ()
     preferred_node: str | None = None
@@ -232,7 +233,10 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a user asks of a job. `max_parallel_tasks` -1: without limit; `parents`: job ids of the same account."""
+    """What a user asks of a job. `max_parallel_tasks` -1: without limit; `parents`: job ids of the same account.
+
+    An empty `pool` is the account's first active one, once there is one. `valid_exit_codes` is for tasks without any.
+    """
 
     id: str
     pool: str
@@ -250,6 +254,7 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     parents: tuple[str, ...] = ()
     fail_with_parents: bool = False
     placement: Placement = Placement()
+    valid_exit_codes: tuple[tuple[int, int], ...] | None = None
     owner: str = ""
 
 

@@ -73,7 +73,7 @@ def _exited(u: Ledger, task: Task, report: RunExited) -> None:
     if task.ending is not None:
         _finish_ending(u, task, report.code, report.at)
         return
-    well = exits.succeeds(task.spec, report.code)
+    well = exits.succeeds(task.spec, u.job(task.job_key).spec, report.code)
     if not well and _may_retry(u, task):
         why = f"exit code {report.code}"
         u.put_task(task, reset(u, task, retries=task.retries + 1, retried_at=u.now), why)

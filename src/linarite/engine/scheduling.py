@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from linarite.engine import layout
 from linarite.engine.endings import end_job
+from linarite.engine.finding import first_pool
 from linarite.engine.launching import Fetch, Launch
 from linarite.engine.ledger import Environment, Ledger, node_ref, run_name
 from linarite.engine.model import (
@@ -74,9 +75,18 @@ def schedule(u: Ledger, pool: Pool, environment: Environment) -> int:
 def schedule_all(u: Ledger, environment: Environment) -> None:
     """Start what can start anywhere."""
     for account, name in u.tx.jobs.waiting_pools(u.now):
-        pool = u.tx.pools.get(account, name)
+        pool = u.tx.pools.get(account, name) if name else _house(u, account)
         if pool is not None:
             schedule(u, pool, environment)
+
+
+def _house(u: Ledger, account: str) -> Pool | None:
+    """Give the jobs that name no pool the account's first active one, for good."""
+    pool = first_pool(u.tx, account)
+    if pool is not None:
+        for job in map(u.known, u.tx.jobs.runnable(account, "", u.now)):
+            u.tx.jobs.update(u.put_job(replace(job, spec=replace(job.spec, pool=pool.spec.id))))
+    return pool
 
 
 def _parents_done(u: Ledger, job: Job) -> bool:
