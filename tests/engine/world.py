@@ -1,0 +1,145 @@
+"""A small world for the engine's rules: the real store, a clock set by hand, nodes that note what they are told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any, TypeVar
+
+from linarite.engine import jobs, pools, runs, tasks
+from linarite.engine.launching import Launch, NodeReady, NodeRef, Report, RunExited
+from linarite.engine.ledger import Effects, Ledger
+from linarite.engine.model import Job, JobSpec, Pool, PoolSpec, Task, TaskSpec
+from linarite.engine.scheduling import schedule_all
+from linarite.store import open_store
+from linarite.store.sql_store import SqlStore
+
+T = TypeVar("T")
+ACCOUNT = "test"
+SECOND = 1_000_000
+
+
+class World:
+    """The engine's rules on a store, one unit at a time; `launched` and `ended` are what the nodes were told."""
+
+    def __init__(self, store: SqlStore) -> None:
+        self.store = store
+        self.now = 1_000 * SECOND
+        self.launched: list[Launch] = []
+        self.ended: list[str] = []
+        self.removed: list[str] = []
+        self._names = count(1)
+
+    async def do(self, operation: Callable[..., T], *args: Any, **options: Any) -> T:
+        """One unit of work, as the engine does it."""
+
+        def work(tx: Any) -> tuple[T, Effects]:
+            unit = Ledger(tx, self.now, "tester", lambda kind: f"{kind}-{next(self._names)}")
+            result = operation(unit, *args, **options)
+            unit.flush()
+            return result, unit.effects
+
+        result, effects = await self.store.write(work)
+        self.launched += effects.launch
+        self.ended += [run for _, run, _ in effects.end]
+        self.removed += [directory for _, directory in effects.remove]
+        if effects.provision:
+            await self.do(runs.take_nodes, [NodeReady(node=node) for node in effects.provision])
+        return result
+
+    async def pool(self, name: str = "pool", nodes: int = 1, slots: int = 1, **spec: Any) -> Pool:
+        return await self.do(
+            pools.add, ACCOUNT, PoolSpec(id=name, target_dedicated=nodes, slots_per_node=slots, **spec), {}
+        )
+
+    async def job(self, name: str = "job", pool: str = "pool", *, draft: bool = False, **spec: Any) -> Job:
+        return await self.do(jobs.add, ACCOUNT, JobSpec(id=name, pool=pool, **spec), {}, draft=draft)
+
+    async def add(self, *specs: TaskSpec, job: str = "job") -> list[Any]:
+        return await self.do(tasks.add, ACCOUNT, job, [(spec, {}) for spec in specs])
+
+    async def tasks(self, *names: str, job: str = "job", **spec: Any) -> list[Any]:
+        return await self.add(*(TaskSpec(id=name, command="true", **spec) for name in names), job=job)
+
+    async def schedule(self) -> list[str]:
+        """One pass; gives the runs that were launched by it."""
+        before = len(self.launched)
+        await self.do(schedule_all, lambda *_: {})
+        return [launch.run for launch in self.launched[before:]]
+
+    async def report(self, *reports: Report) -> None:
+        await self.do(runs.take, reports)
+
+    async def exit(self, run: str, code: int = 0) -> None:
+        await self.report(RunExited(run=run, code=code, started_at=self.now, at=self.now))
+
+    async def run_all(self, codes: dict[str, int] | None = None) -> list[str]:
+        """Schedule and exit until nothing is launched any more; gives the ids in the order of the runs."""
+        order: list[str] = []
+        while launched := await self.schedule():
+            for run in launched:
+                task = await self.by_key(int(run.partition(".")[0]))
+                order.append(task.spec.id)
+                await self.exit(run, (codes or {}).get(task.spec.id, 0))
+        return order
+
+    async def by_key(self, key: int) -> Task:
+        found = await self.store.read(lambda tx: tx.tasks.by_key(key))
+        assert found is not None
+        return found
+
+    async def task(self, name: str, job: str = "job") -> Task:
+        found = await self.store.read(lambda tx: tx.tasks.get(tx.jobs.get(ACCOUNT, job).key, name))
+        assert found is not None
+        return found
+
+    async def the_job(self, name: str = "job") -> Job:
+        found = await self.store.read(lambda tx: tx.jobs.get(ACCOUNT, name))
+        assert found is not None
+        return found
+
+    async def the_pool(self, name: str = "pool") -> Pool | None:
+        return await self.store.read(lambda tx: tx.pools.get(ACCOUNT, name))
+
+    async def nodes(self, name: str = "pool") -> Sequence[Any]:
+        return await self.store.read(lambda tx: tx.nodes.of_pool(tx.pools.get(ACCOUNT, name).key))
+
+
+def play(folder: Path, story: Callable[[World], Coroutine[Any, Any, None]]) -> None:
+    """Run a story in a new world, and see that its counters are true at the end."""
+
+    async def go() -> None:
+        store = open_store(folder / "store.db")
+        try:
+            world = World(store)
+            await story(world)
+            await counters_are_true(world)
+        finally:
+            await store.close()
+
+    asyncio.run(go())
+
+
+async def counters_are_true(world: World) -> None:
+    """Every job's counters equal what counting its tasks gives; every node's too."""
+
+    def check(tx: Any) -> None:
+        for job in tx.jobs.page(ACCOUNT, None, 0, 1000):
+            found = tx.tasks.page(job.key, None, 0, 10_000)
+            states = [(task.state.value, task.result.value if task.result else "") for task in found]
+            assert job.counts.active == sum(state == "active" for state, _ in states)
+            assert job.counts.running == sum(state in {"running", "preparing"} for state, _ in states)
+            assert job.counts.succeeded == sum(result == "success" for _, result in states)
+            assert job.counts.failed == sum(result == "failure" for _, result in states)
+            assert job.queued == sum(task.queued for task in found)
+        for node in tx.nodes.all():
+            running = tx.tasks.running_on_node(node.key)
+            assert node.running_tasks == len(running)
+            assert node.running_slots == sum(task.spec.required_slots for task in running)
+
+    await world.store.read(check)
+
+
+__all__ = ["ACCOUNT", "SECOND", "NodeRef", "World", "play"]
