@@ -1,0 +1,153 @@
+"""Finding or starting a host, and the server's end of the connection to it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+from linarite.nodes.places import HostPlace
+from linarite.nodes.wire import Frames, Message, Request, WireError, pack
+
+_CONNECT_DEADLINE = 10.0
+_START_DEADLINE = 60.0
+"""Seconds until a host must have said hello. A new one imports, outwaits its predecessor and ends its leftovers."""
+
+_REQUESTS_A_FRAME = 64
+_passed_on = ("LANG", "LC_ALL", "PATH", "PYTHONHOME", "PYTHONPATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "VIRTUAL_ENV")
+
+
+class HostUnavailableError(Exception):
+    """The host can be neither reached nor started."""
+
+
+class Channel(asyncio.Protocol):
+    """A connection to a host."""
+
+    def __init__(self) -> None:
+        """Wait for the event loop to connect it."""
+        self._frames = Frames()
+        self._received: list[Message] = []
+        self._closed = False
+        self._news = asyncio.Event()
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep what requests are written to."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came."""
+        self._frames.feed(data)
+        try:
+            self._received.extend(self._frames.messages())
+        except WireError:
+            self.close()
+        self._news.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the reader."""
+        self._closed = True
+        self._news.set()
+
+    async def receive(self) -> list[Message]:
+        """Give all that came since the last call, waiting for something; an empty list when the host is gone."""
+        while not self._received and not self._closed:
+            self._news.clear()
+            await self._news.wait()
+        received, self._received = self._received, []
+        return received
+
+    def send(self, requests: Sequence[Request]) -> None:
+        """Send the requests, in frames of a size that the host gets through quickly."""
+        if self._transport is not None and not self._closed:
+            for at in range(0, len(requests), _REQUESTS_A_FRAME):
+                self._transport.write(pack(requests[at : at + _REQUESTS_A_FRAME]))
+
+    def close(self) -> None:
+        """Let go of the host."""
+        if self._transport is not None:
+            self._transport.close()
+
+
+class HostStarter:
+    """How one host is reached: over its socket where it runs, as a new process where it does not."""
+
+    def __init__(self, place: HostPlace, ca_file: Path | None, patience: float) -> None:
+        """`ca_file` and `patience` (seconds) are for the host's fetches."""
+        self.place = place
+        self._ca_file = ca_file
+        self._patience = patience
+        self._process: subprocess.Popen[bytes] | None = None
+
+    async def connect(self) -> tuple[Channel, list[Message]]:
+        """Reach the host and give its first messages. Raises HostUnavailableError, OSError."""
+        connection, deadline = self._find(), _CONNECT_DEADLINE
+        if connection is None:
+            connection, deadline = self._start(), _START_DEADLINE
+        loop = asyncio.get_running_loop()
+        _, channel = await loop.create_unix_connection(Channel, sock=connection)
+        try:
+            async with asyncio.timeout(deadline):
+                first = await channel.receive()
+        except TimeoutError:
+            first = []
+        if first:
+            return channel, first
+        channel.close()
+        self._discard()
+        raise HostUnavailableError(f"The node host in {self.place.folder} does not answer; its file `log` may say why.")
+
+    def _find(self) -> socket.socket | None:
+        """Connect to the socket of a running host."""
+        try:
+            folder = os.open(self.place.folder, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            return None
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(0)
+        try:
+            # The path of a socket has at most 107 bytes, that of a data folder may have more.
+            connection.connect(f"/proc/self/fd/{folder}/s")
+        except OSError:
+            connection.close()
+            return None
+        else:
+            return connection
+        finally:
+            os.close(folder)
+
+    def _start(self) -> socket.socket:
+        """Start a host that is connected from the first: no socket has to be waited for."""
+        self.reap()
+        place = self.place
+        place.folder.mkdir(mode=0o700, exist_ok=True)
+        command = [sys.executable, "-P", "-s", "-m", "linarite.nodes.host", "--folder", str(place.folder)]
+        command += ["--patience", str(self._patience)]
+        for option, value in (("--uid", place.uid), ("--owner", place.owner), ("--ca-file", self._ca_file)):
+            command += [] if value is None else [option, str(value)]
+        ours, theirs = socket.socketpair()
+        ours.settimeout(0)
+        environment = {name: os.environ[name] for name in _passed_on if name in os.environ}
+        with theirs, (place.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                command, stdin=theirs.fileno(), stdout=log, stderr=log, cwd="/", env=environment, start_new_session=True
+            )
+        return ours
+
+    def reap(self) -> None:
+        """Take note of the end of the process that was started here, so that it stays no zombie."""
+        if self._process is not None and self._process.poll() is not None:
+            self._process = None
+
+    def _discard(self) -> None:
+        """Kill a process of ours that never said hello: it started no run, and may hold the folder's lock."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None

@@ -1,0 +1,54 @@
+"""The folders of a node and the variables that tell a task where they are.
+
+Source: learn.microsoft.com, 'Azure Batch runtime environment variables' and 'Files and directories in Azure Batch'.
+The names and ids of pool, node, job and task come with the launch; the host adds what depends on its own folders. It
+expands nothing in command lines or values.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import PurePosixPath
+
+NODE_FOLDERS = ("applications", "fsmounts", "shared", "startup/wd", "volatile", "workitems")
+MARKER = "LINARITE_RUN"
+"""Every process of a run carries this variable, so that a successor finds what a killed host left behind."""
+
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@lru_cache(maxsize=256)
+def _node_environment(root: str, account: str) -> dict[str, str]:
+    return {
+        "PATH": DEFAULT_PATH,
+        "LANG": "C.UTF-8",
+        "USER": account,
+        "LOGNAME": account,
+        "SHELL": "/bin/sh",
+        "AZ_BATCH_NODE_ROOT_DIR": root,
+        "AZ_BATCH_NODE_SHARED_DIR": f"{root}/shared",
+        "AZ_BATCH_NODE_STARTUP_DIR": f"{root}/startup",
+        "AZ_BATCH_NODE_MOUNTS_DIR": f"{root}/fsmounts",
+    }
+
+
+def run_environment(run: str, root: str, directory: str, account: str, wanted: dict[str, str]) -> dict[str, str]:
+    """Make the whole environment of a run: nothing of the server's own. `wanted` wins over all but the marker.
+
+    `root` is the node's folder (absolute), `directory` the task's (absolute).
+    """
+    environment = _node_environment(root, account).copy()
+    wd = f"{directory}/wd"
+    environment["HOME"] = wd
+    environment["AZ_BATCH_TASK_DIR"] = directory
+    environment["AZ_BATCH_TASK_WORKING_DIR"] = wd
+    environment["AZ_BATCH_CERTIFICATES_DIR"] = f"{directory}/certs"
+    environment.update(wanted)
+    environment[MARKER] = run
+    return environment
+
+
+def stays_below(directory: str) -> bool:
+    """Whether `directory` is a relative path that names something strictly below the folder it is joined to."""
+    parts = PurePosixPath(directory).parts
+    return bool(parts) and not directory.startswith("/") and ".." not in parts and "\0" not in directory

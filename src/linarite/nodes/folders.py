@@ -1,0 +1,142 @@
+"""Making and removing folders on a node, with the privileges of the host.
+
+Removal is two steps: the folder is moved out of the way at once, so that its name is free; then its files go slowly,
+because a file system in which many files were just deleted makes new ones slowly.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import queue
+import stat
+import threading
+from contextlib import suppress
+
+from linarite.nodes.environment import NODE_FOLDERS
+
+FOLDER_MODE = 0o700
+SLICE = 32
+"""Files removed between two pauses."""
+PAUSE = 0.05
+"""Seconds."""
+
+_log = logging.getLogger(__name__)
+_serial = itertools.count()
+
+
+def make_folder(path: str, owner: int | None) -> None:
+    """Make the folder and its parents where they lack, for the user `owner` (None: our own). Raises OSError."""
+    try:
+        _make_one(path, owner)
+    except FileNotFoundError:
+        make_folder(os.path.dirname(path), owner)
+        _make_one(path, owner)
+
+
+def _make_one(path: str, owner: int | None) -> None:
+    try:
+        os.mkdir(path, FOLDER_MODE)
+    except FileExistsError:
+        return
+    if owner is not None:
+        os.chown(path, owner, owner, follow_symlinks=False)
+
+
+def make_node(root: str, owner: int | None) -> None:
+    """Make the folders of the node at `root`. Raises OSError."""
+    for name in NODE_FOLDERS:
+        make_folder(f"{root}/{name}", owner)
+
+
+def _unique() -> str:
+    return f"{os.getpid()}-{next(_serial)}"
+
+
+class Sweeper:
+    """Removes folders in a thread of its own, slowly, following no link."""
+
+    def __init__(self) -> None:
+        """Nothing runs until there is something to remove."""
+        self._trash: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._pause = threading.Event()
+        self._removed = 0
+
+    def discard(self, path: str, trash: str, keep: str) -> None:
+        """Move `path` into the folder `trash` and remove it there in the background; a path that is gone is no error.
+
+        Parents that this leaves empty go too, up to `keep` and not with it. Raises OSError.
+        """
+        with suppress(FileExistsError):
+            os.mkdir(trash, FOLDER_MODE)
+        with suppress(FileNotFoundError):
+            os.rename(path, f"{trash}/{_unique()}")
+        _remove_empty(os.path.dirname(path), keep)
+        self.sweep(trash)
+
+    def sweep(self, trash: str) -> None:
+        """Empty the folder `trash` in the background."""
+        self._trash.put(trash)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="sweep", daemon=True)
+            self._thread.start()
+
+    def _work(self) -> None:
+        while True:
+            trash = self._trash.get()
+            try:
+                self._empty(trash)
+            except OSError as error:
+                _log.warning("%s cannot be emptied: %s", trash, error)
+
+    def _empty(self, trash: str) -> None:
+        folder = os.open(trash, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            # What cannot be removed stays for the elevated host; a round that removed nothing is the last.
+            before = -1
+            while before != self._removed and (names := os.listdir(folder)):
+                before = self._removed
+                for name in names:
+                    with suppress(OSError):
+                        self._remove(name, folder)
+        finally:
+            os.close(folder)
+
+    def _remove(self, name: str, trash: int) -> None:
+        """Remove the file or folder `name` in `trash`. Folders in it move up first, so that no depth is too deep."""
+        if not stat.S_ISDIR(os.lstat(name, dir_fd=trash).st_mode):
+            self._unlink(name, trash)
+            return
+        os.chmod(name, FOLDER_MODE, dir_fd=trash)
+        folder = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=trash)
+        try:
+            for below in os.listdir(folder):
+                if stat.S_ISDIR(os.lstat(below, dir_fd=folder).st_mode):
+                    os.chmod(below, FOLDER_MODE, dir_fd=folder)
+                    os.rename(below, _unique(), src_dir_fd=folder, dst_dir_fd=trash)
+                else:
+                    self._unlink(below, folder)
+        finally:
+            os.close(folder)
+        os.rmdir(name, dir_fd=trash)
+        self._count()
+
+    def _unlink(self, name: str, folder: int) -> None:
+        os.unlink(name, dir_fd=folder)
+        self._count()
+
+    def _count(self) -> None:
+        self._removed += 1
+        if self._removed % SLICE == 0:
+            self._pause.wait(PAUSE)
+
+
+def _remove_empty(folder: str, keep: str) -> None:
+    while folder.startswith(f"{keep}/"):
+        try:
+            os.rmdir(folder)
+        except OSError:
+            return
+        folder = os.path.dirname(folder)

@@ -1,0 +1,242 @@
+"""The node host: `python -m linarite.nodes.host`, the long-lived process that starts command lines.
+
+It imports all that it will ever need, opens its folder's files, gives up its privileges and then serves one server at a
+time, over the socket that it was started with or one that connects later. Without a server it stays while runs are
+running, and ends when they have. One thread does everything but fetching and removing files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import gc
+import logging
+import os
+import selectors
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from linarite.nodes.access import adopt_orphans, drop_privileges
+from linarite.nodes.fetching import Fetcher, make_client, warm_up
+from linarite.nodes.folders import Sweeper, make_node
+from linarite.nodes.journal import Journal
+from linarite.nodes.leftovers import end_leftovers
+from linarite.nodes.runs import Runs
+from linarite.nodes.starting import Starter
+from linarite.nodes.visitor import Visitor, Wake
+from linarite.nodes.wire import (
+    VERSION,
+    Acknowledge,
+    EndRun,
+    Hello,
+    LaunchRun,
+    MakeNode,
+    Message,
+    NodeFailed,
+    NodeMade,
+    Remove,
+    Removed,
+    Request,
+    Sweep,
+    WireError,
+)
+
+SOCKET = "s"
+UNVISITED = 10.0
+"""Seconds for which a host without runs waits for its first server."""
+
+_log = logging.getLogger(__name__)
+
+
+class Host:
+    """The loop: whatever comes in goes to the runs, whatever they tell goes out."""
+
+    def __init__(self, runs: Runs, wake: Wake, listening: socket.socket, owner: int | None) -> None:
+        """Serve `runs`; new folders are given to `owner`."""
+        self._runs = runs
+        self._wake = wake
+        self._listening = listening
+        self._owner = owner
+        self._sweeper = Sweeper()
+        self._visitor: Visitor | None = None
+        self._answers: list[Message] = []
+        self._leave_at = time.monotonic() + UNVISITED
+        self._selector = selectors.DefaultSelector()
+        self._watch(wake.read_end, self._on_wake)
+        self._watch(listening, self._on_visit)
+
+    def run(self) -> None:
+        """Serve until no server is connected and nothing is running."""
+        self._tell()
+        while not self._finished():
+            for key, _ in self._selector.select(self._patience()):
+                key.data()
+            self._runs.step()
+            self._tell()
+
+    def welcome(self, connection: socket.socket) -> None:
+        """Serve this server from now on; an earlier one is dead or will connect again."""
+        self._dismiss()
+        self._visitor = Visitor(connection)
+        self._watch(connection, self._on_requests)
+        self._leave_at = 0.0
+        self._runs.take_reports()  # the stories tell them too
+        self._answers = [Hello(VERSION, self._runs.names()), *self._runs.stories()]
+
+    def _watch(self, file: int | socket.socket, react: Callable[[], None]) -> None:
+        self._selector.register(file, selectors.EVENT_READ, react)
+
+    def _finished(self) -> bool:
+        return self._visitor is None and not self._runs.busy and time.monotonic() >= self._leave_at
+
+    def _patience(self) -> float | None:
+        due = self._runs.seconds_to_wait()
+        if self._visitor is not None or self._runs.busy:
+            return due
+        left = max(0.0, self._leave_at - time.monotonic())
+        return left if due is None else min(due, left)
+
+    def _on_wake(self) -> None:
+        self._wake.clear()
+        self._runs.reap()
+
+    def _on_visit(self) -> None:
+        connection, _ = self._listening.accept()
+        self.welcome(connection)
+
+    def _on_requests(self) -> None:
+        if self._visitor is None:
+            return
+        try:
+            requests = self._visitor.receive()
+        except WireError as error:
+            _log.error("The server cannot be understood: %s", error)
+            requests = None
+        if requests is None:
+            self._dismiss()
+        else:
+            self._obey(requests)
+
+    def _obey(self, requests: list[Request]) -> None:
+        launches: list[LaunchRun] = []
+        for request in requests:
+            if isinstance(request, LaunchRun):
+                launches.append(request)
+                continue
+            if launches:
+                self._runs.launch(launches)
+                launches = []
+            self._obey_one(request)
+        if launches:
+            self._runs.launch(launches)
+
+    def _obey_one(self, request: Acknowledge | EndRun | MakeNode | Remove | Sweep) -> None:
+        match request:
+            case Acknowledge():
+                self._runs.forget(request.runs)
+            case EndRun():
+                self._runs.end(request.run, request.grace)
+            case MakeNode():
+                self._answers.append(self._make_node(request.root))
+            case Remove():
+                self._remove(request)
+            case Sweep():
+                self._sweeper.sweep(request.trash)
+
+    def _make_node(self, root: str) -> NodeMade | NodeFailed:
+        try:
+            make_node(root, self._owner)
+        except OSError as error:
+            return NodeFailed(root, f"The node's folder cannot be made: {error}.")
+        return NodeMade(root)
+
+    def _remove(self, request: Remove) -> None:
+        try:
+            self._sweeper.discard(request.path, request.trash, request.keep)
+        except OSError as error:
+            _log.warning("%s cannot be removed: %s", request.path, error)
+        self._answers.append(Removed(request.path))
+
+    def _tell(self) -> None:
+        reports = self._runs.take_reports()
+        if self._visitor is None:
+            # Nothing is lost: the next server hears every story.
+            self._answers.clear()
+            return
+        batch, self._answers = self._answers + reports, []
+        if (batch or self._visitor.waits) and not self._visitor.send(batch):
+            self._dismiss()
+            return
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._visitor.waits else 0)
+        if self._selector.get_key(self._visitor.connection).events != events:
+            self._selector.modify(self._visitor.connection, events, self._on_requests)
+
+    def _dismiss(self) -> None:
+        if self._visitor is not None:
+            self._selector.unregister(self._visitor.connection)
+            self._visitor.connection.close()
+            self._visitor = None
+
+
+def open_folder(folder: Path) -> tuple[Journal, socket.socket]:
+    """Become the one host of `folder`: wait for its lock, then open its journal and its socket. Raises OSError."""
+    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)  # held, by the open descriptor, until this process ends
+    journal = Journal(folder)
+    # The path of a socket has at most 107 bytes: name it from within its folder.
+    os.chdir(folder)
+    (folder / SOCKET).unlink(missing_ok=True)
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(SOCKET)
+    listening.listen()
+    listening.settimeout(0)
+    os.chdir("/")
+    return journal, listening
+
+
+def main(arguments: list[str]) -> None:
+    """Run a host. Standard input is the connection to the server that started it."""
+    parser = argparse.ArgumentParser(prog="linarite.nodes.host")
+    parser.add_argument("--folder", type=Path, required=True, help="the host's own folder")
+    parser.add_argument("--uid", type=int, help="become this user before anything is started")
+    parser.add_argument("--owner", type=int, help="give new folders to this user")
+    parser.add_argument("--ca-file", help="trust these certificate authorities too")
+    parser.add_argument("--patience", type=float, default=30.0, help="seconds to try again when a fetch fails")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+
+    client = make_client(options.ca_file)
+    warm_up(client)
+    journal, listening = open_folder(options.folder)
+    connection = _take_over_stdin()
+    if options.uid is not None:
+        drop_privileges(options.uid)
+    os.umask(0o077)
+    adopt_orphans()
+    unfinished = [run for run in journal.history.runs.values() if run.ended is None]
+    end_leftovers(unfinished, same_boot=journal.same_boot)
+
+    wake = Wake()
+    runs = Runs(journal, Starter(options.owner), Fetcher(client, options.patience), wake.wake)
+    runs.restore(journal.history.runs.values())
+    host = Host(runs, wake, listening, options.owner)
+    host.welcome(connection)
+    gc.freeze()
+    host.run()
+    # At once: a thread may still wait for the server of a file that nobody wants any more.
+    os._exit(0)
+
+
+def _take_over_stdin() -> socket.socket:
+    connection = socket.socket(fileno=os.dup(0))
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.close(null)
+    return connection
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

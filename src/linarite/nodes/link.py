@@ -1,0 +1,232 @@
+"""The server's half of one host: keep it running while there is work, pass requests on, hear its reports.
+
+A request stays pending until the host has answered it, and goes to a successor in the same order; the host's first
+message tells what it knows already, so nothing is asked twice that would be done twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import TypeVar
+
+import structlog
+
+from linarite.engine.launching import (
+    Listener,
+    NodeReady,
+    NodeRef,
+    NodeReport,
+    NodeUnusable,
+    Report,
+    RunExited,
+    RunFailed,
+    RunLost,
+    RunStarted,
+)
+from linarite.nodes.channel import Channel, HostStarter, HostUnavailableError
+from linarite.nodes.wire import (
+    Acknowledge,
+    EndRun,
+    Hello,
+    LaunchRun,
+    MakeNode,
+    Message,
+    NodeFailed,
+    NodeMade,
+    Remove,
+    Removed,
+    Request,
+    Sweep,
+)
+
+T = TypeVar("T")
+LONGEST_PAUSE = 30.0
+_FIRST_PAUSE = 0.1
+"""Seconds between tries when a host does not start or the listener fails; each is twice as long as the one before."""
+_LASTING = 10.0
+"""Seconds after which a host counts as sound."""
+
+_log = structlog.get_logger(__name__)
+
+
+class HostLink:
+    """One host, as the server sees it."""
+
+    def __init__(self, starter: HostStarter, listener: Listener) -> None:
+        """`starter` finds or starts the host; `listener` hears what it reports."""
+        self._starter = starter
+        self._listener = listener
+        self._channel: Channel | None = None
+        self._pending: dict[tuple[str, str], Request] = {}
+        self._nodes: dict[str, NodeRef] = {}
+        self._runs: set[str] = set()
+        self._work = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self.greeted = asyncio.Event()
+        self._task = asyncio.create_task(self._keep(), name=f"host {starter.place.folder.name}")
+
+    def knows(self, run: str) -> bool:
+        """Whether `run` was given to this host, or told by it, and has not been acknowledged."""
+        return run in self._runs
+
+    def visit(self) -> None:
+        """Find or start the host even when there is nothing to ask: it may have something to tell."""
+        self._work.set()
+
+    def make_node(self, node: NodeRef, root: str) -> None:
+        """Ask for the folders of a node."""
+        self._nodes[root] = node
+        self._ask({("node", root): MakeNode(root)})
+
+    def launch(self, requests: Sequence[LaunchRun]) -> None:
+        """Ask to start runs."""
+        self._runs.update(request.launch.run for request in requests)
+        self._ask({("launch", request.launch.run): request for request in requests})
+
+    def end(self, runs: Sequence[str], grace: float) -> None:
+        """Ask to end runs."""
+        self._ask({("end", run): EndRun(run, grace) for run in runs})
+
+    def remove(self, request: Remove) -> None:
+        """Ask to remove a folder."""
+        self._ask({("remove", request.path): request})
+
+    def sweep(self, trash: str) -> None:
+        """Ask to go on emptying a folder of removed folders; not repeated, the next start of the server asks again."""
+        self._ask({("sweep", trash): Sweep(trash)})
+
+    async def stop(self) -> None:
+        """Let go of the host; what the listener is being told is told to the end."""
+        self._stopping.set()
+        self._work.set()
+        if self._channel is not None:
+            self._channel.close()
+        await self._task
+
+    def _ask(self, requests: dict[tuple[str, str], Request]) -> None:
+        for key, request in requests.items():
+            self._pending.pop(key, None)  # asked again, it comes behind what was asked in between
+            self._pending[key] = request
+        if self._channel is not None:
+            self._send(self._channel, list(requests.values()))
+        self._work.set()
+
+    def _send(self, channel: Channel, requests: list[Request]) -> None:
+        channel.send(requests)
+        for request in requests:
+            if isinstance(request, Sweep):
+                self._pending.pop(("sweep", request.trash), None)
+
+    async def _keep(self) -> None:
+        """Hold a connection for as long as there is work."""
+        pause = _FIRST_PAUSE
+        while not self._stopping.is_set():
+            await self._work.wait()
+            if self._stopping.is_set():
+                return
+            try:
+                channel, first = await self._starter.connect()
+            except (HostUnavailableError, OSError) as error:
+                _log.error("node_host_unavailable", host=str(self._starter.place.folder), error=str(error))
+                await self._refuse_nodes(str(error))
+                await self._wait(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+                continue
+            began = time.monotonic()
+            await self._converse(channel, first)
+            self._starter.reap()
+            if not self._pending and not self._runs:
+                self._work.clear()
+            # A successor follows at once, but not without end when each dies of the same thing.
+            if time.monotonic() - began > _LASTING:
+                pause = _FIRST_PAUSE
+            else:
+                await self._wait(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _converse(self, channel: Channel, messages: list[Message]) -> None:
+        """Hear the host until the connection ends."""
+        self._learn(messages)
+        # In one turn with the messages before: what is asked from here on is not among the pending ones sent now.
+        self._channel = channel
+        self._send(channel, list(self._pending.values()))
+        self.greeted.set()
+        try:
+            while messages and not self._stopping.is_set():
+                await self._deliver(channel, messages)
+                messages = await channel.receive()
+                self._learn(messages)
+        finally:
+            self._channel = None
+            channel.close()
+        if not self._stopping.is_set():
+            _log.warning("node_host_gone", host=str(self._starter.place.folder), runs=len(self._runs))
+
+    def _learn(self, messages: Sequence[Message]) -> None:
+        """Note what is answered."""
+        for message in messages:
+            match message:
+                case RunStarted():
+                    self._pending.pop(("launch", message.run), None)
+                case RunExited() | RunFailed() | RunLost():
+                    self._pending.pop(("launch", message.run), None)
+                    self._pending.pop(("end", message.run), None)
+                case Hello():
+                    self._runs.update(message.runs)
+                    for run in message.runs:
+                        self._pending.pop(("launch", run), None)
+                case Removed():
+                    self._pending.pop(("remove", message.path), None)
+                case NodeMade() | NodeFailed():
+                    self._pending.pop(("node", message.root), None)
+
+    async def _deliver(self, channel: Channel, messages: Sequence[Message]) -> None:
+        """Tell the listener, then let the host forget what has ended."""
+        reports: list[Report] = [m for m in messages if isinstance(m, RunStarted | RunExited | RunFailed | RunLost)]
+        if reports and await self._tell(self._listener.on_reports, reports):
+            ended = [report.run for report in reports if not isinstance(report, RunStarted)]
+            self._runs.difference_update(ended)
+            if ended:
+                channel.send([Acknowledge(ended)])
+        nodes = [report for m in messages if (report := self._node_report(m)) is not None]
+        if nodes:
+            await self._tell(self._listener.on_node_reports, nodes)
+
+    def _node_report(self, message: Message) -> NodeReport | None:
+        if not isinstance(message, NodeMade | NodeFailed) or (node := self._nodes.pop(message.root, None)) is None:
+            return None
+        if isinstance(message, NodeMade):
+            return NodeReady(node=node)
+        return NodeUnusable(node=node, message=message.message)
+
+    async def _refuse_nodes(self, message: str) -> None:
+        """Tell of the nodes that wait for a host that cannot be had."""
+        nodes: list[NodeReport] = [NodeUnusable(node=node, message=message) for node in self._nodes.values()]
+        for root in self._nodes:
+            self._pending.pop(("node", root), None)
+        self._nodes.clear()
+        if nodes:
+            await self._tell(self._listener.on_node_reports, nodes)
+
+    async def _tell(self, call: Callable[[Sequence[T]], Awaitable[None]], batch: Sequence[T]) -> bool:
+        """Tell the listener until it has committed; False when we stop before: a later start tells it again."""
+        pause = _FIRST_PAUSE
+        while not self._stopping.is_set():
+            try:
+                await call(batch)
+            except Exception:  # noqa: BLE001 - whatever kept the listener from committing, it must hear this again
+                _log.exception("reports_not_committed", reports=len(batch), again_in_seconds=pause)
+                await self._wait(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+            else:
+                return True
+        return False
+
+    async def _wait(self, seconds: float) -> None:
+        """Let `seconds` pass, or less when we stop."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()

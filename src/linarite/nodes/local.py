@@ -1,0 +1,168 @@
+"""Nodes that are folders of this machine, with command lines that are its processes.
+
+Started by root, every account's tasks run as a user of their own, below a host that has given up its privileges;
+otherwise all run as the server's user below one host. See `host` for what outlives the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import structlog
+
+from linarite.engine.launching import Launch, Listener, NodeRef, NodeUnusable, RunFailed
+from linarite.nodes.channel import HostStarter
+from linarite.nodes.environment import stays_below
+from linarite.nodes.link import HostLink
+from linarite.nodes.places import HostPlace, Places
+from linarite.nodes.wire import LaunchRun, Remove
+
+_GREETING = 15.0
+"""Seconds for which the start waits for hosts that are there already; one that is slower is heard later."""
+
+_log = structlog.get_logger(__name__)
+
+
+class LocalNodes:
+    """`engine.launching.Nodes` on this machine.
+
+    `on_reports` of the listener is called in order and one at a time for each account (two at a time with elevated
+    runs), but for different accounts at the same time.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        *,
+        allow_elevated: bool = False,
+        uid_of: Callable[[str], int] | None = None,
+        ca_file: Path | None = None,
+        fetch_patience: float = 30.0,
+    ) -> None:
+        """Keep everything below `data`; nothing is touched before `start`.
+
+        `uid_of` gives the user (and group) number of an account's tasks and asks for root; None runs all tasks as the
+        server's user. `ca_file` names certificate authorities that fetches trust besides the system's.
+        `fetch_patience` is how many seconds a fetch is tried again when the other side fails.
+        """
+        self._places = Places(data, uid_of)
+        self._allow_elevated = allow_elevated
+        self._ca_file = ca_file
+        self._fetch_patience = fetch_patience
+        self._listener: Listener | None = None
+        self._links: dict[HostPlace, HostLink] = {}
+        self._refusals: set[asyncio.Task[None]] = set()
+
+    async def start(self, listener: Listener) -> None:
+        """Connect to every host that is there, or start its successor; each repeats what was not acknowledged.
+
+        Raises OSError when the folders cannot be made.
+        """
+        self._listener = listener
+        self._places.make()
+        found = [self._link(place) for place in self._places.hosts()]
+        for link in found:
+            link.visit()
+        for place, trash in self._places.unswept():
+            self._link(place).sweep(trash)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_GREETING):
+                await asyncio.gather(*(link.greeted.wait() for link in found))
+
+    async def provision(self, nodes: Sequence[NodeRef]) -> None:
+        """Make the nodes (idempotent); answers come as node reports."""
+        for node in nodes:
+            try:
+                self._places.account(node)
+            except OSError as error:
+                await self._listening.on_node_reports([NodeUnusable(node=node, message=f"No folder: {error}.")])
+            else:
+                self._link(self._places.host(node, elevated=False)).make_node(node, self._places.root(node))
+
+    async def release(self, nodes: Sequence[NodeRef]) -> None:
+        """Move the nodes' folders away at once and remove them in the background."""
+        for node in nodes:
+            self._remove(node, self._places.root(node), keep=self._places.account(node))
+
+    async def launch(self, launches: Sequence[Launch]) -> None:
+        """Start each run once, whatever happens: a run that is known is not started again."""
+        batches: dict[HostLink, list[LaunchRun]] = defaultdict(list)
+        for launch in launches:
+            if launch.elevated and not self._allow_elevated:
+                self._refuse(launch)
+                continue
+            self._places.account(launch.node)
+            link = self._link(self._places.host(launch.node, elevated=launch.elevated))
+            batches[link].append(LaunchRun(launch, self._places.root(launch.node)))
+        for link, batch in batches.items():
+            link.launch(batch)
+
+    async def end(self, runs: Sequence[tuple[NodeRef, str]], grace: float) -> None:
+        """End the process groups: SIGTERM, after `grace` seconds SIGKILL (0: at once). Answers come as reports."""
+        batches: dict[HostLink, list[str]] = defaultdict(list)
+        for node, run in runs:
+            batches[self._holder(node, run)].append(run)
+        for link, batch in batches.items():
+            link.end(batch, grace)
+
+    async def remove_directory(self, node: NodeRef, directory: str) -> None:
+        """Move the directory away at once, remove it in the background. Raises ValueError when it leaves the node."""
+        if not stays_below(directory):
+            raise ValueError(f"{directory!r} leaves the node.")
+        root = self._places.root(node)
+        self._remove(node, f"{root}/{directory}", keep=f"{root}/{directory.partition('/')[0]}")
+
+    def root(self, node: NodeRef) -> str:
+        """The folder on this machine that holds the node's files."""
+        return self._places.root(node)
+
+    async def stop(self) -> None:
+        """Let go without ending any run."""
+        await asyncio.gather(*(link.stop() for link in self._links.values()), *self._refusals)
+        self._links.clear()
+
+    def _link(self, place: HostPlace) -> HostLink:
+        link = self._links.get(place)
+        if link is None:
+            starter = HostStarter(place, self._ca_file, self._fetch_patience)
+            link = self._links[place] = HostLink(starter, self._listening)
+        return link
+
+    @property
+    def _listening(self) -> Listener:
+        assert self._listener is not None, "LocalNodes was not started"
+        return self._listener
+
+    def _holder(self, node: NodeRef, run: str) -> HostLink:
+        """The host that has the run; the account's usual one when none is known to."""
+        elevated = self._links.get(self._places.host(node, elevated=True))
+        if elevated is not None and elevated.knows(run):
+            return elevated
+        return self._link(self._places.host(node, elevated=False))
+
+    def _remove(self, node: NodeRef, path: str, keep: str) -> None:
+        trash = self._places.trash(node)
+        self._link(self._places.host(node, elevated=False)).remove(Remove(path, trash, keep))
+        elevated = self._places.host(node, elevated=True)
+        if elevated.owner is not None and elevated.folder.exists():
+            # The account's own host cannot remove what an elevated run left in its folders.
+            self._link(elevated).sweep(trash)
+
+    def _refuse(self, launch: Launch) -> None:
+        message = "The settings of this server do not allow elevated tasks."
+        report = RunFailed(run=launch.run, code="not-allowed", message=message, at=time.time_ns() // 1000)
+        task = asyncio.create_task(self._tell(report))
+        self._refusals.add(task)
+        task.add_done_callback(self._refusals.discard)
+
+    async def _tell(self, report: RunFailed) -> None:
+        """Tell of a run that no host has heard of; if this is lost, the next launch of the run is refused again."""
+        try:
+            await self._listening.on_reports([report])
+        except Exception:  # noqa: BLE001 - the listener is another room; its failure must not end this one
+            _log.exception("reports_not_committed", reports=1)

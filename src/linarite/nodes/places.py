@@ -1,0 +1,104 @@
+"""Which folders a node, an account and a host have below the data folder, and whose they are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from pathlib import Path
+from urllib.parse import quote
+
+import msgspec
+
+from linarite.engine.launching import NodeRef
+
+TRASH = ".trash"
+"""The folder of an account's removed folders; no pool has that name, see `_part`."""
+
+_ELEVATED = "-elevated"
+_LOCAL = "local"
+
+
+class HostPlace(msgspec.Struct, frozen=True):
+    """A host's folder; the user that it becomes (None: stays the server's); the user who owns what it makes."""
+
+    folder: Path
+    uid: int | None = None
+    owner: int | None = None
+
+
+@lru_cache(maxsize=4096)
+def _part(name: str) -> str:
+    """Make one component of a path of any name; ordinary ids stay as they are."""
+    part = quote(name, safe="")
+    return f"%2E{part[1:]}" if part.startswith(".") else part
+
+
+class Places:
+    """All folders below `data`. As root, `uid_of` gives each account the user of its tasks; otherwise it is None."""
+
+    def __init__(self, data: Path, uid_of: Callable[[str], int] | None) -> None:
+        """Nothing is made yet."""
+        self._nodes = os.path.abspath(data / "nodes")
+        self._hosts = Path(os.path.abspath(data / "hosts"))
+        self._uid_of = uid_of
+        self._made: set[str] = set()
+
+    def make(self) -> None:
+        """Make the two top folders. Raises OSError."""
+        # Tasks' users pass through the first; the second holds sockets and journals, which only the server opens.
+        for folder, mode in ((self._nodes, 0o700 if self._uid_of is None else 0o711), (self._hosts, 0o700)):
+            os.makedirs(folder, exist_ok=True)
+            os.chmod(folder, mode)
+
+    def root(self, node: NodeRef) -> str:
+        """Give the node's folder (absolute)."""
+        return f"{self._account(node.account)}/{_part(node.pool)}/{_part(node.node)}"
+
+    def trash(self, node: NodeRef) -> str:
+        """Give the folder of the account's removed folders."""
+        return f"{self._account(node.account)}/{TRASH}"
+
+    def account(self, node: NodeRef) -> str:
+        """Give the account's folder, making it for its user where it lacks. Raises OSError."""
+        folder = self._account(node.account)
+        if folder not in self._made:
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            if self._uid_of is not None:
+                uid = self._uid_of(node.account)
+                os.chown(folder, uid, uid, follow_symlinks=False)
+            self._made.add(folder)
+        return folder
+
+    def host(self, node: NodeRef, *, elevated: bool) -> HostPlace:
+        """Give the host that starts the account's runs."""
+        if self._uid_of is None:
+            return HostPlace(self._hosts / _LOCAL)
+        return self._host_of(self._uid_of(node.account), elevated=elevated)
+
+    def hosts(self) -> Iterator[HostPlace]:
+        """Every host that has a folder."""
+        for name in sorted(os.listdir(self._hosts)):
+            if self._uid_of is None and name == _LOCAL:
+                yield HostPlace(self._hosts / name)
+            elif self._uid_of is not None and name.removesuffix(_ELEVATED).isdecimal():
+                yield self._host_of(int(name.removesuffix(_ELEVATED)), elevated=name.endswith(_ELEVATED))
+
+    def unswept(self) -> Iterator[tuple[HostPlace, str]]:
+        """Every folder of removed folders that is not empty yet, with the host whose work it is."""
+        for name in sorted(os.listdir(self._nodes)):
+            trash = f"{self._nodes}/{name}/{TRASH}"
+            if not os.path.isdir(trash) or not os.listdir(trash):
+                continue
+            if self._uid_of is None:
+                yield HostPlace(self._hosts / _LOCAL), trash
+            else:
+                yield self._host_of(os.stat(f"{self._nodes}/{name}").st_uid, elevated=False), trash
+
+    def _account(self, name: str) -> str:
+        return f"{self._nodes}/{_part(name)}"
+
+    def _host_of(self, uid: int, *, elevated: bool) -> HostPlace:
+        if elevated:
+            return HostPlace(self._hosts / f"{uid}{_ELEVATED}", owner=uid)
+        return HostPlace(self._hosts / str(uid), uid=uid)

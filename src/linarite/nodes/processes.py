@@ -1,0 +1,201 @@
+"""Starting a command line as a process, and the facts of processes that /proc tells.
+
+The one place that knows how a program is found and how a process is made. `os.posix_spawn` takes the calling process
+two thirds of the time of `subprocess.Popen` (107 against 168 microseconds a process, measured in one run; neither
+copies page tables). It starts in its caller's working directory, which only the host's main thread uses.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shlex
+import signal
+import stat
+from collections.abc import Callable, Container, Iterator, Mapping
+from contextlib import suppress
+from functools import lru_cache
+
+from linarite.nodes.environment import DEFAULT_PATH, MARKER
+
+
+class CannotStartError(Exception):
+    """The command line cannot run: `code` and `user` are those of `RunFailed`."""
+
+    def __init__(self, code: str, message: str, *, user: bool = True) -> None:
+        """Keep the facts of the report."""
+        super().__init__(message)
+        self.code, self.message, self.user = code, message, user
+
+
+_plain = re.compile(r"[\w@%+=:,./ -]+", re.ASCII).fullmatch
+
+
+@lru_cache(maxsize=1024)
+def split_command(command: str) -> tuple[str, ...]:
+    """Split a command line as a POSIX shell splits words, without expanding anything. Raises CannotStartError."""
+    try:
+        # shlex reads character by character; most command lines hold nothing that it would treat differently.
+        words = command.split() if _plain(command) else shlex.split(command)
+    except ValueError as error:
+        raise CannotStartError("command-invalid", f"The command line cannot be split: {error}.") from error
+    if not words or not words[0]:
+        raise CannotStartError("command-invalid", "The command line is empty.")
+    return tuple(words)
+
+
+_found: dict[tuple[str, str], str] = {}
+
+
+def find_program(name: str, search: str, wd: str, *, fresh: bool = False) -> str:
+    """Find the program as execvp would, with `search` as the PATH of the task. Raises CannotStartError.
+
+    `fresh` looks again, where what was found before is gone.
+    """
+    if "/" in name:
+        return name
+    if not fresh and (known := _found.get((name, search))) is not None:
+        return known
+    denied = False
+    for folder in search.split(":"):
+        path = os.path.join(wd, folder, name)
+        if os.access(path, os.X_OK) and not os.path.isdir(path):
+            if folder.startswith("/"):
+                _remember(name, search, path)
+            return path
+        denied = denied or os.path.isfile(path)
+    reason = "is not executable" if denied else "was not found"
+    raise CannotStartError("command-not-found", f"The program {name!r} {reason} on the task's PATH ({search}).")
+
+
+def _remember(name: str, search: str, path: str) -> None:
+    if len(_found) >= 256:
+        _found.clear()
+    _found[name, search] = path
+
+
+_unset_signals = [signal.SIGPIPE, signal.SIGXFSZ]
+
+
+def spawn(words: tuple[str, ...], environment: Mapping[str, str], cwd: str, files: tuple[int, int, int]) -> int:
+    """Start a process in a session of its own and give its number. `files` become its standard streams.
+
+    This process's working directory becomes `cwd`. Raises CannotStartError.
+    """
+    try:
+        os.chdir(cwd)
+    except OSError as error:
+        message = f"The working directory {cwd!r} cannot be entered: {error.strerror}."
+        raise CannotStartError("failed", message) from error
+    search = environment.get("PATH", DEFAULT_PATH)
+    for fresh in (False, True):
+        path = find_program(words[0], search, cwd, fresh=fresh)
+        with suppress(FileNotFoundError):
+            return _posix_spawn(path, words, environment, files)
+    message = f"The program {words[0]!r} was not found, or its interpreter was not."
+    raise CannotStartError("command-not-found", message)
+
+
+def _posix_spawn(path: str, words: tuple[str, ...], environment: Mapping[str, str], files: tuple[int, int, int]) -> int:
+    actions = [(os.POSIX_SPAWN_DUP2, file, number) for number, file in enumerate(files)]
+    try:
+        return os.posix_spawn(
+            path, words, environment, file_actions=actions, setsid=True, setsigmask=(), setsigdef=_unset_signals
+        )
+    except FileNotFoundError:
+        raise
+    except ValueError as error:
+        message = f"The command line or its environment cannot be passed to a process: {error}."
+        raise CannotStartError("command-invalid", message) from error
+    except OSError as error:
+        raise _refusal(words[0], error) from error
+
+
+def _refusal(name: str, error: OSError) -> CannotStartError:
+    if error.errno in (errno.EACCES, errno.ENOEXEC, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.ENAMETOOLONG):
+        reason = {errno.EACCES: "is not executable", errno.ENOEXEC: "is no program that the system can run"}
+        return CannotStartError(
+            "command-not-found", f"The program {name!r} {reason.get(error.errno, 'was not found')}: {error.strerror}."
+        )
+    if error.errno == errno.E2BIG:
+        return CannotStartError("command-invalid", "The command line and its environment are too long.")
+    return CannotStartError("failed", f"The process could not be made: {error.strerror}.", user=False)
+
+
+def start_ticks(pid: int) -> int:
+    """When `pid` started, in clock ticks since boot; 0 when there is no such process."""
+    try:
+        file = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
+    except OSError:
+        return 0
+    try:
+        # The name in parentheses may hold spaces and parentheses; field 22 is the 20th behind its last one.
+        return int(os.read(file, 1024).rpartition(b")")[2].split()[19])
+    except OSError:
+        return 0
+    finally:
+        os.close(file)
+
+
+def run_of(pid: int) -> str | None:
+    """The run that `pid` was started for, from its environment; None when it tells of none or cannot be read."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            variables = file.read().split(b"\0")
+    except OSError:
+        return None
+    prefix = f"{MARKER}=".encode()
+    return next((os.fsdecode(item[len(prefix) :]) for item in variables if item.startswith(prefix)), None)
+
+
+def marked_processes(uid: int) -> Iterator[tuple[int, str]]:
+    """Every process of user `uid` that carries a run's marker, with the run."""
+    own = os.getpid()
+    for name in os.listdir("/proc"):
+        if not name.isdecimal() or int(name) == own:
+            continue
+        pid = int(name)
+        try:
+            facts = os.stat(f"/proc/{name}")
+        except OSError:
+            continue
+        if stat.S_ISDIR(facts.st_mode) and facts.st_uid == uid and (run := run_of(pid)) is not None:
+            yield pid, run
+
+
+def children() -> set[int]:
+    """The processes whose parent is this one (its first thread), as the kernel tells it; empty when it does not."""
+    own = os.getpid()
+    try:
+        with open(f"/proc/{own}/task/{own}/children", "rb") as file:
+            return set(map(int, file.read().split()))
+    except OSError:
+        return set()
+
+
+def kill_orphans(leaders: Container[int], running: Callable[[str], bool]) -> None:
+    """Kill those of our children that no run that is still running owns: what outlived the process that started it.
+
+    `leaders` are the runs' own first processes. A child that shows no marker may belong to any run, and is left alone.
+    """
+    for pid in children():
+        if pid not in leaders and (run := run_of(pid)) is not None and not running(run):
+            kill(pid)
+
+
+def kill(pid: int) -> None:
+    """SIGKILL to `pid`; nothing happens when it is gone or not ours."""
+    _signal(pid, signal.SIGKILL)
+
+
+def signal_group(pid: int, number: signal.Signals) -> None:
+    """Send `number` to the process group `pid`; nothing happens when it is gone or not ours."""
+    _signal(-pid, number)
+
+
+def _signal(target: int, number: signal.Signals) -> None:
+    try:
+        os.kill(target, number)
+    except (ProcessLookupError, PermissionError):
+        return

@@ -1,0 +1,301 @@
+"""The runs of one host: what they are doing, what the journal must know, what the server must hear.
+
+Requests, ended processes, fetched files and deadlines come in; journal records and reports go out, both collected over
+a turn of the host's loop and taken at its end. Journal first: what the server hears stands on disk.
+"""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import os
+import resource  # noqa: F401 - os.wait4 imports it late, when the host may not be able to read it any more
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+
+from linarite.engine.launching import RunExited, RunFailed, RunLost, RunStarted, Usage
+from linarite.nodes.fetching import Fetcher, FetchError
+from linarite.nodes.journal import Forgotten, Intended, Journal, KnownRun, Record, Spawned
+from linarite.nodes.processes import (
+    CannotStartError,
+    kill,
+    kill_orphans,
+    marked_processes,
+    signal_group,
+    start_ticks,
+)
+from linarite.nodes.starting import Starter
+from linarite.nodes.wire import Ended, LaunchRun, Message
+
+STARTS_A_TURN = 16
+"""So many processes are started before the host looks for ended ones and tells the server."""
+
+_log = logging.getLogger(__name__)
+
+
+class Run:
+    """A run that the server may still ask about: waiting, fetching, a process, or ended and not acknowledged."""
+
+    __slots__ = ("cancelled", "directory", "ended", "name", "request", "spawned")
+
+    def __init__(self, name: str, request: LaunchRun | None = None, ended: Ended | None = None) -> None:
+        """`request` is kept until the process exists."""
+        self.name = name
+        self.request = request
+        self.ended = ended
+        self.directory = ""
+        self.spawned: Spawned | None = None
+        self.cancelled: threading.Event | None = None
+
+
+class Runs:
+    """All runs of a host."""
+
+    def __init__(self, journal: Journal, starter: Starter, fetcher: Fetcher, wake: Callable[[], None]) -> None:
+        """`wake` ends the loop's waiting; it is called from the fetcher's threads."""
+        self._journal = journal
+        self._starter = starter
+        self._fetcher = fetcher
+        self._wake = wake
+        self._runs: dict[str, Run] = {}
+        self._processes: dict[int, Run] = {}
+        self._waiting: deque[Run] = deque()
+        self._fetching: set[str] = set()
+        self._fetched: deque[tuple[Run, FetchError | None]] = deque()
+        self._deadlines: list[tuple[float, str]] = []
+        self._records: list[Record] = []
+        self._reports: list[Message] = []
+
+    def restore(self, known: Iterable[KnownRun]) -> None:
+        """Take over the runs of a predecessor. All have ended: the processes that it left are gone."""
+        now = _now()
+        for old in known:
+            self._runs[old.run] = Run(old.run, ended=old.ended or RunLost(run=old.run, at=now))
+        self._compact()
+
+    # What the server asks.
+
+    def launch(self, requests: Sequence[LaunchRun]) -> None:
+        """Start each run that is not known; tell again about each that is."""
+        new: list[Run] = []
+        for request in requests:
+            name = request.launch.run
+            known = self._runs.get(name)
+            if known is None:
+                new.append(self._runs.setdefault(name, Run(name, request)))
+            else:
+                self._reports += _story(known)
+        try:
+            self._journal.append([Intended(run.name) for run in new])
+        except OSError as error:
+            # Without the record the run might start twice.
+            for run in new:
+                self._fail(run, CannotStartError("disk-full", f"The host's journal: {error.strerror}.", user=False))
+        else:
+            self._waiting.extend(new)
+
+    def end(self, name: str, grace: float) -> None:
+        """End the run's processes: SIGTERM, and after `grace` seconds SIGKILL."""
+        run = self._runs.get(name)
+        if run is None:
+            self._reports.append(_ended_early(name))
+        elif run.ended is not None:
+            self._reports.append(run.ended)
+        elif run.spawned is None:
+            if run.cancelled is not None:
+                run.cancelled.set()
+                self._fetching.discard(name)
+            self._finish(run, _ended_early(name))
+        else:
+            if grace > 0:
+                signal_group(run.spawned.pid, signal.SIGTERM)
+            heapq.heappush(self._deadlines, (time.monotonic() + max(grace, 0.0), name))
+
+    def forget(self, names: Sequence[str]) -> None:
+        """Drop runs whose ends the server has committed."""
+        gone = [name for name in names if (run := self._runs.get(name)) is not None and run.ended is not None]
+        for name in gone:
+            del self._runs[name]
+        if gone:
+            self._records.append(Forgotten(gone))
+
+    def names(self) -> list[str]:
+        """Every run that is known."""
+        return list(self._runs)
+
+    def stories(self) -> list[Message]:
+        """What there is to tell about every known run, for a server that has just connected."""
+        return [report for run in self._runs.values() for report in _story(run)]
+
+    # A turn of the loop.
+
+    @property
+    def busy(self) -> bool:
+        """Whether any run has yet to end."""
+        return bool(self._waiting or self._processes or self._fetching)
+
+    def seconds_to_wait(self) -> float | None:
+        """How long the loop may wait for something to happen; None: as long as it takes."""
+        if self._waiting or self._fetched:
+            return 0.0
+        if self._deadlines:
+            return max(0.0, self._deadlines[0][0] - time.monotonic())
+        return None
+
+    def step(self) -> None:
+        """Do what is due: fetched files, new processes, deadlines."""
+        while self._fetched:
+            self._on_fetched(*self._fetched.popleft())
+        for _ in range(min(STARTS_A_TURN, len(self._waiting))):
+            self._begin(self._waiting.popleft())
+        self._kill_overdue()
+
+    def take_reports(self) -> list[Message]:
+        """Write the turn's records to the journal, then give the turn's reports."""
+        if self._records:
+            try:
+                self._journal.append(self._records)
+            except OSError as error:
+                # The server hears of it all the same; only a successor would not know.
+                _log.error("The journal lacks %d records: %s", len(self._records), error)
+            self._records = []
+            if self._journal.worth_compacting(len(self._runs)):
+                with suppress(OSError):
+                    self._compact()
+        reports, self._reports = self._reports, []
+        return reports
+
+    def reap(self) -> None:
+        """Take note of every process that has ended."""
+        ended = False
+        # The leader stays a zombie while its group is killed, so that the number still means that group.
+        while (pid := _next_zombie()) is not None:
+            ended = True
+            self._on_exit(pid)
+        if ended:
+            kill_orphans(self._processes.keys(), self._running)
+
+    def _running(self, name: str) -> bool:
+        run = self._runs.get(name)
+        return run is not None and run.ended is None
+
+    def _on_exit(self, pid: int) -> None:
+        run = self._processes.pop(pid, None)
+        if run is not None:
+            signal_group(pid, signal.SIGKILL)
+        _, status, used = os.wait4(pid, 0)
+        if run is None or run.spawned is None:
+            return
+        code = os.waitstatus_to_exitcode(status)
+        usage = Usage(
+            user_seconds=used.ru_utime,
+            kernel_seconds=used.ru_stime,
+            read_operations=used.ru_inblock,
+            write_operations=used.ru_oublock,
+            peak_bytes=used.ru_maxrss * 1024,
+        )
+        code = code if code >= 0 else 128 - code
+        self._finish(run, RunExited(run=run.name, code=code, started_at=run.spawned.at, at=_now(), usage=usage))
+
+    def _begin(self, run: Run) -> None:
+        if run.ended is not None or run.request is None:
+            return
+        launch = run.request.launch
+        try:
+            run.directory = self._starter.prepare(launch, run.request.root)
+        except CannotStartError as error:
+            self._fail(run, error)
+            return
+        if not launch.fetches:
+            self._start(run, run.request)
+            return
+        run.cancelled = threading.Event()
+        self._fetching.add(run.name)
+
+        def done(error: FetchError | None) -> None:
+            self._fetched.append((run, error))
+            self._wake()
+
+        self._fetcher.submit(launch.fetches, f"{run.directory}/wd", run.cancelled, done)
+
+    def _on_fetched(self, run: Run, error: FetchError | None) -> None:
+        if run.ended is not None or run.request is None:
+            return
+        self._fetching.discard(run.name)
+        if error is None:
+            self._start(run, run.request)
+        else:
+            self._fail(run, error)
+
+    def _start(self, run: Run, request: LaunchRun) -> None:
+        try:
+            pid = self._starter.start(request.launch, request.root, run.directory)
+        except CannotStartError as error:
+            self._fail(run, error)
+            return
+        run.request = None
+        run.spawned = Spawned(run.name, pid, start_ticks(pid), _now())
+        self._processes[pid] = run
+        self._records.append(run.spawned)
+        self._reports.append(RunStarted(run=run.name, at=run.spawned.at))
+
+    def _kill_overdue(self) -> None:
+        now = time.monotonic()
+        overdue: dict[str, int] = {}
+        while self._deadlines and self._deadlines[0][0] <= now:
+            run = self._runs.get(heapq.heappop(self._deadlines)[1])
+            if run is not None and run.ended is None and run.spawned is not None:
+                overdue[run.name] = run.spawned.pid
+                signal_group(run.spawned.pid, signal.SIGKILL)
+        if overdue:
+            for pid, name in marked_processes(os.geteuid()):
+                if name in overdue:
+                    kill(pid)
+
+    def _fail(self, run: Run, error: CannotStartError | FetchError) -> None:
+        details = error.details if isinstance(error, FetchError) else {}
+        self._finish(
+            run,
+            RunFailed(
+                run=run.name, code=error.code, message=error.message, at=_now(), user=error.user, details=details
+            ),
+        )
+
+    def _finish(self, run: Run, report: Ended) -> None:
+        run.ended = report
+        run.request = None
+        self._records.append(report)
+        self._reports.append(report)
+
+    def _compact(self) -> None:
+        """Begin the journal anew with what is still to be known. Raises OSError."""
+        self._journal.compact([run.ended or run.spawned or Intended(run.name) for run in self._runs.values()])
+
+
+def _next_zombie() -> int | None:
+    try:
+        facts = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return None
+    return None if facts is None else facts.si_pid
+
+
+def _story(run: Run) -> list[Message]:
+    if run.ended is not None:
+        return [run.ended]
+    if run.spawned is not None:
+        return [RunStarted(run=run.name, at=run.spawned.at)]
+    return []
+
+
+def _ended_early(name: str) -> RunFailed:
+    message = "The run was ended before its command line started."
+    return RunFailed(run=name, code="ended", message=message, at=_now())
+
+
+def _now() -> int:
+    return time.time_ns() // 1000

@@ -1,0 +1,47 @@
+"""The variables that the service gives every task, beside those that tell of its folders (`nodes.environment`).
+
+Sources: 'Azure Batch runtime environment variables' on learn.microsoft.com; HPC Pack NOTES, variables set by the node.
+"""
+
+from __future__ import annotations
+
+from linarite.engine.model import Job, Node, Task
+
+HPC_PACK = "hpc_pack"
+"""The face whose jobs bear this name among their facts."""
+
+
+class ServiceEnvironment:
+    """Implements `engine.ledger.Environment`."""
+
+    def __init__(self, batch_url: str, cluster: str) -> None:
+        """`batch_url` is the Batch face as tasks reach it, `cluster` the head node's name for HPC Pack."""
+        self._batch_url, self._cluster = batch_url, cluster
+
+    def __call__(self, job: Job, task: Task, node: Node) -> dict[str, str]:
+        """Names to values."""
+        variables = {
+            "AZ_BATCH_ACCOUNT_NAME": job.account,
+            "AZ_BATCH_ACCOUNT_URL": self._batch_url,
+            "AZ_BATCH_POOL_ID": node.pool,
+            "AZ_BATCH_NODE_ID": node.id,
+            "AZ_BATCH_NODE_IS_DEDICATED": "true" if node.dedicated else "false",
+            "AZ_BATCH_JOB_ID": job.spec.id,
+            "AZ_BATCH_TASK_ID": task.spec.id,
+        }
+        if HPC_PACK in job.facts:
+            variables.update(self._hpc_pack(job, task, node))
+        return variables
+
+    def _hpc_pack(self, job: Job, task: Task, node: Node) -> dict[str, str]:
+        slots = str(task.spec.required_slots)
+        return {
+            "CCP_CLUSTER_NAME": self._cluster,
+            "CCP_SCHEDULER": self._cluster,
+            "CCP_JOBID": str(job.alias),
+            "CCP_JOBNAME": job.spec.display_name or job.spec.id,
+            "CCP_TASKID": str(task.alias),
+            "CCP_TASKINSTANCEID": "0",
+            "CCP_NODES": f"1 {node.id} {slots}",
+            "CCP_NUMCPUS": slots,
+        }

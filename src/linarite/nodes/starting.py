@@ -1,0 +1,87 @@
+"""From a launch to a process: the task's folders, its standard streams, its environment.
+
+The hot path of a host: plain strings and system calls.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from linarite.engine.launching import Launch
+from linarite.nodes.environment import run_environment, stays_below
+from linarite.nodes.folders import make_folder
+from linarite.nodes.processes import CannotStartError, spawn, split_command
+
+_OUTPUT = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK | os.O_NOCTTY
+_INPUT = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
+_full = (errno.ENOSPC, errno.EDQUOT)
+
+
+class Starter:
+    """Starts command lines; `owner` is who is given the folders (None: whom they belong to anyway)."""
+
+    def __init__(self, owner: int | None) -> None:
+        """Open what every run needs."""
+        self._owner = owner
+        self._null = os.open(os.devnull, os.O_RDWR)
+
+    def prepare(self, launch: Launch, root: str) -> str:
+        """Make the folders of the run and give its task's directory (absolute). Raises CannotStartError."""
+        if not stays_below(launch.directory):
+            raise CannotStartError("failed", f"The directory {launch.directory!r} leaves the node.", user=False)
+        directory = f"{root}/{launch.directory}"
+        try:
+            make_folder(directory, self._owner)
+            make_folder(f"{directory}/wd", self._owner)
+        except OSError as error:
+            raise _disk_refusal("directory", directory, error, user=False) from error
+        return directory
+
+    def start(self, launch: Launch, root: str, directory: str) -> int:
+        """Start the command line of a prepared run and give the process's number. Raises CannotStartError."""
+        words = ("/bin/sh", "-c", launch.command) if launch.shell else split_command(launch.command)
+        environment = run_environment(launch.run, root, directory, launch.node.account, launch.environment)
+        wd = f"{directory}/wd"
+        cwd = wd if launch.working_directory is None else os.path.join(wd, launch.working_directory)
+        opened: list[int] = []
+        try:
+            files = self._streams(launch, directory, wd, opened)
+            return spawn(words, environment, cwd, files)
+        finally:
+            for file in opened:
+                os.close(file)
+
+    def _streams(self, launch: Launch, directory: str, wd: str, opened: list[int]) -> tuple[int, int, int]:
+        if launch.stdin is None:
+            source = self._null
+        else:
+            source = _open("standard input", os.path.join(wd, launch.stdin), _INPUT, opened)
+        output = _output("standard output", f"{directory}/stdout.txt", wd, launch.stdout, opened)
+        if launch.stdout is not None and launch.stdout == launch.stderr:
+            return source, output, output
+        return source, output, _output("standard error", f"{directory}/stderr.txt", wd, launch.stderr, opened)
+
+
+def _output(what: str, usual: str, wd: str, wanted: str | None, opened: list[int]) -> int:
+    if wanted is None:
+        return _open(what, usual, _OUTPUT | os.O_NOFOLLOW, opened)
+    return _open(what, os.path.join(wd, wanted), _OUTPUT, opened)
+
+
+def _open(what: str, path: str, flags: int, opened: list[int]) -> int:
+    """Open without waiting for a FIFO's other end, and then give the task a file that does wait."""
+    try:
+        file = os.open(path, flags, 0o600)
+    except (OSError, ValueError) as error:
+        raise _disk_refusal(what, path, error, user=True) from error
+    opened.append(file)
+    os.set_blocking(file, True)
+    return file
+
+
+def _disk_refusal(what: str, path: str, error: OSError | ValueError, *, user: bool) -> CannotStartError:
+    if isinstance(error, OSError) and error.errno in _full:
+        return CannotStartError("disk-full", "The node's disk is full.", user=False)
+    reason = (isinstance(error, OSError) and error.strerror) or str(error)
+    return CannotStartError("failed", f"The {what} {path!r} cannot be opened: {reason}.", user=user)

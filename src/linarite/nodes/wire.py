@@ -1,0 +1,151 @@
+"""What the server and a node host say to each other: msgpack lists of tagged messages, each behind a 4-byte length.
+
+The server asks (`Request`), the host answers (`Message`). Both batch: one frame carries all that a turn brought.
+Fields may be added; a change that an older host would misread raises `VERSION`.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from linarite.engine.launching import Launch, RunExited, RunFailed, RunLost, RunStarted
+
+T = TypeVar("T")
+
+VERSION = 1
+LARGEST_FRAME = 256 * 1024 * 1024
+"""Bytes. No honest frame comes near; a larger length means that the stream is not ours."""
+
+
+class LaunchRun(msgspec.Struct, frozen=True, tag="launch"):
+    """Start `launch` once in the node folder `root` (absolute)."""
+
+    launch: Launch
+    root: str
+
+
+class EndRun(msgspec.Struct, frozen=True, tag="end"):
+    """SIGTERM to the run's process group, SIGKILL after `grace` seconds."""
+
+    run: str
+    grace: float
+
+
+class Acknowledge(msgspec.Struct, frozen=True, tag="acknowledge"):
+    """The ends of these runs are committed: forget them."""
+
+    runs: list[str]
+
+
+class MakeNode(msgspec.Struct, frozen=True, tag="make-node"):
+    """Make the folders of the node at `root`."""
+
+    root: str
+
+
+class Remove(msgspec.Struct, frozen=True, tag="remove"):
+    """Move `path` into `trash` at once and empty that slowly. Parents left empty go too, down to `keep`."""
+
+    path: str
+    trash: str
+    keep: str
+
+
+class Sweep(msgspec.Struct, frozen=True, tag="sweep"):
+    """Go on emptying `trash`."""
+
+    trash: str
+
+
+Request = LaunchRun | EndRun | Acknowledge | MakeNode | Remove | Sweep
+
+
+class Hello(msgspec.Struct, frozen=True, tag="hello"):
+    """The host's first message: every run that it knows. Reports on the running and ended ones follow."""
+
+    version: int
+    runs: list[str]
+
+
+class NodeMade(msgspec.Struct, frozen=True, tag="node-made"):
+    """The folders of the node at `root` are there."""
+
+    root: str
+
+
+class NodeFailed(msgspec.Struct, frozen=True, tag="node-failed"):
+    """The folders of the node at `root` cannot be made."""
+
+    root: str
+    message: str
+
+
+class Removed(msgspec.Struct, frozen=True, tag="removed"):
+    """`path` is out of the way."""
+
+    path: str
+
+
+Ended = RunExited | RunFailed | RunLost
+Message = Hello | RunStarted | RunExited | RunFailed | RunLost | NodeMade | NodeFailed | Removed
+
+
+class WireError(Exception):
+    """The other side does not speak this protocol."""
+
+
+_length = struct.Struct(">I")
+_encode = msgspec.msgpack.Encoder().encode
+_requests = msgspec.msgpack.Decoder(list[Request])
+_messages = msgspec.msgpack.Decoder(list[Message])
+
+
+def pack(batch: Sequence[Request] | Sequence[Message]) -> bytes:
+    """Make one frame of a batch."""
+    body = _encode(batch)
+    return _length.pack(len(body)) + body
+
+
+class Frames:
+    """Bytes in as they come, whole frames out."""
+
+    def __init__(self) -> None:
+        """Start with nothing received."""
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> None:
+        """Take what was received."""
+        self._buffer += data
+
+    def requests(self) -> Iterator[Request]:
+        """Give the requests of every whole frame. Raises WireError."""
+        for body in self._bodies():
+            yield from _decoded(_requests, body)
+
+    def messages(self) -> Iterator[Message]:
+        """Give the messages of every whole frame. Raises WireError."""
+        for body in self._bodies():
+            yield from _decoded(_messages, body)
+
+    def _bodies(self) -> Iterator[bytes]:
+        while len(self._buffer) >= _length.size:
+            (size,) = _length.unpack_from(self._buffer)
+            if size > LARGEST_FRAME:
+                raise WireError(f"A frame of {size} bytes.")
+            end = _length.size + size
+            if len(self._buffer) < end:
+                return
+            body = bytes(self._buffer[_length.size : end])
+            del self._buffer[:end]
+            yield body
+
+
+def _decoded(decoder: msgspec.msgpack.Decoder[list[T]], body: bytes) -> list[T]:
+    try:
+        return decoder.decode(body)
+    except msgspec.DecodeError as error:
+        raise WireError(str(error)) from error
