@@ -338,3 +338,39 @@ def test_delete_pool_keeps_its_jobs(tmp_path):
         assert await world.run_all() == ["a"]
 
     play(tmp_path, story)
+
+
+def test_finished_job_is_forgotten_after_its_retention(tmp_path):
+    """A retention for finished jobs deletes them, tasks and all; without one they stay."""
+
+    async def story(world: World) -> None:
+        await world.pool()
+        await world.job(on_all_tasks_complete=OnAllTasksComplete.TERMINATE)
+        await world.tasks("a")
+        await world.run_all()
+        world.now += 3600 * SECOND
+        await world.do(housekeeping.tend, housekeeping.Retention())
+        assert (await world.the_job()).state is JobState.COMPLETED
+        await world.do(housekeeping.tend, housekeeping.Retention(finished_jobs=1800 * SECOND))
+        assert await world.store.read(lambda tx: tx.jobs.get(ACCOUNT, "job")) is None
+
+    play(tmp_path, story)
+
+
+def test_requeued_task_starts_elsewhere_with_no_trace_of_its_node(tmp_path):
+    """Disabling a node's scheduling requeues its task, which runs on another node."""
+
+    async def story(world: World) -> None:
+        await world.pool(nodes=2)
+        await world.job()
+        await world.tasks("a")
+        [run] = await world.schedule()
+        first = world.launched[0].node.node
+        await world.do(pools.set_scheduling, ACCOUNT, "pool", first, enabled=False)
+        await world.exit(run, 143)
+        [again] = await world.schedule()
+        assert again != run
+        assert world.launched[1].node.node != first
+        await world.exit(again)
+
+    play(tmp_path, story)

@@ -10,6 +10,8 @@ import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+import structlog
+
 from linarite.engine import housekeeping, runs
 from linarite.engine.launching import NodeReport, Nodes, Report, RunStarted
 from linarite.engine.ledger import Effects, Environment, Ledger
@@ -17,6 +19,7 @@ from linarite.engine.ports import Clock, Store, Transaction
 from linarite.engine.scheduling import schedule, schedule_all
 
 T = TypeVar("T")
+log = structlog.get_logger("linarite.engine")
 
 
 class Engine:
@@ -126,9 +129,22 @@ class Engine:
             self._wake.clear()
             tend = self._tend or moment <= self.clock.now()
             self._tend = False
-            await self._unit(lambda u, tend=tend: self._pass(u, tend=tend), "scheduler")  # type: ignore[misc]
+            await self._pass(tend=tend)
 
-    def _pass(self, u: Ledger, *, tend: bool) -> None:
-        if tend:
-            housekeeping.tend(u, self._retention)
-        schedule_all(u, self._environment)
+    async def _pass(self, *, tend: bool) -> None:
+        """One pass. One that fails is told and tried again in a second: the loop itself never ends."""
+
+        def work(u: Ledger) -> None:
+            if tend:
+                housekeeping.tend(u, self._retention)
+            schedule_all(u, self._environment)
+
+        try:
+            await self._unit(work, "scheduler")
+        except Exception:
+            log.exception("a pass of the scheduler failed")
+            asyncio.get_running_loop().call_later(1, self._again)
+
+    def _again(self) -> None:
+        self._tend = True
+        self._wake.set()

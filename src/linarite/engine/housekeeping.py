@@ -42,9 +42,17 @@ def tend(u: Ledger, retention: Retention) -> None:
         end_job(u, replace(u.known(job), deadline=None), "MaxWallClockTimeExpiry")
     for job in u.tx.jobs.in_states([JobState.DELETING.value]):
         purge(u, u.known(job))
+    if retention.finished_jobs is not None:
+        _forget(u, u.now - retention.finished_jobs)
     _settle_pools(u)
     _clean(u)
     _prune(u, retention)
+
+
+def _forget(u: Ledger, before: int) -> None:
+    """Delete the jobs that ended long ago."""
+    for job in u.tx.jobs.ended_before(before, 10):
+        purge(u, u.move_job(u.known(job), JobState.DELETING, "retention"))
 
 
 def _settle_pools(u: Ledger) -> None:

@@ -81,6 +81,10 @@ class Jobs(Protocol):
         """Jobs that name `job` among their parents."""
         ...
 
+    def ended_before(self, moment: int, limit: int) -> list[Job]:
+        """Completed jobs that ended before `moment`, the oldest first."""
+        ...
+
     def in_states(self, states: Sequence[str]) -> list[Job]: ...
     def due(self, now: int) -> list[Job]:
         """Jobs whose deadline has passed."""

@@ -181,6 +181,14 @@ def update(
     return u.put_task(task, new, rewrite=True)
 
 
+def write_facts(u: Ledger, account: str, job_id: str, task_id: str, change: Callable[[Task], Task]) -> Task:
+    """Change what one face alone knows of a task, in any state; the task's tag and state stay."""
+    job, found = find_task(u.tx, account, job_id, task_id)
+    u.known(job)
+    task = u.task(found)
+    return u.put_task(task, change(task), rewrite=True)
+
+
 def delete(u: Ledger, account: str, job_id: str, task_id: str, *, check: Check | None = None) -> None:
     """Delete a task with its files; a running one is not found any more, and goes once its run has ended."""
     job, task = find_task(u.tx, account, job_id, task_id)

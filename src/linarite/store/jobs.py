@@ -21,6 +21,7 @@ from linarite.store.statements import inserting, unique
 RUNNABLE = sql("queued > 0 AND state = 'active'")
 LIMITED = sql("deadline IS NOT NULL AND state NOT IN ('terminating', 'completed', 'deleting')")
 COMING = sql("not_before IS NOT NULL AND state NOT IN ('terminating', 'completed', 'deleting')")
+ENDED = sql("ended_at IS NOT NULL AND state = 'completed'")
 
 _COUNTS = {f"{name}_count": f"counts.{name}" for name in msgspec.structs.asdict(Counts())}
 
@@ -65,6 +66,7 @@ Index(
     sqlite_where=RUNNABLE, postgresql_where=RUNNABLE,
 )  # fmt: skip
 Index("ix_jobs_limited", jobs.c.deadline, sqlite_where=LIMITED, postgresql_where=LIMITED)
+Index("ix_jobs_ended", jobs.c.ended_at, sqlite_where=ENDED, postgresql_where=ENDED)
 Index("ix_jobs_coming", jobs.c.not_before, sqlite_where=COMING, postgresql_where=COMING)
 
 parents = Table(
@@ -127,6 +129,7 @@ _CHILDREN = (
 _NEXT_DEADLINE = select(func.min(jobs.c.deadline)).where(LIMITED)
 _NEXT_START = select(func.min(jobs.c.not_before)).where(COMING, jobs.c.not_before > bindparam("now"))
 _DUE = _rows.select.where(LIMITED, jobs.c.deadline <= bindparam("now")).order_by(jobs.c.deadline)
+_ENDED = _rows.select.where(ENDED, jobs.c.ended_at < bindparam("moment")).order_by(jobs.c.ended_at)
 
 PROPERTIES = {
     "id": Property(jobs.c.id_key, folded=True),
@@ -196,6 +199,9 @@ class SqlJobs:
 
     def in_states(self, states: Sequence[str]) -> list[Job]:
         return _rows.many(self._connection, _rows.select.where(jobs.c.state.in_(states)).order_by(jobs.c.key))
+
+    def ended_before(self, moment: int, limit: int) -> list[Job]:
+        return _rows.many(self._connection, _ENDED.limit(limit), moment=moment)
 
     def due(self, now: int) -> list[Job]:
         return _rows.many(self._connection, _DUE, now=now)
