@@ -107,8 +107,8 @@ def reset(u: Ledger, task: Task, **changes: object) -> Task:
     return replace(
         task, state=TaskState.ACTIVE, state_at=u.now, previous_state=task.state, previous_state_at=task.state_at,
         queued=task.waiting == 0, started_at=None, ended_at=None, exit_code=None, result=None, failure=None,
-        ending=None, ending_reason=None, node_key=None, node=None, pool=None, deadline=None, cleanup_at=None, usage=None,
-        **changes,
+        ending=None, ending_reason=None, node_key=None, node=None, pool=None, deadline=None, cleanup_at=None,
+        usage=None, **changes,
     )  # fmt: skip
 
 

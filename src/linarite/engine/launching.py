@@ -32,7 +32,8 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     """One run of a command line on a node.
 
     `directory` is the task's directory relative to the node's root (`workitems/<job>/job-1/<task>`): `wd/`,
-    `stdout.txt` and `stderr.txt` stand in it, unless `stdout` / `stderr` name other paths (relative to the working directory).
+    `stdout.txt` and `stderr.txt` stand in it, unless `stdout` / `stderr` name other paths (relative to the working
+    directory).
     Variables that name folders are added by the host. `shell` runs the line by /bin/sh -c, else it is split like argv.
     `elevated` runs with the server's privileges (only when settings allow it).
     """
