@@ -1,0 +1,218 @@
+"""What is done to files and directories: look, check, change the tree, then the facts, under the path's hold."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+
+from msgspec.structs import replace
+
+from linarite.engine.errors import InvalidValue, WrongState
+from linarite.engine.sharing.leases import FREE, Change, Claim, check_change
+from linarite.engine.sharing.names import check_metadata, check_path
+from linarite.engine.sharing.ports import Item, Place, ShareRecords, ShareTransaction
+from linarite.engine.sharing.reading import NOTHING, Reading, require
+from linarite.engine.sharing.records import MAX_FILE_BYTES, Copy, Facts, Share
+from linarite.engine.sharing.views import (
+    DEFAULT_PERMISSION,
+    Settings,
+    View,
+    check_descriptor,
+    permission_key,
+    settle,
+)  # fmt: skip
+
+
+class Files(Reading):
+    """Files and directories of all shares. Paths and settings are checked here."""
+
+    async def create(
+        self, place: Place, path: str, size: int, settings: Settings, claim: Claim, data: bytes = b""
+    ) -> View:
+        """A new file of zeros (after `data`), in place of one that was there; an active lease stays."""
+        _check_size(size)
+        _check(path, settings)
+        async with self._tree.hold(place, path, alone=True):
+            old = await self._replaceable(place, path, claim)
+            item = await self._tree.create(place, old.item.path if old else path, size, data)
+            kept = Facts(lease=old.facts.lease) if old else Facts()
+            return await self._settled(place, kept, settings, None, item)
+
+    async def create_directory(self, place: Place, path: str, settings: Settings) -> View:
+        """A new, empty directory."""
+        _check(path, settings)
+        async with self._tree.hold(place, path, alone=True):
+            await self._share(place)
+            item = await self._tree.make_directory(place, path)
+            return await self._settled(place, Facts(), settings, None, item)
+
+    async def change(self, place: Place, path: str, settings: Settings, claim: Claim, *, directory: bool) -> View:
+        """Set metadata, content headers, attributes and times."""
+        _check(path, settings)
+        async with self._tree.hold(place, path, alone=True):
+            before = await self._view(place, path, directory=directory)
+            check_change(before.facts.lease, claim)
+            item = await self._tree.stamp(place, before.item.path)
+            return await self._settled(place, _without_copy(before.facts, settings), settings, before, item)
+
+    async def resize(self, place: Place, path: str, size: int, settings: Settings, claim: Claim) -> View:
+        """Cut a file, or lengthen it by zeros, and set properties besides."""
+        _check_size(size)
+        _check(path, settings)
+        async with self._tree.hold(place, path, alone=True):
+            before = await self._changeable(place, path, claim)
+            item = await self._tree.resize(place, before.item.path, size)
+            wanted = replace(settings, written=item.modified) if settings.written is None else settings
+            return await self._settled(place, _without_copy(before.facts, settings), wanted, before, item)
+
+    async def write(
+        self, place: Place, path: str, offset: int, data: bytes, claim: Claim, *, keep_written: bool = False
+    ) -> View:
+        """Put bytes into a file. Writers share the path, unless facts must follow."""
+
+        async def put(spelled: str) -> Item:
+            return await self._tree.write(place, spelled, offset, data)
+
+        return await self._change_bytes(place, path, claim, put, keep_written=keep_written)
+
+    async def clear(
+        self, place: Place, path: str, offset: int, length: int, claim: Claim, *, keep_written: bool = False
+    ) -> View:
+        """Make bytes of a file zero and give their room back."""
+
+        async def clear(spelled: str) -> Item:
+            return await self._tree.clear(place, spelled, offset, length)
+
+        return await self._change_bytes(place, path, claim, clear, keep_written=keep_written)
+
+    async def remove(self, place: Place, path: str, claim: Claim = NOTHING, *, directory: bool) -> View:
+        """Delete a file, or an empty directory; returns what it was."""
+        check_path(path)
+        async with self._tree.hold(place, path, alone=True):
+            old = await self._changeable(place, path, claim, directory=directory)
+            await self._tree.remove(place, old.item.path, directory=directory)
+            await self._store.write(lambda tx: tx.shares.delete_facts(old.share.key, old.item.path))
+            return old
+
+    async def set_lease(self, place: Place, path: str, change: Change) -> tuple[View, int]:
+        """Do one thing to a file's lease; returns the file as it then is, and what `change` tells. Stamps nothing."""
+        check_path(path)
+        async with self._tree.hold(place, path, alone=True):
+            view = await self._view(place, path, directory=False)
+            lease, told = change(view.facts.lease)
+            facts = replace(view.facts, lease=lease)
+            await self._store.write(lambda tx: tx.shares.put_facts(view.share.key, view.item.path, facts))
+            return replace(view, facts=facts), told
+
+    async def copy(
+        self, origin: tuple[Place, str], place: Place, path: str, settings: Settings, copy: Copy, claim: Claim
+    ) -> View:
+        """Copy a file over another or to a new one; metadata and content headers come along unless given."""
+        _check(path, settings)
+        source = await self.look(*origin, directory=False)
+        async with self._tree.hold(place, path, alone=True):
+            old = await self._replaceable(place, path, claim)
+            item = await self._tree.copy(origin[0], source.item.path, place, old.item.path if old else path)
+            done = replace(copy, status="success", copied=item.size, total=item.size, completed_at=claim.now)
+            kept = Facts(lease=old.facts.lease if old else FREE, copy=done, metadata=source.facts.metadata)
+            wanted = replace(_from(source, settings), content=source.facts.content, md5=source.md5)
+            return await self._settled(place, kept, wanted, None, item)
+
+    async def rename(
+        self, place: Place, source: str, target: str, settings: Settings, claims: tuple[Claim, Claim],
+        *, directory: bool, replacing: bool = False,
+    ) -> View:  # fmt: skip
+        """Move a file or directory within its share; it keeps its id, content, times and facts.
+
+        `claims` are those to the source and to what is replaced; a directory never replaces anything.
+        """
+        _check(target, settings)
+        check_path(source)
+        replacing = replacing and not directory
+        async with AsyncExitStack() as stack:
+            for path in sorted({source, target}):
+                await stack.enter_async_context(self._tree.hold(place, path, alone=True))
+            before = await self._view(place, source, directory=directory)
+            check_change(before.facts.lease, claims[0])
+            if replacing:
+                await self._replaceable(place, target, claims[1])
+            item = await self._tree.rename(place, before.item.path, target, replace=replacing)
+            await self._store.write(lambda tx: tx.shares.move_facts(before.share.key, before.item.path, item.path))
+            return await self._settled(place, before.facts, settings, before, item)
+
+    async def _changeable(self, place: Place, path: str, claim: Claim, *, directory: bool = False) -> View:
+        view = await self._view(place, path, directory=directory)
+        check_change(view.facts.lease, claim)
+        _refuse_read_only(view, claim)
+        return view
+
+    async def _replaceable(self, place: Place, path: str, claim: Claim) -> View | None:
+        """The file that a new one takes the place of, if there is one."""
+        old = await self._file_or_none(place, path)
+        check_change(old.facts.lease if old else FREE, claim)
+        if old is not None:
+            _refuse_read_only(old, claim)
+        return old
+
+    async def _change_bytes(
+        self, place: Place, path: str, claim: Claim, change: Callable[[str], Awaitable[Item]], *, keep_written: bool
+    ) -> View:
+        check_path(path)
+        _, known = await self._known(place, path)
+        async with self._tree.hold(place, path, alone=keep_written or known.md5 is not None):
+            before = await self._changeable(place, path, claim)
+            item = await change(before.item.path)
+            if not keep_written and before.md5 is None:
+                return replace(before, item=item)
+            settings = Settings(written=before.written if keep_written else item.modified)
+            return await self._settled(place, before.facts, settings, before, item)
+
+    async def _settled(self, place: Place, facts: Facts, settings: Settings, before: View | None, item: Item) -> View:
+        """Keep the facts as `settings` make them."""
+
+        def work(tx: ShareTransaction) -> View:
+            share = require(tx, place)
+            settled = settle(facts, _with_permission(tx.shares, share, settings), before, item)
+            tx.shares.put_facts(share.key, item.path, settled)
+            return View(share=share, item=item, facts=settled)
+
+        return await self._store.write(work)
+
+
+def _check(path: str, settings: Settings) -> None:
+    check_path(path)
+    check_metadata(settings.metadata or {})
+    if settings.descriptor is not None:
+        check_descriptor(settings.descriptor)
+
+
+def _check_size(size: int) -> None:
+    if not 0 <= size <= MAX_FILE_BYTES:
+        raise InvalidValue("size", size, "0 to 4 TiB")
+
+
+def _refuse_read_only(view: View, claim: Claim) -> None:
+    if view.facts.is_read_only and not claim.ignores_read_only:
+        raise WrongState("resource", "read-only", "change")
+
+
+def _without_copy(facts: Facts, settings: Settings) -> Facts:
+    """Set File Properties ends the memory of a copy; Set File Metadata does not. Source: Get File, x-ms-copy-id."""
+    return facts if settings.is_metadata_only else replace(facts, copy=None)
+
+
+def _from(origin: View, settings: Settings) -> Settings:
+    """The settings with what the request wants from the source."""
+    return replace(settings, **{name: getattr(origin, name) for name in settings.from_source})
+
+
+def _with_permission(records: ShareRecords, share: Share, settings: Settings) -> Settings:
+    if settings.descriptor is not None:
+        key = permission_key(settings.descriptor)
+        records.put_permission(share.key, key, settings.descriptor)
+        return replace(settings, permission=key)
+    if settings.permission in {None, permission_key(DEFAULT_PERMISSION)}:
+        return settings
+    if records.permission(share.key, settings.permission or "") is None:
+        raise InvalidValue("permission", settings.permission, "unknown key")
+    return settings

@@ -1,0 +1,152 @@
+"""What sharing needs of its neighbours: the records in the store and the tree that holds names and bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from linarite.engine.sharing.records import Facts, Share
+
+T = TypeVar("T")
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Which tree: a share of an account, or one of its snapshots."""
+
+    account: str
+    share: str
+    snapshot: str = ""
+
+
+class Item(msgspec.Struct, frozen=True, kw_only=True):
+    """A file or directory as the tree has it. `path` is spelled as it is stored; times in nanoseconds."""
+
+    path: str
+    is_directory: bool
+    size: int
+    modified: int
+    accessed: int
+    id: int
+    parent_id: int
+
+    @property
+    def name(self) -> str:
+        """The last component."""
+        return self.path.rpartition("/")[2]
+
+
+class Tree(Protocol):
+    """Directory trees with names that keep their case and ignore it, and sparse files.
+
+    `NotFound("parent")` when the directory above is missing, `NotFound("resource")` when only the name is;
+    `WrongState("resource", <what it is>, <what was wanted>)` for a file where a directory is wanted, or the reverse.
+    What returns an `Item` after a change has it on disk.
+    """
+
+    def hold(self, place: Place, path: str, *, alone: bool) -> AbstractAsyncContextManager[None]:
+        """Keep others from changing the path meanwhile; `alone` keeps them from using it at all."""
+        ...
+
+    async def make_share(self, place: Place) -> None: ...
+    async def drop_share(self, place: Place) -> None: ...
+    async def copy_share(self, source: Place, target: Place) -> None: ...
+    async def usage(self, place: Place) -> int:
+        """Bytes in the files of a share, rounded up to whole blocks of the disk."""
+        ...
+
+    async def find(self, place: Place, path: str) -> Item: ...
+    async def open(self, place: Place, path: str) -> tuple[Item, int]:
+        """The file and a descriptor to read it by, which the caller closes."""
+        ...
+
+    async def create(self, place: Place, path: str, size: int, data: bytes = b"") -> Item:
+        """A file of `size` bytes that reads as `data` and then zeros, in place of one that may be there."""
+        ...
+
+    async def make_directory(self, place: Place, path: str) -> Item:
+        """AlreadyExists when the name is taken."""
+        ...
+
+    async def remove(self, place: Place, path: str, *, directory: bool) -> None:
+        """WrongState("directory", "not empty", ...) when something is in it."""
+        ...
+
+    async def write(self, place: Place, path: str, offset: int, data: bytes) -> Item:
+        """WrongState("range", "outside", ...) when the range does not lie in the file: it never grows."""
+        ...
+
+    async def clear(self, place: Place, path: str, offset: int, length: int) -> Item: ...
+    async def resize(self, place: Place, path: str, size: int) -> Item: ...
+    async def stamp(self, place: Place, path: str) -> Item:
+        """A fresh time of modification, for a change of facts."""
+        ...
+
+    async def copy(self, source: Place, source_path: str, place: Place, path: str) -> Item: ...
+    async def rename(self, place: Place, source: str, target: str, *, replace: bool) -> Item: ...
+    async def page(self, place: Place, path: str, prefix: str, marker: str, limit: int) -> tuple[list[Item], str]:
+        """Up to `limit` items of a directory, by name, that begin with `prefix`, from `marker` on; the next marker."""
+        ...
+
+    async def ranges(self, place: Place, path: str, start: int, end: int) -> list[tuple[int, int]]:
+        """The written parts between two offsets, as pairs of first and last byte."""
+        ...
+
+
+class ShareRecords(Protocol):
+    """Shares, facts of files and permissions, in one transaction of the store (`tx.shares`)."""
+
+    def get(self, account: str, name: str, snapshot: str = "") -> Share | None: ...
+    def insert(self, share: Share) -> None:
+        """Store a new share: sets its key."""
+        ...
+
+    def update(self, share: Share) -> None: ...
+    def delete(self, key: int) -> None:
+        """Forget a share with its facts and permissions."""
+        ...
+
+    def page(self, account: str, prefix: str, marker: str, limit: int, *, snapshots: bool) -> list[Share]:
+        """Shares by name, those from `marker` on; a share's snapshots stand before it."""
+        ...
+
+    def snapshots(self, account: str, name: str) -> list[Share]: ...
+    def copy(self, source: int, target: int) -> None:
+        """Give share `target` the facts and permissions of `source`."""
+        ...
+
+    def facts(self, key: int, path: str) -> Facts | None: ...
+    def facts_in(self, key: int, directory: str) -> dict[str, Facts]:
+        """The facts of everything right in a directory, by name."""
+        ...
+
+    def put_facts(self, key: int, path: str, facts: Facts) -> None: ...
+    def delete_facts(self, key: int, path: str) -> None:
+        """Forget the facts of a path and of what was below it."""
+        ...
+
+    def move_facts(self, key: int, source: str, target: str) -> None:
+        """Facts of a path, and of what is below it, go with it."""
+        ...
+
+    def permission(self, key: int, permission: str) -> str | None: ...
+    def put_permission(self, key: int, permission: str, text: str) -> None: ...
+
+
+class ShareTransaction(Protocol):
+    """The part of a transaction that sharing uses."""
+
+    @property
+    def shares(self) -> ShareRecords: ...
+
+
+class ShareStore(Protocol):
+    """The part of the store that sharing uses: see `engine.ports.Store`."""
+
+    async def write(self, work: Callable[[ShareTransaction], T]) -> T: ...
+    async def read(self, work: Callable[[ShareTransaction], T]) -> T: ...
+
+
+Rows = Sequence[Share]

@@ -1,0 +1,94 @@
+"""What is read of files and directories: properties, bytes, listings, written ranges."""
+
+from __future__ import annotations
+
+from linarite.engine.errors import NotFound, WrongState
+from linarite.engine.sharing.leases import Claim, check_named
+from linarite.engine.sharing.names import check_path
+from linarite.engine.sharing.ports import Item, Place, ShareStore, ShareTransaction, Tree
+from linarite.engine.sharing.records import Facts, Share
+from linarite.engine.sharing.views import View
+
+NOTHING = Claim()
+
+
+class Reading:
+    """Files and directories of all shares, unchanged. Paths are checked here."""
+
+    def __init__(self, store: ShareStore, tree: Tree) -> None:
+        self._store, self._tree = store, tree
+
+    async def look(self, place: Place, path: str, claim: Claim = NOTHING, *, directory: bool) -> View:
+        """The properties of a file or directory."""
+        check_path(path)
+        async with self._tree.hold(place, path, alone=False):
+            view = await self._view(place, path, directory=directory)
+        check_named(view.facts.lease, claim)
+        return view
+
+    async def read(self, place: Place, path: str, claim: Claim = NOTHING) -> tuple[View, int]:
+        """The properties of a file and a descriptor to read it by, which the caller closes."""
+        check_path(path)
+        async with self._tree.hold(place, path, alone=False):
+            view = await self._view(place, path, directory=False)
+            check_named(view.facts.lease, claim)
+            item, descriptor = await self._tree.open(place, view.item.path)
+        return View(share=view.share, item=item, facts=view.facts), descriptor
+
+    async def page(self, place: Place, path: str, prefix: str, marker: str, limit: int) -> tuple[View, list[View], str]:
+        """A directory, up to `limit` of what is in it, and the marker of the next page ("" at the end)."""
+        check_path(path)
+        above = await self._view(place, path, directory=True)
+        items, following = await self._tree.page(place, above.item.path, prefix, marker, limit)
+        facts = await self._store.read(lambda tx: tx.shares.facts_in(above.share.key, above.item.path))
+        views = [View(share=above.share, item=item, facts=facts.get(item.name) or Facts()) for item in items]
+        return above, views, following
+
+    async def ranges(
+        self, place: Place, path: str, start: int, end: int | None, claim: Claim
+    ) -> tuple[View, list[tuple[int, int]]]:
+        """The file and its written parts from byte `start` to byte `end` (None: the last)."""
+        view = await self.look(place, path, claim, directory=False)
+        last = view.item.size - 1 if end is None else min(end, view.item.size - 1)
+        return view, await self._tree.ranges(place, view.item.path, start, last)
+
+    async def _share(self, place: Place) -> Share:
+        return await self._store.read(lambda tx: require(tx, place))
+
+    async def _known(self, place: Place, path: str) -> tuple[Share, Facts]:
+        def work(tx: ShareTransaction) -> tuple[Share, Facts]:
+            share = require(tx, place)
+            return share, tx.shares.facts(share.key, path) or Facts()
+
+        return await self._store.read(work)
+
+    async def _view(self, place: Place, path: str, *, directory: bool) -> View:
+        share, facts = await self._known(place, path)
+        item = await self._tree.find(place, path)
+        if item.is_directory != directory:
+            raise wrong_kind(item)
+        if item.path != path:
+            _, facts = await self._known(place, item.path)
+        return View(share=share, item=item, facts=facts)
+
+    async def _file_or_none(self, place: Place, path: str) -> View | None:
+        try:
+            return await self._view(place, path, directory=False)
+        except NotFound as error:
+            if error.kind != "resource":
+                raise
+            return None
+
+
+def require(tx: ShareTransaction, place: Place) -> Share:
+    """The share of a place, or NotFound("share" | "snapshot")."""
+    share = tx.shares.get(place.account, place.share, place.snapshot)
+    if share is None:
+        raise NotFound("snapshot" if place.snapshot else "share", place.share)
+    return share
+
+
+def wrong_kind(item: Item) -> WrongState:
+    """A file where a directory was wanted, or the reverse."""
+    is_a, wanted = ("directory", "file") if item.is_directory else ("file", "directory")
+    return WrongState("resource", is_a, f"use as a {wanted}")

@@ -1,0 +1,94 @@
+"""What is remembered about shares and files beside their bytes and names.
+
+Times of shares are microseconds since the epoch, times of files nanoseconds (a tree's own unit); both UTC. A file's time
+of modification is the tree's: every change of bytes or of facts stamps it, so that other programs' changes count.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from linarite.engine.sharing.leases import Lease
+
+ROOT = ""
+DEFAULT_QUOTA_GIB = 5120
+MAX_QUOTA_GIB = 102_400
+MAX_FILE_BYTES = 4 * 1024**4
+MAX_RANGE_BYTES = 4 * 1024**2
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored access policy: a shared access signature may name it by `id` and take its terms."""
+
+    id: str
+    start: str | None = None
+    expiry: str | None = None
+    permission: str | None = None
+
+
+class Share(msgspec.Struct, kw_only=True):
+    """A share, or a read-only snapshot of one when `snapshot` names its moment.
+
+    `modified_at` moves with the share's own properties, never with its files; it is never the same twice.
+    """
+
+    key: int = 0
+    account: str
+    name: str
+    snapshot: str = ""
+    created_at: int
+    modified_at: int
+    quota_gib: int = DEFAULT_QUOTA_GIB
+    tier: str = "TransactionOptimized"
+    tier_changed_at: int
+    protocol: str = "SMB"
+    root_squash: str | None = None
+    metadata: dict[str, str] = {}
+    policies: tuple[Policy, ...] = ()
+    lease: Lease = Lease()
+    options: dict[str, str] = {}
+
+
+class Copy(msgspec.Struct, frozen=True, kw_only=True):
+    """The last copy that ended in a file."""
+
+    id: str
+    source: str
+    status: str
+    copied: int
+    total: int
+    completed_at: int | None = None
+    description: str | None = None
+
+
+class Pinned(msgspec.Struct, frozen=True, kw_only=True):
+    """A value that holds while the file's time of modification is `at`: a later change of its bytes makes it void."""
+
+    value: int
+    at: int
+
+
+class Facts(msgspec.Struct, kw_only=True):
+    """What a tree cannot hold about one file or directory. All defaults: the facts of a file that nobody told us of.
+
+    `content` has the content headers by short names (`type`, `encoding`, `language`, `disposition`, `cache`). `md5` is
+    what the client stored (base64), never computed here; it is void once another program changed the bytes (`md5_at` is
+    the modification it belongs to). `attributes` None is the kind's default.
+    """
+
+    metadata: dict[str, str] = {}
+    content: dict[str, str] = {}
+    md5: str | None = None
+    md5_at: int = 0
+    attributes: tuple[str, ...] | None = None
+    created: int | None = None
+    written: Pinned | None = None
+    changed: Pinned | None = None
+    permission: str | None = None
+    lease: Lease = Lease()
+    copy: Copy | None = None
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether the file refuses change."""
+        return "ReadOnly" in (self.attributes or ())

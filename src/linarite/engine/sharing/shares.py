@@ -1,0 +1,178 @@
+"""What is done to shares: create, properties, policies, leases, snapshots, permissions, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from msgspec.structs import replace
+
+from linarite.engine.errors import AlreadyExists, InvalidValue, NotFound, WrongState
+from linarite.engine.sharing.leases import FREE, Change, Claim, check_change, check_named
+from linarite.engine.sharing.names import check_metadata, check_share
+from linarite.engine.sharing.ports import Place, ShareStore, ShareTransaction, Tree
+from linarite.engine.sharing.reading import NOTHING, require
+from linarite.engine.sharing.records import MAX_QUOTA_GIB, Share
+from linarite.engine.sharing.views import DEFAULT_PERMISSION, check_descriptor, permission_key
+
+MAX_SNAPSHOTS = 200
+
+
+class Shares:
+    """Shares of all accounts; `now` is microseconds since the epoch."""
+
+    def __init__(self, store: ShareStore, tree: Tree) -> None:
+        self._store, self._tree = store, tree
+
+    async def create(self, share: Share) -> Share:
+        """A new, empty share (over a folder that is there already, a share of what is in it)."""
+        _check(share)
+        place = Place(share.account, share.name)
+
+        def work(tx: ShareTransaction) -> Share:
+            if tx.shares.get(share.account, share.name) is not None:
+                raise AlreadyExists("share", share.name)
+            tx.shares.insert(share)
+            return share
+
+        async with self._tree.hold(place, "", alone=True):
+            created = await self._store.write(work)
+            await self._tree.make_share(place)
+        return created
+
+    async def get(self, place: Place, claim: Claim = NOTHING) -> Share:
+        """A share or snapshot; a lease that is named must be the active one."""
+        check_share(place.share)
+        share = await self._store.read(lambda tx: require(tx, place))
+        check_named(share.lease, claim)
+        return share
+
+    async def change(self, place: Place, changes: dict[str, object], claim: Claim) -> Share:
+        """Set properties of a share (names of `Share`'s to values); its tag moves."""
+
+        def edit(share: Share) -> Share:
+            check_named(share.lease, claim)
+            changed = replace(share, modified_at=max(claim.now, share.modified_at + 1), **changes)
+            if changed.tier != share.tier:
+                changed.tier_changed_at = claim.now
+            _check(changed)
+            return changed
+
+        return await self._edit(place, edit)
+
+    async def set_lease(self, place: Place, change: Change) -> tuple[Share, int]:
+        """Do one thing to a share's lease; its tag stays."""
+        told = 0
+
+        def edit(share: Share) -> Share:
+            nonlocal told
+            lease, told = change(share.lease)
+            return replace(share, lease=lease)
+
+        return await self._edit(place, edit), told
+
+    async def delete(self, place: Place, snapshots: str | None, claim: Claim) -> None:
+        """Delete a share, or one snapshot. `snapshots`: "include" or "include-leased" to delete a share's as well."""
+        check_share(place.share)
+
+        def doomed(tx: ShareTransaction) -> list[Share]:
+            share = require(tx, place)
+            check_change(share.lease, claim)
+            others = [] if place.snapshot else tx.shares.snapshots(place.account, place.share)
+            _check_snapshots(others, snapshots, claim.now)
+            return [*others, share]
+
+        async with self._tree.hold(place, "", alone=True):
+            shares = await self._store.read(doomed)
+            for share in shares:
+                await self._tree.drop_share(Place(share.account, share.name, share.snapshot))
+            await self._store.write(lambda tx: _forget(tx, shares))
+
+    async def snapshot(self, place: Place, metadata: dict[str, str], now: int) -> Share:
+        """A read-only copy of the share as it is; named by its second, the next one when that is taken."""
+        check_share(place.share)
+        check_metadata(metadata)
+        async with self._tree.hold(place, "", alone=True):
+            share, known = await self._store.read(
+                lambda tx: (require(tx, place), tx.shares.snapshots(place.account, place.share))
+            )
+            if len(known) >= MAX_SNAPSHOTS:
+                raise WrongState("share", "too many snapshots", "snapshot")
+            second = max([now // 1_000_000, *(int(each.options["second"]) + 1 for each in known)])
+            copy = replace(
+                share, key=0, snapshot=_moment(second), lease=FREE, metadata=metadata or share.metadata,
+                options={**share.options, "second": str(second)}, created_at=now,
+            )  # fmt: skip
+            await self._tree.copy_share(place, Place(place.account, place.share, copy.snapshot))
+
+            def work(tx: ShareTransaction) -> Share:
+                tx.shares.insert(copy)
+                tx.shares.copy(share.key, copy.key)
+                return copy
+
+            return await self._store.write(work)
+
+    async def page(
+        self, account: str, prefix: str, marker: str, limit: int, *, snapshots: bool
+    ) -> tuple[list[Share], str]:
+        """Up to `limit` shares of an account and the marker of the next page ("" at the end)."""
+        rows = await self._store.read(
+            lambda tx: tx.shares.page(account, prefix, marker, limit + 1, snapshots=snapshots)
+        )
+        following = f"{rows[limit].name}/{rows[limit].snapshot}" if len(rows) > limit else ""
+        return rows[:limit], following
+
+    async def usage(self, place: Place) -> int:
+        """Bytes that the share's files take."""
+        await self.get(place)
+        return await self._tree.usage(place)
+
+    async def keep_permission(self, place: Place, descriptor: str) -> str:
+        """Store a security descriptor; returns its key."""
+        check_descriptor(descriptor)
+        key = permission_key(descriptor)
+        await self._store.write(lambda tx: tx.shares.put_permission(require(tx, place).key, key, descriptor))
+        return key
+
+    async def permission(self, place: Place, key: str) -> str:
+        """The security descriptor of a key."""
+        found = await self._store.read(lambda tx: tx.shares.permission(require(tx, place).key, key))
+        if found is None and key == permission_key(DEFAULT_PERMISSION):
+            return DEFAULT_PERMISSION
+        if found is None:
+            raise NotFound("permission", key)
+        return found
+
+    async def _edit(self, place: Place, edit: Callable[[Share], Share]) -> Share:
+        check_share(place.share)
+
+        def work(tx: ShareTransaction) -> Share:
+            changed = edit(require(tx, place))
+            tx.shares.update(changed)
+            return changed
+
+        return await self._store.write(work)
+
+
+def _forget(tx: ShareTransaction, shares: list[Share]) -> None:
+    for share in shares:
+        tx.shares.delete(share.key)
+
+
+def _check(share: Share) -> None:
+    check_share(share.name)
+    check_metadata(share.metadata)
+    if not 1 <= share.quota_gib <= MAX_QUOTA_GIB:
+        raise InvalidValue("quota", share.quota_gib, f"1 to {MAX_QUOTA_GIB}")
+
+
+def _check_snapshots(snapshots: list[Share], asked: str | None, now: int) -> None:
+    if snapshots and asked is None:
+        raise WrongState("share", "snapshots", "delete")
+    if asked != "include-leased" and any(each.lease.is_active(now) for each in snapshots):
+        raise WrongState("share", "leased snapshot", "delete")
+
+
+def _moment(second: int) -> str:
+    """A snapshot's name: `2024-04-07T02:41:08.0000000Z`."""
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S.0000000Z")

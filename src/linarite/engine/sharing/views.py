@@ -1,0 +1,124 @@
+"""A file or directory as a caller sees it: what the tree has, with what is remembered about it."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+
+import msgspec
+
+from linarite.engine.errors import InvalidValue
+from linarite.engine.sharing.ports import Item
+from linarite.engine.sharing.records import Facts, Pinned, Share
+
+DEFAULT_PERMISSION = "O:SYG:SYD:(A;;FA;;;SY)(A;;FA;;;BA)(A;;FA;;;AU)"
+MAX_PERMISSION_BYTES = 8192
+
+
+class Settings(msgspec.Struct, kw_only=True):
+    """What a request sets on a file or directory. None leaves a value as it is (or at its default when new).
+
+    `content` replaces all content headers together with `md5`. Times are nanoseconds since the epoch.
+    """
+
+    metadata: dict[str, str] | None = None
+    content: dict[str, str] | None = None
+    md5: str | None = None
+    attributes: tuple[str, ...] | None = None
+    created: int | None = None
+    written: int | None = None
+    changed: int | None = None
+    permission: str | None = None
+    descriptor: str | None = None
+    from_source: frozenset[str] = frozenset()
+
+    @property
+    def is_metadata_only(self) -> bool:
+        """Whether nothing but metadata is set."""
+        return self == Settings(metadata=self.metadata) and self.metadata is not None
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer's facts. Times in nanoseconds since the epoch."""
+
+    share: Share
+    item: Item
+    facts: Facts
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """The attributes; a file is made with Archive, a directory always has Directory."""
+        given = self.facts.attributes
+        if self.item.is_directory:
+            return (*(given or ()), "Directory")
+        return ("Archive",) if given is None else given
+
+    @property
+    def created(self) -> int:
+        """When it was made, as far as is known."""
+        return self.item.modified if self.facts.created is None else self.facts.created
+
+    @property
+    def written(self) -> int:
+        """When its bytes last changed, or what the client says about that."""
+        return _value(self.facts.written, self.item)
+
+    @property
+    def changed(self) -> int:
+        """When anything about it last changed, or what the client says about that."""
+        return _value(self.facts.changed, self.item)
+
+    @property
+    def md5(self) -> str | None:
+        """The stored MD5, unless another program changed the bytes."""
+        return self.facts.md5 if self.facts.md5_at == self.item.modified else None
+
+    @property
+    def permission(self) -> str:
+        """The key of its security descriptor."""
+        return self.facts.permission or permission_key(DEFAULT_PERMISSION)
+
+
+def settle(facts: Facts, settings: Settings, before: View | None, after: Item) -> Facts:
+    """The facts once `settings` were applied and the tree stamped `after`. `before` None: everything is new."""
+    now = after.modified
+    kept = before.md5 if before else None
+    content, md5 = (facts.content, kept) if settings.content is None else (settings.content, settings.md5)
+    written = settings.written if settings.written is not None else before.written if before else None
+    return msgspec.structs.replace(
+        facts,
+        metadata=facts.metadata if settings.metadata is None else settings.metadata,
+        content=content,
+        md5=md5,
+        md5_at=now if md5 else 0,
+        attributes=facts.attributes if settings.attributes is None else settings.attributes,
+        created=_created(facts, settings, before, after),
+        written=None if written is None else Pinned(value=written, at=now),
+        changed=None if settings.changed is None else Pinned(value=settings.changed, at=now),
+        permission=facts.permission if settings.permission is None else settings.permission,
+    )
+
+
+@lru_cache(1024)
+def permission_key(descriptor: str) -> str:
+    """The name of a security descriptor: the same text has the same key."""
+    digest = hashlib.sha256(descriptor.encode()).digest()
+    return f"{int.from_bytes(digest[:8])}*{int.from_bytes(digest[8:16])}"
+
+
+def check_descriptor(descriptor: str) -> None:
+    """A security descriptor has an owner, a group and a discretionary list, and at most 8 KiB."""
+    if len(descriptor.encode()) > MAX_PERMISSION_BYTES:
+        raise InvalidValue("permission", len(descriptor), "size")
+    if not descriptor.startswith("O:") or "G:" not in descriptor or "D:" not in descriptor:
+        raise InvalidValue("permission", descriptor, "no security descriptor")
+
+
+def _created(facts: Facts, settings: Settings, before: View | None, after: Item) -> int:
+    if settings.created is not None:
+        return settings.created
+    return before.created if before else after.modified
+
+
+def _value(pinned: Pinned | None, item: Item) -> int:
+    return pinned.value if pinned is not None and pinned.at == item.modified else item.modified

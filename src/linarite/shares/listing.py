@@ -1,0 +1,61 @@
+"""What is in a directory, a page at a time, in the order of names without case."""
+
+from __future__ import annotations
+
+import os
+import stat as modes
+
+from linarite.engine.sharing.names import fold
+from linarite.engine.sharing.ports import Item
+from linarite.fs import Beneath
+from linarite.shares.spelling import Spelling
+
+
+def item(base: Beneath, disk: str, path: str, stat: os.stat_result) -> Item:
+    """A file or directory; the root's id is 0."""
+    above = disk.rpartition("/")[0]
+    parent = base.stat(above).st_ino if above else 0
+    return _item(path, stat, parent)
+
+
+def page(
+    spelling: Spelling, base: Beneath, directory: tuple[str, str], prefix: str, marker: str, limit: int
+) -> tuple[list[Item], str]:
+    """Items of a directory (as on disk, as spelled) from `marker` on, and the name that the next page begins with."""
+    disk, path = directory
+    first, wanted = (fold(marker), marker), fold(prefix)
+    names = sorted((fold(name), name, on_disk) for on_disk in base.names(disk) if (name := spelling.protocol(on_disk)))
+    parent = base.stat(disk).st_ino if disk else 0
+    found: list[Item] = []
+    for folded, name, on_disk in names:
+        if (folded, name) < first or not folded.startswith(wanted):
+            continue
+        stat = _stat(base, f"{disk}/{on_disk}" if disk else on_disk)
+        if stat is None:
+            continue
+        if len(found) == limit:
+            return found, name
+        found.append(_item(f"{path}/{name}" if path else name, stat, parent))
+    return found, ""
+
+
+def _item(path: str, stat: os.stat_result, parent: int) -> Item:
+    is_directory = modes.S_ISDIR(stat.st_mode)
+    return Item(
+        path=path,
+        is_directory=is_directory,
+        size=0 if is_directory else stat.st_size,
+        modified=stat.st_mtime_ns,
+        accessed=stat.st_atime_ns,
+        id=stat.st_ino if path else 0,
+        parent_id=parent,
+    )
+
+
+def _stat(base: Beneath, disk: str) -> os.stat_result | None:
+    """None for what is gone, for a link that leads nowhere or outside, and for what is neither file nor directory."""
+    try:
+        stat = base.stat(disk)
+    except OSError:
+        return None
+    return stat if modes.S_ISREG(stat.st_mode) or modes.S_ISDIR(stat.st_mode) else None

@@ -1,0 +1,92 @@
+"""The folders of shares and snapshots below the tree's root: where they are, make, copy, count, drop."""
+
+from __future__ import annotations
+
+import os
+
+from linarite.engine.sharing.ports import Place
+from linarite.fs import Beneath
+from linarite.shares import extents
+
+_PRIVATE = 0o700
+_BLOCK = 512
+
+
+def path(place: Place) -> str:
+    """A share's folder below the root."""
+    if place.snapshot:
+        return f".snapshots/{place.account}/{place.share}/{place.snapshot}"
+    return f"{place.account}/{place.share}"
+
+
+def make(root: Beneath, place: Place) -> None:
+    """A share's folder; what is in it already is the share's."""
+    os.makedirs(root.root, exist_ok=True)
+    root.make_directories(os.path.dirname(path(place)), _PRIVATE)
+    root.make_directories(path(place))
+    root.sync(os.path.dirname(path(place)))
+
+
+def drop(root: Beneath, place: Place, name: str) -> str:
+    """Take a share's folder away under a new `name` in the trash; returns where, "" when it was gone already."""
+    root.make_directories(".trash", _PRIVATE)
+    try:
+        root.rename(path(place), f".trash/{name}")
+    except FileNotFoundError:
+        return ""
+    root.sync(os.path.dirname(path(place)))
+    return f".trash/{name}"
+
+
+def sweep(root: Beneath, trash: str) -> None:
+    """Remove one folder of the trash, or ("") all of them."""
+    try:
+        doomed = [trash] if trash else [f".trash/{name}" for name in root.names(".trash")]
+        for each in doomed:
+            root.remove_tree(each)
+    except FileNotFoundError:
+        return
+
+
+def usage(base: Beneath) -> int:
+    """Bytes on disk of all files."""
+    return sum(entry.stat.st_blocks * _BLOCK for entry in base.walk() if entry.is_file)
+
+
+def copy(root: Beneath, source: Place, target: Place) -> None:
+    """A copy of a share's files with their times; by reference where the file system can. Links are left out."""
+    make(root, target)
+    old, new = Beneath(f"{root.root}/{path(source)}"), Beneath(f"{root.root}/{path(target)}")
+    directories = []
+    for entry in old.walk():
+        if entry.is_directory:
+            new.make_directory(entry.name)
+            directories.append(entry)
+        elif entry.is_file:
+            _copy_file(old, new, entry.name)
+    for entry in reversed(directories):
+        _set_times(new, entry.name, entry.stat)
+    new.sync()
+
+
+def _copy_file(old: Beneath, new: Beneath, name: str) -> None:
+    source = old.open_file(name)
+    try:
+        target = new.open_file(name, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+        try:
+            extents.copy(source, target)
+            stat = os.fstat(source)
+            os.utime(target, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+            os.fsync(target)
+        finally:
+            os.close(target)
+    finally:
+        os.close(source)
+
+
+def _set_times(new: Beneath, name: str, stat: os.stat_result) -> None:
+    descriptor = new.open(name, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.utime(descriptor, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    finally:
+        os.close(descriptor)

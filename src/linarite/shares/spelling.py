@@ -1,0 +1,163 @@
+"""How names of the protocol are spelled on disk, and which name a caller means.
+
+Names stand on disk as they are. One that takes more than 255 bytes of UTF-8 is cut and ends in "~" and a digest; the whole
+name is kept beside the shares under that digest. Letter case: the exact name wins, else the first in byte order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import threading
+import time
+from collections import OrderedDict
+from typing import NamedTuple
+
+from linarite.engine.errors import NotFound
+from linarite.engine.sharing.names import fold, is_legal
+from linarite.fs import Beneath
+
+MAX_BYTES = 255
+_KEPT = "{}~{}"
+_CUT = re.compile(r".+~([0-9a-f]{40})", re.DOTALL)
+_DIRECTORIES, _SECONDS = 64, 5.0
+
+
+class Found(NamedTuple):
+    """Where a path leads: `disk` as spelled on disk, `path` as the protocol spells it. `stat` None: its last name is free."""
+
+    disk: str
+    path: str
+    stat: os.stat_result | None
+
+
+class Spelling:
+    """Names of all shares; `root` is a folder for the whole of long names, made when first needed."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._folded = _FoldedNames(self)
+
+    def disk(self, name: str) -> str:
+        """A name as it is spelled on disk."""
+        raw = name.encode()
+        if len(raw) <= MAX_BYTES:
+            return name
+        return _KEPT.format(raw[:200].decode(errors="ignore"), _digest(raw))
+
+    def protocol(self, disk: str) -> str | None:
+        """The name that stands on disk as `disk`; None for one that the protocol cannot say."""
+        match = _CUT.fullmatch(disk)
+        name = (match and self._whole(match[1])) or disk
+        return name if is_legal(name) else None
+
+    def keep(self, name: str) -> None:
+        """Remember a long name before it is used on disk."""
+        raw = name.encode()
+        path = f"{self._root}/{_digest(raw)}"
+        if len(raw) <= MAX_BYTES or os.path.exists(path):
+            return
+        os.makedirs(self._root, mode=0o700, exist_ok=True)
+        draft = f"{path}.{threading.get_ident()}"
+        with open(draft, "wb") as file:
+            file.write(raw)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+
+    def locate(self, base: Beneath, path: str) -> Found:
+        """Where `path` leads in a share. NotFound("parent") when a directory above it is missing."""
+        disk = "/".join(map(self.disk, path.split("/"))) if path else ""
+        try:
+            return Found(disk, path, base.stat(disk))
+        except (FileNotFoundError, NotADirectoryError):
+            return self._walk(base, path)
+
+    def made(self, base: Beneath, directory: str, name: str) -> None:
+        """Take note of a name that was just made in a directory (both as on disk)."""
+        self._folded.add(base, directory, name)
+
+    def _walk(self, base: Beneath, path: str) -> Found:
+        *parents, last = path.split("/")
+        disk, spelled = "", ""
+        for name in parents:
+            match = self._match(base, disk, name)
+            if match is None:
+                raise NotFound("parent", path)
+            disk, spelled = _join(disk, match[0]), _join(spelled, match[1])
+        match = self._match(base, disk, last)
+        if match is None:
+            return Found(_join(disk, self.disk(last)), _join(spelled, last), None)
+        disk, spelled = _join(disk, match[0]), _join(spelled, match[1])
+        return Found(disk, spelled, base.stat(disk))
+
+    def _match(self, base: Beneath, directory: str, name: str) -> tuple[str, str] | None:
+        """The name on disk, and as the protocol spells it, that `name` means in a directory."""
+        exact = self.disk(name)
+        if base.exists(_join(directory, exact)):
+            return exact, name
+        try:
+            found = self._folded.get(base, directory).get(fold(name))
+        except FileNotFoundError as error:
+            raise NotFound("share") from error
+        except NotADirectoryError as error:
+            raise NotFound("parent", directory) from error
+        return None if found is None else (found, self.protocol(found) or found)
+
+    def _whole(self, digest: str) -> str | None:
+        try:
+            with open(f"{self._root}/{digest}", "rb") as file:
+                return file.read().decode()
+        except FileNotFoundError:
+            return None
+
+
+class _FoldedNames:
+    """The folded names of directories lately used, so that making 100,000 files does not read the directory each time.
+
+    Good while the directory's time is the one we know, and for a few seconds at most: another program's change that falls
+    into the same tick as ours is seen then.
+    """
+
+    def __init__(self, spelling: Spelling) -> None:
+        self._spelling = spelling
+        self._known: OrderedDict[tuple[int, int], tuple[int, float, dict[str, str]]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, base: Beneath, directory: str) -> dict[str, str]:
+        """Folded names to names on disk."""
+        stat = base.stat(directory)
+        key = (stat.st_dev, stat.st_ino)
+        with self._lock:
+            known = self._known.get(key)
+            if known and known[0] == stat.st_mtime_ns and time.monotonic() < known[1]:
+                self._known.move_to_end(key)
+                return known[2]
+        names: dict[str, str] = {}
+        for disk in sorted(base.names(directory), key=os.fsencode):
+            name = self._spelling.protocol(disk)
+            if name is not None:
+                names.setdefault(fold(name), disk)
+        with self._lock:
+            self._known[key] = (stat.st_mtime_ns, time.monotonic() + _SECONDS, names)
+            while len(self._known) > _DIRECTORIES:
+                self._known.popitem(last=False)
+        return names
+
+    def add(self, base: Beneath, directory: str, disk: str) -> None:
+        """A name that we made ourselves."""
+        stat = base.stat(directory)
+        with self._lock:
+            known = self._known.get((stat.st_dev, stat.st_ino))
+            if known:
+                known[2].setdefault(fold(self._spelling.protocol(disk) or disk), disk)
+                self._known[stat.st_dev, stat.st_ino] = (stat.st_mtime_ns, known[1], known[2])
+
+
+def _digest(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()[:40]
+
+
+def _join(above: str, name: str) -> str:
+    return f"{above}/{name}" if above else name

@@ -1,0 +1,282 @@
+"""The tree of all shares: `<root>/<account>/<share>/` with ordinary names, so that other programs can read and write it.
+
+Beside the accounts stand `.snapshots`, `.trash` and `.names`. Each call runs on a thread; the methods that end in an
+underscore are what it does there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TypeVar
+
+from linarite.engine.errors import AlreadyExists, InvalidValue, NotAllowed, NotFound, PathRefused, WrongState
+from linarite.engine.sharing.names import fold
+from linarite.engine.sharing.ports import Item, Place
+from linarite.fs import Beneath, Escapes
+from linarite.shares import extents, listing, roots
+from linarite.shares.holds import Holds
+from linarite.shares.spelling import Found, Spelling
+
+T = TypeVar("T")
+
+
+class DirectoryTree:
+    """Implements `engine.sharing.ports.Tree` below the folder `root`."""
+
+    def __init__(self, root: str) -> None:
+        self._root = Beneath(root)
+        self._spelling = Spelling(f"{root}/.names")
+        self._holds = Holds()
+        self._sweeping: set[asyncio.Future[None]] = set()
+
+    @asynccontextmanager
+    async def hold(self, place: Place, path: str, *, alone: bool) -> AsyncIterator[None]:
+        """Keep others from changing the path meanwhile; `alone` keeps them from using it at all."""
+        async with self._holds.hold((place, fold(path)), alone=alone):
+            yield
+
+    async def make_share(self, place: Place) -> None:
+        await _on_thread(roots.make, self._root, place)
+
+    async def drop_share(self, place: Place) -> None:
+        """Gone at once by name; its files are removed in the background."""
+        trash = await _on_thread(roots.drop, self._root, place, uuid.uuid4().hex)
+        self._sweep(trash)
+
+    async def copy_share(self, source: Place, target: Place) -> None:
+        await _on_thread(roots.copy, self._root, source, target)
+
+    async def usage(self, place: Place) -> int:
+        return await _on_thread(roots.usage, self._base(place))
+
+    def sweep(self) -> None:
+        """Remove what an earlier run of the server left in the trash, in the background."""
+        self._sweep("")
+
+    async def find(self, place: Place, path: str) -> Item:
+        return await _on_thread(self._find, place, path)
+
+    async def open(self, place: Place, path: str) -> tuple[Item, int]:
+        return await _on_thread(self._open, place, path)
+
+    async def create(self, place: Place, path: str, size: int, data: bytes = b"") -> Item:
+        return await _on_thread(self._create, place, path, size, data)
+
+    async def make_directory(self, place: Place, path: str) -> Item:
+        return await _on_thread(self._make_directory, place, path)
+
+    async def remove(self, place: Place, path: str, *, directory: bool) -> None:
+        await _on_thread(self._remove, place, path, directory)
+
+    async def write(self, place: Place, path: str, offset: int, data: bytes) -> Item:
+        def put(descriptor: int) -> None:
+            _check_inside(descriptor, offset, len(data))
+            extents.write(descriptor, offset, data)
+
+        return await _on_thread(self._change, place, path, put)
+
+    async def clear(self, place: Place, path: str, offset: int, length: int) -> Item:
+        def clear(descriptor: int) -> None:
+            _check_inside(descriptor, offset, length)
+            extents.clear(descriptor, offset, length)
+
+        return await _on_thread(self._change, place, path, clear)
+
+    async def resize(self, place: Place, path: str, size: int) -> Item:
+        return await _on_thread(self._change, place, path, lambda descriptor: os.ftruncate(descriptor, size))
+
+    async def stamp(self, place: Place, path: str) -> Item:
+        return await _on_thread(self._stamp, place, path)
+
+    async def copy(self, source: Place, source_path: str, place: Place, path: str) -> Item:
+        return await _on_thread(self._copy, source, source_path, place, path)
+
+    async def rename(self, place: Place, source: str, target: str, *, replace: bool) -> Item:
+        return await _on_thread(self._rename, place, source, target, replace)
+
+    async def page(self, place: Place, path: str, prefix: str, marker: str, limit: int) -> tuple[list[Item], str]:
+        """Up to `limit` items of a directory, by name, that begin with `prefix`, from `marker` on; the next marker."""
+
+        def page() -> tuple[list[Item], str]:
+            base = self._base(place)
+            found = self._present(base, path)
+            return listing.page(self._spelling, base, (found.disk, found.path), prefix, marker, limit)
+
+        return await _on_thread(page)
+
+    async def ranges(self, place: Place, path: str, start: int, end: int) -> list[tuple[int, int]]:
+        def ranges() -> list[tuple[int, int]]:
+            _, descriptor = self._open(place, path)
+            try:
+                return extents.written(descriptor, start, end)
+            finally:
+                os.close(descriptor)
+
+        return await _on_thread(ranges)
+
+    def _base(self, place: Place) -> Beneath:
+        return Beneath(f"{self._root.root}/{roots.path(place)}")
+
+    def _present(self, base: Beneath, path: str) -> Found:
+        found = self._spelling.locate(base, path)
+        if found.stat is None:
+            raise NotFound("resource", path)
+        return found
+
+    def _find(self, place: Place, path: str) -> Item:
+        base = self._base(place)
+        found = self._present(base, path)
+        assert found.stat is not None
+        return listing.item(base, found.disk, found.path, found.stat)
+
+    def _open(self, place: Place, path: str) -> tuple[Item, int]:
+        base = self._base(place)
+        found = self._present(base, path)
+        descriptor = base.open_file(found.disk)
+        return listing.item(base, found.disk, found.path, os.fstat(descriptor)), descriptor
+
+    def _create(self, place: Place, path: str, size: int, data: bytes) -> Item:
+        base = self._base(place)
+        found = self._spelling.locate(base, path)
+        self._spelling.keep(path.rpartition("/")[2])
+        with _opened(base, found.disk, os.O_RDWR | os.O_CREAT) as descriptor:
+            os.ftruncate(descriptor, 0)
+            os.ftruncate(descriptor, size)
+            extents.write(descriptor, 0, data)
+            extents.stamp(descriptor)
+            os.fsync(descriptor)
+            stat = os.fstat(descriptor)
+        self._made(base, found)
+        return listing.item(base, found.disk, found.path, stat)
+
+    def _make_directory(self, place: Place, path: str) -> Item:
+        base = self._base(place)
+        found = self._spelling.locate(base, path)
+        if found.stat is not None:
+            raise AlreadyExists("resource", path)
+        self._spelling.keep(path.rpartition("/")[2])
+        base.make_directory(found.disk)
+        self._made(base, found)
+        return self._stamp(place, found.path)
+
+    def _made(self, base: Beneath, found: Found) -> None:
+        """Make a new name durable and known."""
+        if found.stat is None:
+            directory, _, name = found.disk.rpartition("/")
+            base.sync(directory)
+            self._spelling.made(base, directory, name)
+
+    def _remove(self, place: Place, path: str, directory: bool) -> None:  # noqa: FBT001 - run on a thread by position
+        base = self._base(place)
+        found = self._present(base, path)
+        if directory:
+            base.remove_directory(found.disk)
+        else:
+            base.unlink(found.disk)
+        base.sync(found.disk.rpartition("/")[0])
+
+    def _change(self, place: Place, path: str, change: Callable[[int], None]) -> Item:
+        base = self._base(place)
+        found = self._present(base, path)
+        with _opened(base, found.disk, os.O_RDWR) as descriptor:
+            change(descriptor)
+            extents.stamp(descriptor)
+            os.fdatasync(descriptor)
+            return listing.item(base, found.disk, found.path, os.fstat(descriptor))
+
+    def _stamp(self, place: Place, path: str) -> Item:
+        base = self._base(place)
+        found = self._present(base, path)
+        descriptor = base.open(found.disk)
+        try:
+            extents.stamp(descriptor)
+            return listing.item(base, found.disk, found.path, os.fstat(descriptor))
+        finally:
+            os.close(descriptor)
+
+    def _copy(self, source: Place, source_path: str, place: Place, path: str) -> Item:
+        _, origin = self._open(source, source_path)
+        try:
+            base = self._base(place)
+            found = self._spelling.locate(base, path)
+            self._spelling.keep(path.rpartition("/")[2])
+            with _opened(base, found.disk, os.O_RDWR | os.O_CREAT) as target:
+                if not os.path.sameopenfile(origin, target):
+                    extents.copy(origin, target)
+                extents.stamp(target)
+                os.fsync(target)
+                stat = os.fstat(target)
+            self._made(base, found)
+            return listing.item(base, found.disk, found.path, stat)
+        finally:
+            os.close(origin)
+
+    def _rename(self, place: Place, source: str, target: str, replace: bool) -> Item:  # noqa: FBT001 - as _remove
+        base = self._base(place)
+        old, new = self._present(base, source), self._spelling.locate(base, target)
+        same = new.stat is not None and old.stat is not None and new.stat.st_ino == old.stat.st_ino
+        if new.stat is not None and not (replace or same):
+            raise AlreadyExists("resource", target)
+        above, _, name = new.disk.rpartition("/")
+        wanted = target.rpartition("/")[2]
+        disk = "/".join(filter(None, (above, self._spelling.disk(wanted) if same else name)))
+        self._spelling.keep(wanted)
+        base.rename(old.disk, disk, replace=True)
+        for directory in {above, old.disk.rpartition("/")[0]}:
+            base.sync(directory)
+        self._spelling.made(base, above, disk.rpartition("/")[2])
+        spelled = "/".join(filter(None, (new.path.rpartition("/")[0], wanted if same else new.path.rpartition("/")[2])))
+        return self._stamp(place, spelled)
+
+    def _sweep(self, trash: str) -> None:
+        done = asyncio.get_running_loop().run_in_executor(None, roots.sweep, self._root, trash)
+        self._sweeping.add(done)
+        done.add_done_callback(self._sweeping.discard)
+
+
+def _check_inside(descriptor: int, offset: int, length: int) -> None:
+    if offset + length > os.fstat(descriptor).st_size:
+        raise WrongState("range", "outside", "write")
+
+
+@contextmanager
+def _opened(base: Beneath, disk: str, flags: int) -> Iterator[int]:
+    descriptor = base.open_file(disk, flags)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+async def _on_thread(work: Callable[..., T], *arguments: object) -> T:
+    """Run `work` on a thread; what the operating system refuses becomes a refusal of the engine's."""
+    try:
+        return await asyncio.get_running_loop().run_in_executor(None, work, *arguments)
+    except OSError as error:
+        raise _refusal(error) from error
+
+
+def _refusal(error: OSError) -> Exception:
+    name = str(error.filename or "")
+    if isinstance(error, Escapes):
+        return PathRefused(f"The path {name!r} leaves its share.")
+    if isinstance(error, IsADirectoryError):
+        return WrongState("resource", "directory", "use as a file")
+    if isinstance(error, PermissionError):
+        return NotAllowed("The server may not touch this file.")
+    by_code: dict[int | None, Exception] = {
+        errno.ENOENT: NotFound("resource", name),
+        errno.ENOTDIR: NotFound("parent", name),
+        errno.EEXIST: AlreadyExists("resource", name),
+        errno.ENOTEMPTY: WrongState("directory", "not empty", "delete"),
+        errno.ENAMETOOLONG: InvalidValue("path", name, "length"),
+        errno.ENOSPC: WrongState("share", "full", "write"),
+        errno.EDQUOT: WrongState("share", "full", "write"),
+        errno.EFBIG: WrongState("share", "full", "write"),
+    }
+    return by_code.get(error.errno, error)

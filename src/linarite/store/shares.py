@@ -1,0 +1,185 @@
+"""Shares, facts of files and permissions. Implements `engine.sharing.ports.ShareRecords`.
+
+A fact's row is found by the directory (`parent`) and the name in it, so that a listing reads one range of rows.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from sqlalchemy import (
+    Column,
+    Connection,
+    Table,
+    UniqueConstraint,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)  # fmt: skip
+from sqlalchemy import text as sql
+from sqlalchemy.sql import ColumnElement
+
+from linarite.engine.sharing.records import Facts, Share
+from linarite.store.counters import take
+from linarite.store.schema import NUMBER, TEXT, key_column, metadata, packed, text
+
+# `position` sorts a share after its snapshots: the snapshot's moment, or "~" for the share itself.
+file_shares = Table(
+    "file_shares",
+    metadata,
+    key_column(),
+    text("account"),
+    text("name"),
+    text("position"),
+    packed("record"),
+    UniqueConstraint("account", "name", "position"),
+)
+file_facts = Table(
+    "file_facts",
+    metadata,
+    Column("share", NUMBER, primary_key=True, autoincrement=False),
+    Column("parent", TEXT, primary_key=True),
+    Column("name", TEXT, primary_key=True),
+    packed("record"),
+)
+file_permissions = Table(
+    "file_permissions",
+    metadata,
+    Column("share", NUMBER, primary_key=True, autoincrement=False),
+    Column("permission", TEXT, primary_key=True),
+    text("descriptor"),
+)
+
+SELF = "~"
+_shares, _facts = file_shares.c, file_facts.c
+_share_of = msgspec.json.Decoder(Share).decode
+_facts_of = msgspec.json.Decoder(Facts).decode
+_pack = msgspec.json.Encoder().encode
+
+_NAMED = and_(_shares.account == bindparam("account"), _shares.name == bindparam("name"))
+_GET = select(_shares.record).where(_NAMED, _shares.position == bindparam("position"))
+_SNAPSHOTS = select(_shares.record).where(_NAMED, _shares.position != SELF).order_by(_shares.position)
+_PAGE = select(_shares.record).where(_shares.account == bindparam("account")).order_by(_shares.name, _shares.position)
+_AT = and_(_facts.share == bindparam("key"), _facts.parent == bindparam("above"), _facts.name == bindparam("last"))
+_FACTS = select(_facts.record).where(_AT)
+_FACTS_IN = select(_facts.name, _facts.record).where(
+    _facts.share == bindparam("key"), _facts.parent == bindparam("above")
+)
+_PUT = sql(
+    "INSERT INTO file_facts (share, parent, name, record) VALUES (:key, :above, :last, :record)"
+    " ON CONFLICT (share, parent, name) DO UPDATE SET record = excluded.record"
+)
+_PERMISSION = select(file_permissions.c.descriptor).where(
+    file_permissions.c.share == bindparam("key"), file_permissions.c.permission == bindparam("permission")
+)
+
+
+class Shares:
+    """The repository, over one transaction's connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def get(self, account: str, name: str, snapshot: str = "") -> Share | None:
+        values = {"account": account, "name": name, "position": snapshot or SELF}
+        record = self._connection.execute(_GET, values).scalar()
+        return None if record is None else _share_of(record)
+
+    def insert(self, share: Share) -> None:
+        """Store a new share and set its key."""
+        share.key = take(self._connection, "file_shares")
+        self._connection.execute(insert(file_shares).values(key=share.key, **_row(share)))
+
+    def update(self, share: Share) -> None:
+        self._connection.execute(update(file_shares).where(_shares.key == share.key).values(_row(share)))
+
+    def delete(self, key: int) -> None:
+        """Forget a share with its facts and permissions."""
+        self._connection.execute(delete(file_facts).where(_facts.share == key))
+        self._connection.execute(delete(file_permissions).where(file_permissions.c.share == key))
+        self._connection.execute(delete(file_shares).where(_shares.key == key))
+
+    def page(self, account: str, prefix: str, marker: str, limit: int, *, snapshots: bool) -> list[Share]:
+        """Shares by name from `marker` (`name/snapshot`) on; a share's snapshots stand before it."""
+        query = _PAGE.limit(limit)
+        if prefix:
+            query = query.where(_shares.name.startswith(prefix, autoescape=True))
+        if not snapshots:
+            query = query.where(_shares.position == SELF)
+        if marker:
+            name, _, snapshot = marker.partition("/")
+            here = and_(_shares.name == name, _shares.position >= (snapshot or SELF))
+            query = query.where(or_(_shares.name > name, here))
+        return [_share_of(record) for record in self._connection.execute(query, {"account": account}).scalars()]
+
+    def snapshots(self, account: str, name: str) -> list[Share]:
+        """A share's snapshots, the oldest first."""
+        found = self._connection.execute(_SNAPSHOTS, {"account": account, "name": name})
+        return [_share_of(record) for record in found.scalars()]
+
+    def copy(self, source: int, target: int) -> None:
+        """Give share `target` the facts and permissions of `source`."""
+        for table in (file_facts, file_permissions):
+            others = [column for column in table.c if column.name != "share"]
+            rows = select(literal(target), *others).where(table.c.share == source)
+            names = ["share", *(column.name for column in others)]
+            self._connection.execute(insert(table).from_select(names, rows))
+
+    def facts(self, key: int, path: str) -> Facts | None:
+        record = self._connection.execute(_FACTS, _spot(key, path)).scalar()
+        return None if record is None else _facts_of(record)
+
+    def facts_in(self, key: int, directory: str) -> dict[str, Facts]:
+        """The facts of everything right in a directory, by name."""
+        found = self._connection.execute(_FACTS_IN, {"key": key, "above": directory})
+        return {name: _facts_of(record) for name, record in found}
+
+    def put_facts(self, key: int, path: str, facts: Facts) -> None:
+        self._connection.execute(_PUT, {**_spot(key, path), "record": _pack(facts)})
+
+    def delete_facts(self, key: int, path: str) -> None:
+        """Forget the facts of a path and of what was below it."""
+        self._connection.execute(delete(file_facts).where(_AT), _spot(key, path))
+        self._connection.execute(delete(file_facts).where(_below(key, path)))
+
+    def move_facts(self, key: int, source: str, target: str) -> None:
+        """Facts of a path, and of what is below it, go with it."""
+        self.delete_facts(key, target)
+        above, _, last = target.rpartition("/")
+        self._connection.execute(update(file_facts).where(_AT).values(parent=above, name=last), _spot(key, source))
+        moved = literal(target).concat(func.substr(_facts.parent, len(source) + 1))
+        self._connection.execute(update(file_facts).where(_below(key, source)).values(parent=moved))
+
+    def permission(self, key: int, permission: str) -> str | None:
+        found: str | None = self._connection.execute(_PERMISSION, {"key": key, "permission": permission}).scalar()
+        return found
+
+    def put_permission(self, key: int, permission: str, text: str) -> None:
+        """Keep a descriptor. Its key is made of its text: one that is there is the same."""
+        if self.permission(key, permission) is None:
+            row = {"share": key, "permission": permission, "descriptor": text}
+            self._connection.execute(insert(file_permissions).values(row))
+
+
+def _row(share: Share) -> dict[str, object]:
+    return {
+        "account": share.account,
+        "name": share.name,
+        "position": share.snapshot or SELF,
+        "record": _pack(share),
+    }
+
+
+def _spot(key: int, path: str) -> dict[str, object]:
+    above, _, last = path.rpartition("/")
+    return {"key": key, "above": above, "last": last}
+
+
+def _below(key: int, path: str) -> ColumnElement[bool]:
+    inside = or_(_facts.parent == path, _facts.parent.startswith(f"{path}/", autoescape=True))
+    return and_(_facts.share == key, inside)
