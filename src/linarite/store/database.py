@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import sqlite3
+from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
+
+from linarite.engine import model
 
 PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -17,6 +23,14 @@ PRAGMAS = (
     "PRAGMA cache_size=-16384",
     "PRAGMA journal_size_limit=67108864",
 )
+
+
+# For a value of any other type than int, float or str, the driver looks for a way to adapt it, and failing costs 0.8 us
+# a value: a quarter of it when it finds one that changes nothing.
+_PLAIN: dict[type, Callable[[Any], Any]] = {type(None): lambda value: value, bool: operator.pos, bytes: bytes}
+_PLAIN |= {kind: str.__str__ for kind in vars(model).values() if isinstance(kind, type) and issubclass(kind, StrEnum)}
+for _kind, _adapt in _PLAIN.items():
+    sqlite3.register_adapter(_kind, _adapt)
 
 
 def location(where: str | Path) -> URL:
@@ -57,7 +71,7 @@ def _sqlite(url: URL, begin: str, *more: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begun(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        connection.connection.cursor().execute(begin)  # half the cost of `exec_driver_sql`
 
     return engine
 

@@ -12,6 +12,7 @@ from linarite.engine.ports import Transaction
 from linarite.store.database import location, reading, writing
 from linarite.store.migrations import bring_up_to_date
 from linarite.store.readers import Readers
+from linarite.store.units import Queue, Unit
 from linarite.store.writer import Writer
 
 T = TypeVar("T")
@@ -29,14 +30,10 @@ class SqlStore:
         self._closed = False
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
-        self._refuse_when_closed()
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._writer.put(work, future)
-        return await future
+        return await self._done(self._writer.queue, work)
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
-        self._refuse_when_closed()
-        return await asyncio.get_running_loop().run_in_executor(self._readers.threads, self._readers.view, work)
+        return await self._done(self._readers.queue, work)
 
     async def close(self) -> None:
         """Commit what is queued and let go of the database. Closing twice does nothing."""
@@ -44,15 +41,18 @@ class SqlStore:
             self._closed = True
             await asyncio.to_thread(self._end)
 
+    async def _done(self, queue: Queue, work: Callable[[Transaction], T]) -> T:
+        if self._closed:
+            raise Unavailable("The store is closed.")
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        queue.put(Unit(work, future))
+        return await future
+
     def _end(self) -> None:
         self._readers.close()
         self._writer.close()
         for engine in self._engines:
             engine.dispose()
-
-    def _refuse_when_closed(self) -> None:
-        if self._closed:
-            raise Unavailable("The store is closed.")
 
 
 def open_store(where: str | Path) -> SqlStore:
