@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from linarite.settings import DEVELOPMENT_ACCOUNT, DEVELOPMENT_KEY
+from linarite.identity.accounts import DEVELOPMENT_ACCOUNT, DEVELOPMENT_KEY
 
 API = "2025-06-01"
 MEDIA = "application/json; odata=minimalmetadata"

@@ -23,7 +23,8 @@ from rich.syntax import Syntax
 from rich.table import Table
 
 from linarite.cli.demo.sources import modules, python_for_tasks
-from linarite.settings import DEVELOPMENT_ACCOUNT, DEVELOPMENT_KEY, DEVELOPMENT_PASSWORD, DEVELOPMENT_USER
+from linarite.identity.accounts import DEVELOPMENT_ACCOUNT, DEVELOPMENT_KEY
+from linarite.identity.users import DEVELOPMENT_PASSWORD, DEVELOPMENT_USER
 
 console = Console(highlight=False)
 START = 30.0

@@ -1,0 +1,106 @@
+"""The plug is pulled again and again under a job of 500 tasks: every one of them completes once, with its true exit code."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import threading
+import time
+from collections import Counter
+
+import pytest
+from azure.batch import models
+from azure.core.exceptions import AzureError, ResourceExistsError
+from tests.support.batch import batch_client, make_pool
+from tests.support.server import running_server
+
+TASKS, KILLS, WIDTH = 500, 20, 8
+PATIENCE = 240
+
+
+def _task(number: int) -> models.BatchTaskCreateOptions:
+    """A task that notes each of its runs in a file of its node, works a while and exits with a code of its own."""
+    note = f"echo {number} >> $AZ_BATCH_NODE_SHARED_DIR/runs"
+    return models.BatchTaskCreateOptions(
+        id=str(number), command_line=f"/bin/sh -c '{note}; sleep 0.05; exit {number % 7}'"
+    )
+
+
+def _add_all(server, added: set[int], over: threading.Event) -> None:
+    """Add the tasks in small collections, again and again until each was acknowledged once."""
+    for first in range(0, TASKS, 20):
+        tasks = [_task(number) for number in range(first, first + 20)]
+        while not over.is_set():
+            try:
+                with batch_client(server, retries=0) as client:
+                    answer = client.create_task_collection("job", models.BatchTaskGroup(values_property=tasks))
+            except AzureError:
+                over.wait(0.02)  # the server is being started again
+                continue
+            for result in answer.values_property:
+                assert result.error is None or result.error.code == "TaskExists", result
+                added.add(int(result.task_id))
+            break
+
+
+def _completed(server) -> int:
+    with batch_client(server, retries=0) as client:
+        return client.get_job_task_counts("job").task_counts.completed
+
+
+@pytest.mark.timeout(400)
+def test_server_killed_at_20_moments_completes_every_task_once():
+    """SIGKILL at random moments of adding and running: nothing that was acknowledged is lost, nothing runs twice."""
+    chance = random.Random(20)
+    with running_server() as server:
+        with batch_client(server) as client:
+            make_pool(client, "pool", nodes=2, slots=WIDTH // 2)
+            client.create_job(models.BatchJobCreateOptions(id="job", pool_info=models.BatchPoolInfo(pool_id="pool")))
+        added: set[int] = set()
+        over = threading.Event()
+        adding = threading.Thread(target=_add_all, args=(server, added, over), daemon=True)
+        adding.start()
+        try:
+            for kill in range(KILLS):
+                _wait_until(server, (TASKS - 60) * kill // KILLS)
+                time.sleep(chance.uniform(0, 0.12))  # not a wait for something: the moment itself is what is tried
+                server.kill9()
+                server.restart()
+            _wait_until(server, TASKS)
+        finally:
+            over.set()
+            adding.join(30)
+        assert added == set(range(TASKS))
+        _check(server)
+
+
+def _wait_until(server, completed: int) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while (now := _completed(server)) < completed:
+        assert time.monotonic() < deadline, f"{now} of {completed} tasks completed"
+        time.sleep(0.02)
+
+
+def _check(server) -> None:
+    with batch_client(server) as client:
+        tasks = list(client.list_tasks("job"))
+        nodes = [node.id for node in client.list_nodes("pool")]
+        noted = [b"".join(client.download_node_file("pool", node, "shared/runs")).split() for node in nodes]
+    runs = Counter(int(line) for line in itertools.chain.from_iterable(noted))
+    assert runs == Counter(dict.fromkeys(range(TASKS), 1)), "every task ran once"
+    codes = {int(task.id): task.execution_info.exit_code for task in tasks}
+    assert codes == {number: number % 7 for number in range(TASKS)}
+    assert all(task.execution_info.requeue_count == 0 for task in tasks)
+
+
+@pytest.mark.timeout(120)
+def test_create_tasks_again_after_a_kill_is_told_that_they_exist():
+    """What was acknowledged before the kill is there after it."""
+    with running_server() as server:
+        with batch_client(server) as client:
+            client.create_job(models.BatchJobCreateOptions(id="job", pool_info=models.BatchPoolInfo(pool_id="none")))
+            client.create_task("job", _task(1))
+        server.kill9()
+        server.restart()
+        with batch_client(server) as client, pytest.raises(ResourceExistsError, match="TaskExists"):
+            client.create_task("job", _task(1))
