@@ -62,9 +62,7 @@ def shared_key_texts(method: str, raw_path: str, raw_query: str, headers: Header
         yield f"{start}\n{_own_headers(headers, order)}{resource}"
 
 
-def shared_key_lite_texts(
-    method: str, raw_path: str, raw_query: str, headers: Headers, account: str
-) -> Iterator[str]:
+def shared_key_lite_texts(method: str, raw_path: str, raw_query: str, headers: Headers, account: str) -> Iterator[str]:
     """The texts that a SharedKeyLite signature may be of."""
     values = {name: headers.get(name) or "" for name in _LITE}
     if "x-ms-date" in headers:

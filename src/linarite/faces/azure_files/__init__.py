@@ -1,0 +1,5 @@
+"""Azure Files over REST: addresses, signatures, headers and XML. Shares themselves are the engine's (`engine.sharing`)."""
+
+from linarite.faces.azure_files.face import AzureFiles
+
+__all__ = ["AzureFiles"]

@@ -1,0 +1,75 @@
+"""Which account, share and path a request names. Source: NOTES 1 and 5.
+
+Host style `<account>.file.<any suffix>` or path style `/<account>/...`. The path is decoded once and only then split, since
+some clients send separators as %2F; empty segments are ignored.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+
+from linarite.engine.sharing import Place
+from linarite.engine.sharing.names import trim
+from linarite.faces.azure_files.errors import Refused
+from linarite.http.messages import Request
+
+_HOST = re.compile(r"([a-z0-9]{3,24})\.file\.[a-z0-9.-]+(?::\d+)?", re.IGNORECASE)
+_ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
+
+
+class Address(msgspec.Struct, frozen=True, kw_only=True):
+    """`share` "" is the account itself. `sent` is the path as it was sent, `path` without its trailing dots."""
+
+    account: str
+    share: str = ""
+    path: str = ""
+    sent: str = ""
+    snapshot: str = ""
+    is_host_style: bool = False
+
+    @property
+    def place(self) -> Place:
+        """The share, or its snapshot."""
+        return Place(self.account, self.share, self.snapshot)
+
+    @property
+    def resource(self) -> str:
+        """What a service SAS of the share signs."""
+        return f"/file/{self.account}/{self.share}"
+
+
+def host_account(host: str) -> str | None:
+    """The account that a Host header names."""
+    match = _HOST.fullmatch(host)
+    return match[1].lower() if match else None
+
+
+def read_address(request: Request) -> Address:
+    """The address of a request."""
+    keep_dots = (request.headers.get("x-ms-allow-trailing-dot") or "").lower() == "true"
+    snapshot = request.query.get("sharesnapshot") or ""
+    return parse(request.host, request.raw_path, snapshot, keep_dots=keep_dots)
+
+
+def parse(host: str, raw_path: str, snapshot: str = "", *, keep_dots: bool = False) -> Address:
+    """The address that a host and a percent-encoded path name."""
+    account = host_account(host)
+    try:
+        path = unquote_to_bytes(raw_path.encode("latin-1")).decode()
+    except UnicodeError as error:
+        raise Refused("InvalidUri") from error
+    segments = [segment for segment in path.split("/") if segment]
+    is_host_style = account is not None
+    if account is None:
+        account = segments.pop(0) if segments else ""
+    if not _ACCOUNT.fullmatch(account):
+        raise Refused("InvalidUri")
+    share, *rest = segments or [""]
+    sent = "/".join(rest)
+    return Address(
+        account=account, share=share, path=sent if keep_dots else trim(sent), sent=sent, snapshot=snapshot,
+        is_host_style=is_host_style,
+    )  # fmt: skip

@@ -1,0 +1,106 @@
+"""Who calls, and whether they may: SharedKey, SharedKeyLite, shared access signatures, bearer tokens. Source: NOTES 4."""
+
+from __future__ import annotations
+
+from linarite.engine.access import Access, Unauthenticated
+from linarite.engine.sharing import Share
+from linarite.faces.azure_files import sas
+from linarite.faces.azure_files.address import Address
+from linarite.faces.azure_files.call import Call, Caller
+from linarite.faces.azure_files.errors import Refused, bad_header, missing_header
+from linarite.http import storage_auth
+from linarite.http.dates import parse_http_date
+from linarite.http.messages import Request
+
+AUDIENCES = ("https://storage.azure.com",)
+CHALLENGE = (
+    "Bearer authorization_uri=https://login.microsoftonline.com/common/oauth2/authorize"
+    " resource_id=https://storage.azure.com"
+)
+_QUARTER = 15 * 60 * 1_000_000
+_LETTERS = {"read": "rl", "write": "rcwdlaup", "admin": "rcwdlaup"}
+
+
+async def authenticate(request: Request, address: Address, access: Access, share: Share | None) -> Caller:
+    """The caller of a request. `share` is the addressed one, for the stored policies that a signature may name."""
+    authorization = request.headers.get("authorization")
+    if authorization is None:
+        return await _by_signature(request, address, access, share)
+    scheme, _, credentials = authorization.strip().partition(" ")
+    if scheme.lower() == "bearer":
+        return await _by_token(request, address, access, credentials.strip())
+    return await _by_key(request, address, access, scheme, credentials.strip())
+
+
+def check_allowed(call: Call, letters: str, kind: str, *, owner_only: bool) -> None:
+    """Whether the caller may do an operation: any of `letters`, on a `kind` of resource (s, c, o)."""
+    caller = call.caller
+    if caller.kind == "owner":
+        return
+    if caller.kind == "service-sas" and (owner_only or kind != "o"):
+        raise Refused("AuthorizationPermissionMismatch" if owner_only else "AuthorizationResourceTypeMismatch")
+    if kind not in caller.types:
+        raise Refused("AuthorizationResourceTypeMismatch")
+    if not set(letters) & set(caller.permissions):
+        raise Refused("AuthorizationPermissionMismatch")
+
+
+async def _by_key(request: Request, address: Address, access: Access, scheme: str, credentials: str) -> Caller:
+    forms = {"sharedkey": storage_auth.shared_key_texts, "sharedkeylite": storage_auth.shared_key_lite_texts}
+    account, separator, signature = credentials.partition(":")
+    if scheme.lower() not in forms or not separator:
+        raise Refused("InvalidAuthenticationInfo")
+    _check_date(request)
+    if account.lower() != address.account:
+        raise sas.failed("The account of the signature is not the one that the address names.")
+    keys = await access.account_keys(address.account)
+    texts = list(
+        forms[scheme.lower()](request.method, request.raw_path, request.query.raw, request.headers, address.account)
+    )
+    if not keys or not storage_auth.is_signed(signature, keys, texts):
+        raise sas.failed(
+            f"The MAC signature found in the HTTP request '{signature}' is not the same as any computed signature."
+            f" Server used following string to sign: '{texts[0]}'."
+        )
+    return Caller(kind="owner")
+
+
+def _check_date(request: Request) -> None:
+    name = "x-ms-date" if "x-ms-date" in request.headers else "date"
+    text = request.headers.get(name)
+    if text is None:
+        raise missing_header("x-ms-date")
+    moment = parse_http_date(text)
+    if moment is None or abs(moment - request.now) > _QUARTER:
+        raise sas.failed(f"The date header in the request is incorrect: {name} is {text!r}.")
+
+
+async def _by_signature(request: Request, address: Address, access: Access, share: Share | None) -> Caller:
+    fields = sas.fields_of(request)
+    if "sig" not in fields:
+        raise Refused("NoAuthenticationInformation", headers={"WWW-Authenticate": CHALLENGE})
+    keys = await access.account_keys(address.account)
+    if "ss" in fields and "sr" not in fields:
+        return sas.check_account(request, fields, address, keys)
+    if "sr" not in fields:
+        raise sas.failed("sr is mandatory.")
+    return sas.check_service(request, fields, address, keys, share)
+
+
+async def _by_token(request: Request, address: Address, access: Access, token: str) -> Caller:
+    try:
+        claims = await access.bearer(token, AUDIENCES, request.now)
+    except Unauthenticated as error:
+        raise Refused(
+            "InvalidAuthenticationInfo", status=401, headers={"WWW-Authenticate": CHALLENGE},
+            AuthenticationErrorDetail=error.message,
+        ) from error  # fmt: skip
+    intent = request.headers.get("x-ms-file-request-intent")
+    if intent is None:
+        raise missing_header("x-ms-file-request-intent")
+    if intent.lower() != "backup":
+        raise bad_header("x-ms-file-request-intent", intent)
+    if claims.get("account", address.account) != address.account or not await access.account_keys(address.account):
+        raise Refused("AuthorizationFailure")
+    permissions = "".join(_LETTERS.get(role, "") for role in claims.get("roles", ()))
+    return Caller(kind="bearer", permissions=permissions, token=token)

@@ -1,0 +1,127 @@
+"""One request on its way through the face: what operations are given, and how they read it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+import structlog
+
+from linarite.engine.sharing import Files, Place, Shares
+from linarite.engine.sharing.leases import Claim
+from linarite.faces.azure_files.address import Address
+from linarite.faces.azure_files.errors import Refused, bad_header, bad_query, missing_header
+from linarite.faces.azure_files.values import is_guid
+from linarite.http.messages import Request, Response
+
+log = structlog.get_logger("linarite.azure_files")
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """Who calls. `kind`: owner (a key), bearer, account-sas, service-sas. `fields` are those of the signature.
+
+    `permissions`, `services` and `types` are letters; those of a key are all of them. `file` limits to one file.
+    """
+
+    kind: str
+    permissions: str = "rcwdlaup"
+    types: str = "sco"
+    is_file_only: bool = False
+    fields: dict[str, str] = {}
+    token: str = ""
+
+
+class Call:
+    """A request that was read: its address, its caller, its version, and the engine to ask."""
+
+    __slots__ = ("address", "base_url", "caller", "files", "now", "request", "resolve", "shares", "version")
+
+    def __init__(self, request: Request, address: Address, version: str, files: Files, shares: Shares) -> None:
+        self.request, self.address, self.version = request, address, version
+        self.files, self.shares = files, shares
+        self.caller = Caller(kind="owner")
+        self.now = request.now
+        self.base_url = ""
+        self.resolve: Callable[[str, Call], Awaitable[tuple[Place, str]]] | None = None
+
+    @property
+    def place(self) -> Place:
+        """The share or snapshot."""
+        return self.address.place
+
+    @property
+    def path(self) -> str:
+        """The path in the share, without trailing dots unless the client keeps them."""
+        return self.address.path
+
+    @property
+    def claim(self) -> Claim:
+        """What the request brings to be allowed a change."""
+        return Claim(lease=self.lease("x-ms-lease-id"), now=self.now)
+
+    def header(self, name: str) -> str | None:
+        """A header's value without surrounding space; None when it is absent or empty."""
+        value = self.request.headers.get(name)
+        return value.strip() or None if value is not None else None
+
+    def required(self, name: str) -> str:
+        """A header that must be there."""
+        value = self.header(name)
+        if value is None:
+            raise missing_header(name)
+        return value
+
+    def lease(self, name: str) -> str | None:
+        """A header that holds a lease id."""
+        value = self.header(name)
+        if value is not None and not is_guid(value):
+            raise bad_header(name, value)
+        return value
+
+    def flag(self, name: str) -> bool:
+        """A header that is true or false; absent is false."""
+        value = (self.header(name) or "false").lower()
+        if value not in {"true", "false"}:
+            raise bad_header(name, value)
+        return value == "true"
+
+    def number(self, name: str, least: int, most: int) -> int | None:
+        """A header that is an integer within limits."""
+        value = self.header(name)
+        if value is None:
+            return None
+        if not value.lstrip("-").isdecimal() or not value.isascii() or not least <= int(value) <= most:
+            raise bad_header(name, value)
+        return int(value)
+
+    def query(self, name: str) -> str | None:
+        """A query parameter, None when absent or empty."""
+        return self.request.query.get(name) or None
+
+    def limit(self, most: int = 5000) -> int | None:
+        """The query's `maxresults`."""
+        text = self.query("maxresults")
+        if text is None:
+            return None
+        if not text.lstrip("-").isdecimal() or not text.isascii():
+            raise bad_query("maxresults", text, "Not an integer.")
+        if int(text) < 1:
+            raise Refused(
+                "OutOfRangeQueryParameterValue", QueryParameterName="maxresults", QueryParameterValue=text,
+                MinimumAllowed="1", MaximumAllowed=str(most),
+            )  # fmt: skip
+        return min(int(text), most)
+
+    def includes(self) -> set[str]:
+        """The words of the query's `include`, in lower case."""
+        return {word.strip().lower() for word in (self.query("include") or "").split(",") if word.strip()}
+
+
+def unsupported(call: Call, what: str, **detail: Any) -> Refused:
+    """The refusal of what this server does not have, with a line in the log."""
+    log.warning("unsupported", what=what, method=call.request.method, path=call.request.path, id=call.request.id)
+    return Refused("UnsupportedHeader", **detail)
+
+
+Operation = Callable[[Call], Awaitable[Response]]

@@ -1,0 +1,119 @@
+"""The face: know the caller, find the operation, do it; and every refusal in the protocol's shape."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from linarite.engine.access import Access
+from linarite.engine.sharing import Files, Place, Share, Shares
+from linarite.engine.sharing.ports import ShareStore, Tree
+from linarite.faces.azure_files import address as addresses
+from linarite.faces.azure_files import dispatch, sources, xml
+from linarite.faces.azure_files.address import Address
+from linarite.faces.azure_files.authorisation import authenticate, check_allowed
+from linarite.faces.azure_files.call import Call
+from linarite.faces.azure_files.errors import Refused, bad_header, bad_query, missing_header, translate
+from linarite.faces.azure_files.versions import KNOWN, NEWEST
+from linarite.http.dates import http_date
+from linarite.http.messages import Request, Response
+from linarite.http.xml import DECLARATION
+
+SERVER = "Windows-Azure-File/1.0 Microsoft-HTTPAPI/2.0"
+MAX_CLIENT_REQUEST_ID = 1024
+
+
+class AzureFiles:
+    """Implements `http.funnel.Face`."""
+
+    name = "azure_files"
+
+    def __init__(self, store: ShareStore, tree: Tree, access: Access, *, public_url: str | None = None) -> None:
+        """`public_url` stands in answers, and for this server in copy sources, instead of the address that was called.
+
+        It has no account in it: `http://files.example.org:10004`.
+        """
+        self._files, self._shares = Files(store, tree), Shares(store, tree)
+        self._store, self._access = store, access
+        self._public_url = public_url.rstrip("/") if public_url else None
+        own = urlsplit(self._public_url).hostname if self._public_url else None
+        self._own_hosts: frozenset[str] = frozenset({own} if own else ())
+
+    async def respond(self, request: Request) -> Response:
+        """Do what a request asks for."""
+        address = addresses.read_address(request)
+        request.facts["kind"] = "File" if address.path else "Share"
+        version = _version(request)
+        request.facts["version"] = version
+        _check_timeout(request)
+        call = Call(request, address, version, self._files, self._shares)
+        call.caller = await authenticate(request, address, self._access, await self._named_share(request, address))
+        call.base_url = self._base_url(request, address)
+        call.resolve = self._resolve
+        operation = dispatch.find(call)
+        check_allowed(call, operation.letters, operation.kind, owner_only=operation.owner_only)
+        if operation.handler is None:
+            raise Refused("UnsupportedQueryParameter")
+        return await operation.handler(call)
+
+    def refuse(self, request: Request, error: Exception) -> Response:
+        """The refusal as this protocol writes it: a header with the code, and XML but for HEAD."""
+        refused = translate(error, request.facts.get("kind", "File"))
+        found = {"x-ms-error-code": refused.code, **refused.headers}
+        if request.method == "HEAD":
+            return Response(refused.status, b"", found)
+        time = datetime.fromtimestamp(request.now / 1_000_000, UTC)
+        message = f"{refused.message}\nRequestId:{request.id}\nTime:{time:%Y-%m-%dT%H:%M:%S.%f}0Z"
+        parts = [xml.element("Code", refused.code), xml.element("Message", message)]
+        parts += [xml.element(name, text) for name, text in refused.detail.items()]
+        found["Content-Type"] = "application/xml"
+        return Response(refused.status, f"{DECLARATION}{xml.parent('Error', parts)}".encode(), found)
+
+    def finish(self, request: Request, response: Response) -> None:
+        """What every answer carries. Source: NOTES 2."""
+        response.headers.update(
+            {
+                "Server": SERVER, "Date": http_date(request.now), "x-ms-request-id": request.id,
+                "x-ms-version": request.facts.get("version", NEWEST),
+            }
+        )  # fmt: skip
+        given = request.headers.get("x-ms-client-request-id")
+        if given and len(given) <= MAX_CLIENT_REQUEST_ID and all("!" <= each <= "~" for each in given):
+            response.headers["x-ms-client-request-id"] = given
+
+    def host_account(self, host: str) -> str | None:
+        """The account that a Host header names."""
+        return addresses.host_account(host)
+
+    async def _resolve(self, url: str, call: Call) -> tuple[Place, str]:
+        return await sources.resolve(url, call, self._access, self._own_hosts)
+
+    async def _named_share(self, request: Request, address: Address) -> Share | None:
+        """The addressed share, when a signature names one of its stored policies."""
+        if "si" not in request.query or not address.share:
+            return None
+        return await self._store.read(lambda tx: tx.shares.get(address.account, address.share))
+
+    def _base_url(self, request: Request, address: Address) -> str:
+        if address.is_host_style:
+            return f"{request.base_url}/"
+        return f"{self._public_url or request.base_url}/{address.account}/"
+
+
+def _version(request: Request) -> str:
+    """The version that a request is done by; a signature's own when no header names one."""
+    given = request.headers.get("x-ms-version")
+    version = given or request.query.get("sv")
+    if version is None:
+        raise missing_header("x-ms-version")
+    if version not in KNOWN:
+        if given is None:
+            raise bad_query("sv", version, "Not a version of this service.")
+        raise bad_header("x-ms-version", version)
+    return version
+
+
+def _check_timeout(request: Request) -> None:
+    text = request.query.get("timeout")
+    if text is not None and not (text.isascii() and text.isdecimal() and int(text) > 0):
+        raise bad_query("timeout", text, "Not a number of seconds.")

@@ -1,0 +1,159 @@
+"""From request headers to what the engine sets, and from what it tells to response headers. Source: Get File, NOTES 6-8."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from linarite.engine.sharing.leases import Lease, LeaseState
+from linarite.engine.sharing.records import Copy, Share
+from linarite.engine.sharing.views import Settings, View
+from linarite.faces.azure_files.call import Call
+from linarite.faces.azure_files.errors import Refused, bad_header
+from linarite.faces.azure_files.values import (
+    attributes_text,
+    is_md5,
+    parse_attributes,
+    parse_time,
+    tag,
+    time_text,
+)  # fmt: skip
+from linarite.http.dates import http_date
+
+CONTENT = {
+    "type": "Content-Type", "encoding": "Content-Encoding", "language": "Content-Language",
+    "disposition": "Content-Disposition", "cache": "Cache-Control",
+}  # fmt: skip
+OVERRIDES = {
+    "rsct": "Content-Type", "rsce": "Content-Encoding", "rscl": "Content-Language", "rscd": "Content-Disposition",
+    "rscc": "Cache-Control",
+}  # fmt: skip
+_REQUESTED = {
+    "type": "x-ms-content-type", "encoding": "x-ms-content-encoding", "language": "x-ms-content-language",
+    "disposition": "x-ms-content-disposition", "cache": "x-ms-cache-control",
+}  # fmt: skip
+_TIMES = {
+    "created": "x-ms-file-creation-time",
+    "written": "x-ms-file-last-write-time",
+    "changed": "x-ms-file-change-time",
+}
+_META = "x-ms-meta-"
+ENCRYPTED = {"x-ms-request-server-encrypted": "true"}
+
+
+def metadata_of(call: Call) -> dict[str, str]:
+    """The metadata that a request sets. A bare `x-ms-meta` that some clients send by mistake is none."""
+    return {
+        name.removeprefix(_META): value.strip()
+        for name, value in call.request.headers.items()
+        if name.startswith(_META)
+    }
+
+
+def content_of(call: Call) -> dict[str, str]:
+    """The content headers that a request sets, by their short names."""
+    return {short: value for short, name in _REQUESTED.items() if (value := call.header(name)) is not None}
+
+
+def md5_of(call: Call, name: str = "x-ms-content-md5") -> str | None:
+    """An MD5 that a request brings."""
+    value = call.header(name)
+    if value is not None and not is_md5(value):
+        raise Refused("InvalidMd5", HeaderName=name, HeaderValue=value)
+    return value
+
+
+def smb_of(call: Call) -> Settings:
+    """The attributes, times and permission that a request sets. `preserve` and absence leave a value as it is."""
+    settings: dict[str, object] = {}
+    from_source = set()
+    for name, header in (*_TIMES.items(), ("attributes", "x-ms-file-attributes")):
+        text = call.header(header)
+        if text is None or text.lower() == "preserve":
+            continue
+        if text.lower() == "source":
+            from_source.add(name)
+        else:
+            settings[name] = _value(call, name, header, text)
+    key, descriptor = call.header("x-ms-file-permission-key"), call.header("x-ms-file-permission")
+    if key is not None and descriptor is not None:
+        raise bad_header("x-ms-file-permission-key", key)
+    if key is not None and key.lower() != "preserve":
+        settings["permission"] = key
+    if descriptor is not None and descriptor.lower() not in {"inherit", "preserve"}:
+        settings["descriptor"] = descriptor
+    return Settings(**settings, from_source=frozenset(from_source))  # type: ignore[arg-type]
+
+
+def _value(call: Call, name: str, header: str, text: str) -> object:
+    if name == "attributes":
+        value: object = parse_attributes(text)
+    else:
+        value = call.now * 1000 if text.lower() == "now" else parse_time(text)
+    if value is None:
+        raise bad_header(header, text)
+    return value
+
+
+def tags(view: View) -> dict[str, str]:
+    """ETag and Last-Modified of a file or directory."""
+    return {"ETag": tag(view.item.modified), "Last-Modified": http_date(view.item.modified // 1000)}
+
+
+def share_tags(share: Share) -> dict[str, str]:
+    """ETag and Last-Modified of a share: its files do not move them."""
+    return {"ETag": tag(share.modified_at * 1000), "Last-Modified": http_date(share.modified_at)}
+
+
+def smb(view: View) -> dict[str, str]:
+    """The SMB properties of a file or directory."""
+    return {
+        "x-ms-file-attributes": attributes_text(view.attributes),
+        "x-ms-file-creation-time": time_text(view.created),
+        "x-ms-file-last-write-time": time_text(view.written),
+        "x-ms-file-change-time": time_text(view.changed),
+        "x-ms-file-permission-key": view.permission,
+        "x-ms-file-id": str(view.item.id),
+        "x-ms-file-parent-id": str(view.item.parent_id),
+    }
+
+
+def metadata(values: dict[str, str]) -> dict[str, str]:
+    """Metadata as headers."""
+    return {f"{_META}{name}": value for name, value in values.items()}
+
+
+def content(view: View, overrides: dict[str, str]) -> dict[str, str]:
+    """The stored content headers; a shared access signature may override them on reading."""
+    stored = {header: view.facts.content[short] for short, header in CONTENT.items() if short in view.facts.content}
+    chosen = {header: overrides[name] for name, header in OVERRIDES.items() if overrides.get(name)}
+    return {"Content-Type": "application/octet-stream", **stored, **chosen}
+
+
+def lease(held: Lease, now: int) -> dict[str, str]:
+    """State and status of a lease, its duration only while it is leased."""
+    state = held.state(now)
+    active = state in {LeaseState.LEASED, LeaseState.BREAKING}
+    found = {"x-ms-lease-state": state.value, "x-ms-lease-status": "locked" if active else "unlocked"}
+    if state is LeaseState.LEASED:
+        found["x-ms-lease-duration"] = "infinite" if held.duration < 0 else "fixed"
+    return found
+
+
+def copy(ended: Copy | None) -> dict[str, str]:
+    """The last copy that ended here, if one did."""
+    if ended is None:
+        return {}
+    found = {
+        "x-ms-copy-id": ended.id,
+        "x-ms-copy-source": ended.source,
+        "x-ms-copy-status": ended.status,
+        "x-ms-copy-progress": f"{ended.copied}/{ended.total}",
+    }
+    if ended.completed_at is not None:
+        found["x-ms-copy-completion-time"] = http_date(ended.completed_at)
+    if ended.description is not None and ended.status in {"failed", "pending"}:
+        found["x-ms-copy-status-description"] = ended.description
+    return found
+
+
+Render = Callable[[View], dict[str, str]]

@@ -1,0 +1,100 @@
+"""Get File and Get File Properties. Source: the page "Get File", NOTES 6."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import os
+
+from linarite.engine.sharing.views import View
+from linarite.faces.azure_files import headers
+from linarite.faces.azure_files.call import Call, unsupported
+from linarite.faces.azure_files.checks import requested_range
+from linarite.faces.azure_files.errors import Refused, bad_header
+from linarite.http.messages import FileBody, Response
+from linarite.http.ranges import ByteRange, content_range
+
+MAX_MD5_RANGE = 4 * 1024 * 1024
+
+
+async def get_file(call: Call) -> Response:
+    """Bytes of a file, all or a range, with its properties."""
+    if call.header("x-ms-structured-body") is not None:
+        raise unsupported(call, "x-ms-structured-body")
+    wanted, with_md5 = requested_range(call), call.flag("x-ms-range-get-content-md5")
+    _check_md5(wanted, with_md5)
+    view, descriptor = await call.files.read(call.place, call.path, call.claim)
+    try:
+        return await _answer(call, view, descriptor, wanted, with_md5)
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+async def get_file_properties(call: Call) -> Response:
+    """What Get File tells in its headers."""
+    view = await call.files.look(call.place, call.path, call.claim, directory=False)
+    found = _properties(call, view)
+    if view.md5 is not None:
+        found["Content-MD5"] = view.md5
+    return Response(200, b"", found, length=view.item.size)
+
+
+async def get_file_metadata(call: Call) -> Response:
+    """Metadata alone, as older clients ask for it."""
+    view = await call.files.look(call.place, call.path, call.claim, directory=False)
+    return Response(200, b"", {**headers.tags(view), **headers.metadata(view.facts.metadata)})
+
+
+async def _answer(call: Call, view: View, descriptor: int, wanted: ByteRange | None, with_md5: bool) -> Response:  # noqa: FBT001
+    found = {**_properties(call, view), "Accept-Ranges": "bytes"}
+    size = view.item.size
+    if wanted is None:
+        if view.md5 is not None:
+            found["Content-MD5"] = view.md5
+        return Response(200, FileBody(descriptor, 0, size), found)
+    part = wanted.within(size)
+    if part is None:
+        raise Refused("InvalidRange", headers={"Content-Range": f"bytes */{size}"})
+    start, length = part
+    if with_md5:
+        if length > MAX_MD5_RANGE:
+            raise Refused("OutOfRangeInput")
+        found["Content-MD5"] = await asyncio.to_thread(_md5, descriptor, start, length)
+    if view.md5 is not None:
+        found["x-ms-content-md5"] = view.md5
+    found["Content-Range"] = content_range(start, length, size)
+    return Response(206, FileBody(descriptor, start, length), found)
+
+
+def _properties(call: Call, view: View) -> dict[str, str]:
+    return {
+        **headers.content(view, call.caller.fields if call.caller.kind == "service-sas" else {}),
+        **headers.tags(view),
+        "x-ms-type": "File",
+        "x-ms-server-encrypted": "true",
+        **headers.smb(view),
+        **headers.lease(view.facts.lease, call.now),
+        **headers.copy(view.facts.copy),
+        **headers.metadata(view.facts.metadata),
+    }
+
+
+def _check_md5(wanted: ByteRange | None, with_md5: bool) -> None:  # noqa: FBT001 - a header's value
+    if not with_md5:
+        return
+    if wanted is None:
+        raise bad_header("x-ms-range-get-content-md5", "true")
+    if wanted.length is not None and wanted.length > MAX_MD5_RANGE:
+        raise Refused("OutOfRangeInput")
+
+
+def _md5(descriptor: int, start: int, length: int) -> str:
+    digest = hashlib.md5(usedforsecurity=False)
+    end = start + length
+    while start < end:
+        piece = os.pread(descriptor, min(1024 * 1024, end - start), start) or bytes(min(1024 * 1024, end - start))
+        digest.update(piece)
+        start += len(piece)
+    return base64.b64encode(digest.digest()).decode()

@@ -1,0 +1,119 @@
+"""List Shares, List Directories and Files. Source: NOTES 9."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator
+
+from linarite.engine.sharing import Share
+from linarite.engine.sharing.views import View
+from linarite.faces.azure_files import headers, xml
+from linarite.faces.azure_files.call import Call
+from linarite.faces.azure_files.errors import bad_query
+from linarite.faces.azure_files.values import attributes_text, tag, time_text
+from linarite.faces.azure_files.versions import FILE_IDS_SINCE
+from linarite.http.dates import http_date
+from linarite.http.messages import Response
+
+DEFAULT = 5000
+
+
+async def list_shares(call: Call) -> Response:
+    """The shares of an account."""
+    prefix, include, limit = call.query("prefix"), call.includes(), call.limit()
+    shares, following = await call.shares.page(
+        call.address.account, prefix or "", _unmark(call.query("marker")), limit or DEFAULT,
+        snapshots="snapshots" in include,
+    )  # fmt: skip
+    body = [
+        xml.element("Prefix", prefix), xml.element("Marker", call.query("marker")),
+        xml.element("MaxResults", None if limit is None else str(limit)),
+        xml.parent("Shares", (_share(call, share, include) for share in shares)),
+        xml.element("NextMarker", _mark(following)),
+    ]  # fmt: skip
+    start = f"<EnumerationResults{xml.attribute('ServiceEndpoint', call.base_url)}>"
+    return xml.answer(f"{start}{''.join(body)}</EnumerationResults>")
+
+
+async def list_directory(call: Call) -> Response:
+    """What is in a directory, one level."""
+    prefix, include, limit = call.query("prefix"), call.includes(), call.limit()
+    above, entries, following = await call.files.page(
+        call.place, call.path, prefix or "", _unmark(call.query("marker")), limit or DEFAULT
+    )
+    with_ids = call.version >= FILE_IDS_SINCE or call.flag("x-ms-file-extended-info")
+    body = [
+        xml.element("Marker", call.query("marker")), xml.named("Prefix", prefix),
+        xml.element("MaxResults", None if limit is None else str(limit)),
+        xml.element("DirectoryId", str(above.item.id) if with_ids else None),
+        xml.parent("Entries", (_entry(view, include, with_ids=with_ids) for view in entries)),
+        xml.element("NextMarker", _mark(following)),
+    ]  # fmt: skip
+    return xml.answer(f"<EnumerationResults{_where(call)}>{''.join(body)}</EnumerationResults>")
+
+
+def _where(call: Call) -> str:
+    found = xml.attribute("ServiceEndpoint", call.base_url) + xml.attribute("ShareName", call.place.share)
+    if call.place.snapshot:
+        found += xml.attribute("ShareSnapshot", call.place.snapshot)
+    encoded = "" if xml.is_legal(call.path) else ' Encoded="true"'
+    return found + xml.attribute("DirectoryPath", call.path) + encoded
+
+
+def _share(call: Call, share: Share, include: set[str]) -> str:
+    lease = headers.lease(share.lease, call.now)
+    properties = [
+        xml.element("Last-Modified", http_date(share.modified_at)),
+        xml.element("Etag", tag(share.modified_at * 1000)),
+        xml.element("Quota", str(share.quota_gib)),
+        xml.element("AccessTier", share.tier),
+        xml.element("AccessTierChangeTime", http_date(share.tier_changed_at)),
+        xml.element("LeaseStatus", lease["x-ms-lease-status"]),
+        xml.element("LeaseState", lease["x-ms-lease-state"]),
+        xml.element("LeaseDuration", lease.get("x-ms-lease-duration")),
+        xml.element("EnabledProtocols", share.protocol),
+        xml.element("RootSquash", (share.root_squash or "NoRootSquash") if share.protocol == "NFS" else None),
+    ]
+    parts = [xml.element("Name", share.name), xml.element("Snapshot", share.snapshot or None)]
+    parts.append(xml.parent("Properties", properties))
+    if "metadata" in include:
+        parts.append(xml.parent("Metadata", (xml.element(name, value) for name, value in share.metadata.items())))
+    return xml.parent("Share", parts)
+
+
+def _entry(view: View, include: set[str], *, with_ids: bool) -> str:
+    parts = [
+        xml.named("Name", view.item.name),
+        xml.element("FileId", str(view.item.id) if with_ids else None),
+        xml.parent("Properties", _properties(view, include)),
+        xml.element("Attributes", attributes_text(view.attributes) if "attributes" in include else None),
+        xml.element("PermissionKey", view.permission if "permissionkey" in include else None),
+    ]
+    return xml.parent("Directory" if view.item.is_directory else "File", parts)
+
+
+def _properties(view: View, include: set[str]) -> Iterator[str]:
+    if not view.item.is_directory:
+        yield xml.element("Content-Length", str(view.item.size))
+    if "timestamps" in include:
+        yield xml.element("CreationTime", time_text(view.created))
+        yield xml.element("LastAccessTime", time_text(view.item.accessed))
+        yield xml.element("LastWriteTime", time_text(view.written))
+        yield xml.element("ChangeTime", time_text(view.changed))
+        yield xml.element("Last-Modified", http_date(view.item.modified // 1000))
+    if "etag" in include:
+        yield xml.element("Etag", tag(view.item.modified))
+
+
+def _mark(name: str) -> str:
+    return base64.urlsafe_b64encode(name.encode()).decode() if name else ""
+
+
+def _unmark(marker: str | None) -> str:
+    if marker is None:
+        return ""
+    try:
+        return base64.b64decode(marker, altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError) as error:
+        raise bad_query("marker", marker, "Not a marker that this server gave.") from error

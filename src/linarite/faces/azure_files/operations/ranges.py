@@ -1,0 +1,84 @@
+"""Put Range (update and clear) and List Ranges. Source: NOTES 7."""
+
+from __future__ import annotations
+
+from linarite.engine.sharing.records import MAX_RANGE_BYTES
+from linarite.engine.sharing.views import View
+from linarite.faces.azure_files import headers, xml
+from linarite.faces.azure_files.call import Call, unsupported
+from linarite.faces.azure_files.checks import check_md5, requested_range
+from linarite.faces.azure_files.errors import Refused, bad_header, missing_header
+from linarite.faces.azure_files.values import time_text
+from linarite.faces.azure_files.versions import LAST_WRITE_TIME_SINCE
+from linarite.http.messages import Response
+
+
+async def put_range(call: Call) -> Response:
+    """Write a range of at most 4 MiB, or clear one of any length. On disk when answered."""
+    mode = call.required("x-ms-write").lower()
+    if mode not in {"update", "clear"}:
+        raise bad_header("x-ms-write", mode)
+    return await (_update(call) if mode == "update" else _clear(call))
+
+
+async def list_ranges(call: Call) -> Response:
+    """The written parts of a file, all or within a range."""
+    if call.query("prevsharesnapshot") is not None:
+        raise unsupported(call, "prevsharesnapshot")
+    wanted = requested_range(call)
+    start, end = (wanted.start, wanted.end) if wanted else (0, None)
+    view, parts = await call.files.ranges(call.place, call.path, start, end, call.claim)
+    body = [xml.parent("Range", [xml.element("Start", str(a)), xml.element("End", str(b))]) for a, b in parts]
+    return xml.answer(xml.parent("Ranges", body), {**headers.tags(view), "x-ms-content-length": str(view.item.size)})
+
+
+async def _update(call: Call) -> Response:
+    if call.header("x-ms-structured-body") is not None:
+        raise unsupported(call, "x-ms-structured-body")
+    start, length = _bounds(call)
+    if call.request.content_length is None:
+        raise Refused("MissingContentLengthHeader")
+    if length > MAX_RANGE_BYTES:
+        raise Refused("RequestBodyTooLarge", MaxLimit=str(MAX_RANGE_BYTES))
+    if call.request.content_length != length:
+        raise bad_header("Content-Length", str(call.request.content_length))
+    data = await call.request.body(MAX_RANGE_BYTES)
+    if len(data) != length:
+        raise bad_header("Content-Length", str(len(data)))
+    md5 = check_md5(call, data)
+    keep = _keeps_last_write(call)
+    view = await call.files.write(call.place, call.path, start, data, call.claim, keep_written=keep)
+    return Response(201, b"", {**_written(call, view), **headers.ENCRYPTED, "Content-MD5": md5})
+
+
+async def _clear(call: Call) -> Response:
+    start, length = _bounds(call)
+    if call.request.content_length:
+        raise bad_header("Content-Length", str(call.request.content_length))
+    keep = _keeps_last_write(call)
+    view = await call.files.clear(call.place, call.path, start, length, call.claim, keep_written=keep)
+    return Response(201, b"", _written(call, view))
+
+
+def _written(call: Call, view: View) -> dict[str, str]:
+    found = headers.tags(view)
+    if call.version >= LAST_WRITE_TIME_SINCE:
+        found["x-ms-file-last-write-time"] = time_text(view.written)
+    return found
+
+
+def _bounds(call: Call) -> tuple[int, int]:
+    """First byte and length of the range to write; it needs both its ends."""
+    wanted = requested_range(call)
+    if wanted is None:
+        raise missing_header("x-ms-range")
+    if wanted.length is None:
+        raise bad_header("x-ms-range", f"bytes={wanted.start}-")
+    return wanted.start, wanted.length
+
+
+def _keeps_last_write(call: Call) -> bool:
+    mode = (call.header("x-ms-file-last-write-time") or "now").lower()
+    if mode not in {"now", "preserve"}:
+        raise bad_header("x-ms-file-last-write-time", mode)
+    return mode == "preserve"

@@ -1,0 +1,127 @@
+"""Operations on shares: create, delete, properties, metadata, statistics, snapshots, permissions. Source: NOTES 10."""
+
+from __future__ import annotations
+
+import msgspec
+
+from linarite.engine.sharing import Share
+from linarite.engine.sharing.records import MAX_QUOTA_GIB
+from linarite.faces.azure_files import headers, xml
+from linarite.faces.azure_files.call import Call
+from linarite.faces.azure_files.errors import Refused, bad_header
+from linarite.http.dates import http_date
+from linarite.http.messages import Response
+
+TIERS = {name.lower(): name for name in ("TransactionOptimized", "Hot", "Cool", "Premium")}
+SQUASHES = {name.lower(): name for name in ("NoRootSquash", "RootSquash", "AllSquash")}
+MAX_JSON = 64 * 1024
+
+
+async def create_share(call: Call) -> Response:
+    """A new share."""
+    protocol = call.header("x-ms-enabled-protocols") or "SMB"
+    if protocol.upper() not in {"SMB", "NFS"}:
+        raise bad_header("x-ms-enabled-protocols", protocol)
+    share = Share(
+        account=call.place.account, name=call.place.share, created_at=call.now, modified_at=call.now,
+        tier_changed_at=call.now, protocol=protocol.upper(), metadata=headers.metadata_of(call),
+    )  # fmt: skip
+    created = await call.shares.create(msgspec.structs.replace(share, **_settings(call)))
+    return Response(201, b"", {**headers.share_tags(created), "x-ms-share-quota": str(created.quota_gib)})
+
+
+async def get_share_properties(call: Call) -> Response:
+    """All that is known of a share."""
+    share = await call.shares.get(call.place, call.claim)
+    found = {
+        **headers.share_tags(share),
+        **headers.metadata(share.metadata),
+        **headers.lease(share.lease, call.now),
+        "x-ms-share-quota": str(share.quota_gib),
+        "x-ms-access-tier": share.tier,
+        "x-ms-access-tier-change-time": http_date(share.tier_changed_at),
+        "x-ms-enabled-protocols": share.protocol,
+        "x-ms-has-immutability-policy": "false",
+        "x-ms-has-legal-hold": "false",
+    }
+    if share.protocol == "NFS":
+        found["x-ms-root-squash"] = share.root_squash or "NoRootSquash"
+    return Response(200, b"", found)
+
+
+async def get_share_metadata(call: Call) -> Response:
+    """Metadata alone, as older clients ask for it."""
+    share = await call.shares.get(call.place, call.claim)
+    return Response(200, b"", {**headers.share_tags(share), **headers.metadata(share.metadata)})
+
+
+async def set_share_properties(call: Call) -> Response:
+    """Quota and tier."""
+    share = await call.shares.change(call.place, _settings(call), call.claim)
+    return Response(200, b"", {**headers.share_tags(share), "x-ms-share-quota": str(share.quota_gib)})
+
+
+async def set_share_metadata(call: Call) -> Response:
+    """All metadata anew."""
+    share = await call.shares.change(call.place, {"metadata": headers.metadata_of(call)}, call.claim)
+    return Response(200, b"", headers.share_tags(share))
+
+
+async def delete_share(call: Call) -> Response:
+    """A share with its files, or one snapshot."""
+    asked = call.header("x-ms-delete-snapshots")
+    if asked is not None and asked.lower() not in {"include", "include-leased"}:
+        raise bad_header("x-ms-delete-snapshots", asked)
+    await call.shares.delete(call.place, asked.lower() if asked else None, call.claim)
+    return Response(202)
+
+
+async def get_share_statistics(call: Call) -> Response:
+    """How much the files take."""
+    share = await call.shares.get(call.place, call.claim)
+    used = xml.element("ShareUsageBytes", str(await call.shares.usage(call.place)))
+    return xml.answer(xml.parent("ShareStats", [used]), headers.share_tags(share))
+
+
+async def create_snapshot(call: Call) -> Response:
+    """A read-only copy of the share as it is."""
+    taken = await call.shares.snapshot(call.place, headers.metadata_of(call), call.now)
+    return Response(201, b"", {"x-ms-snapshot": taken.snapshot, **headers.share_tags(taken)})
+
+
+async def create_permission(call: Call) -> Response:
+    """Store a security descriptor."""
+    try:
+        given = msgspec.json.decode(await call.request.body(MAX_JSON), type=dict[str, str])
+        descriptor = given["permission"]
+    except (msgspec.MsgspecError, KeyError) as error:
+        raise Refused("InvalidInput") from error
+    if given.get("format", "sddl").lower() != "sddl":
+        raise Refused("InvalidInput", "Only security descriptors in the form of SDDL are accepted.")
+    key = await call.shares.keep_permission(call.place, descriptor)
+    return Response(201, b"", {"x-ms-file-permission-key": key})
+
+
+async def get_permission(call: Call) -> Response:
+    """A security descriptor by its key."""
+    form = call.header("x-ms-file-permission-format") or "sddl"
+    if form.lower() != "sddl":
+        raise bad_header("x-ms-file-permission-format", form)
+    descriptor = await call.shares.permission(call.place, call.required("x-ms-file-permission-key"))
+    body = msgspec.json.encode({"permission": descriptor, "format": "sddl"})
+    return Response(200, body, {"Content-Type": "application/json"})
+
+
+def _settings(call: Call) -> dict[str, object]:
+    """Quota, tier and root squash as `Share` knows them."""
+    changes: dict[str, object] = {}
+    quota = call.number("x-ms-share-quota", 1, MAX_QUOTA_GIB)
+    if quota is not None:
+        changes["quota_gib"] = quota
+    for name, header, words in (("tier", "x-ms-access-tier", TIERS), ("root_squash", "x-ms-root-squash", SQUASHES)):
+        value = call.header(header)
+        if value is not None and value.lower() not in words:
+            raise bad_header(header, value)
+        if value is not None:
+            changes[name] = words[value.lower()]
+    return changes

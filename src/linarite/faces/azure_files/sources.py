@@ -1,0 +1,83 @@
+"""The file that a copy, a rename or a Put Range from URL names by its URL, and whether the caller may read it."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from linarite.engine.access import Access, Unauthenticated
+from linarite.engine.sharing import Place
+from linarite.faces.azure_files import sas
+from linarite.faces.azure_files.address import Address, host_account, parse
+from linarite.faces.azure_files.authorisation import AUDIENCES
+from linarite.faces.azure_files.call import Call, Caller
+from linarite.faces.azure_files.errors import Refused, bad_header
+from linarite.http.storage_auth import parse_query
+
+_LOCAL = {"localhost", "127.0.0.1", "::1"}
+
+
+async def resolve(url: str, call: Call, access: Access, own_hosts: frozenset[str]) -> tuple[Place, str]:
+    """The place and path of a source on this server. Refused when it is elsewhere or may not be read."""
+    address, query = _address(url, call, own_hosts)
+    await _check_readable(call, address, query, access)
+    return address.place, address.path
+
+
+def _address(url: str, call: Call, own_hosts: frozenset[str]) -> tuple[Address, str]:
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").lower()
+    except ValueError as error:
+        raise bad_header("x-ms-copy-source", url) from error
+    if parts.scheme not in {"http", "https"} or not host:
+        raise bad_header("x-ms-copy-source", url)
+    own = {call.request.host.rpartition(":")[0] or call.request.host, call.request.host, *own_hosts, *_LOCAL}
+    if host_account(host) is None and host not in own:
+        raise unverified(404, "ResourceNotFound", "The copy source is not on this server.")
+    snapshot = (parse_query(parts.query).get("sharesnapshot") or [""])[0]
+    keep_dots = call.flag("x-ms-source-allow-trailing-dot")
+    raw_path = parts.path.encode().decode("latin-1")
+    return parse(host, raw_path, snapshot, keep_dots=keep_dots), parts.query
+
+
+async def _check_readable(call: Call, address: Address, query: str, access: Access) -> None:
+    fields = {name: values[0] for name, values in parse_query(query).items()}
+    given = call.header("x-ms-copy-source-authorization")
+    if "sig" in fields:
+        caller = await _signed(call, address, fields, access)
+        if "r" not in caller.permissions:
+            raise unverified(403, "AuthorizationPermissionMismatch")
+    elif given is not None:
+        await _check_token(call, given, access)
+    elif call.caller.kind not in {"owner", "bearer"} or address.account != call.address.account:
+        raise unverified(401, "NoAuthenticationInformation")
+
+
+async def _signed(call: Call, address: Address, fields: dict[str, str], access: Access) -> Caller:
+    keys = await access.account_keys(address.account)
+    try:
+        if "ss" in fields and "sr" not in fields:
+            return sas.check_account(call.request, fields, address, keys)
+        share = await call.shares.get(Place(address.account, address.share)) if fields.get("si") else None
+        return sas.check_service(call.request, fields, address, keys, share)
+    except Refused as error:
+        raise unverified(error.status, error.code, error.message) from error
+
+
+async def _check_token(call: Call, given: str, access: Access) -> None:
+    scheme, _, token = given.partition(" ")
+    try:
+        if scheme.lower() != "bearer":
+            raise Unauthenticated("Only bearer tokens are accepted for a copy source.")
+        await access.bearer(token.strip(), AUDIENCES, call.now)
+    except Unauthenticated as error:
+        raise unverified(401, "InvalidAuthenticationInfo", error.message) from error
+
+
+def unverified(status: int, code: str, message: str = "") -> Refused:
+    """The refusal that tells how the source refused."""
+    headers = {"x-ms-copy-source-status-code": str(status), "x-ms-copy-source-error-code": code}
+    return Refused(
+        "CannotVerifyCopySource", message, status=status, headers=headers, CopySourceStatusCode=str(status),
+        CopySourceErrorCode=code, CopySourceErrorMessage=message or code,
+    )  # fmt: skip

@@ -1,0 +1,112 @@
+"""A file service of one's own: the face over a real store and a real tree, on a free port, for as long as a test runs.
+
+    python tests/support/azure_files.py [PORT]     serves until it is interrupted
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jwt
+import uvicorn
+
+from linarite.engine.access import Unauthenticated
+from linarite.faces.azure_files import AzureFiles
+from linarite.http.funnel import Funnel
+from linarite.shares import DirectoryTree
+from linarite.store import open_store
+
+KEY = "bGluYXJpdGUtZGV2ZWxvcG1lbnQta2V5LW5vdC1hLXNlY3JldA=="
+SECOND_KEY = base64.b64encode(b"another key of the same account").decode()
+
+
+class DevelopmentAccess:
+    """`engine.access.Access` as in development mode: every account has the one key, "twokeys" has another besides."""
+
+    default_account = "devaccount"
+    development = True
+
+    async def account_keys(self, account: str) -> tuple[bytes, ...]:
+        keys = [KEY, SECOND_KEY] if account == "twokeys" else [KEY]
+        return () if account == "nobody" else tuple(base64.b64decode(key) for key in keys)
+
+    async def bearer(self, token: str, audiences: tuple[str, ...], now: int) -> dict[str, Any]:
+        try:
+            claims = jwt.decode(token, base64.b64decode(KEY), algorithms=["HS256"], audience=list(audiences))
+        except jwt.PyJWTError as error:
+            raise Unauthenticated(str(error)) from error
+        return {"roles": ["admin"], **claims}
+
+    async def password(self, name: str, password: str) -> None:
+        return None
+
+    async def user(self, name: str) -> None:
+        return None
+
+
+class FileService:
+    """A running service: `url` without account, `folder` with the shares' files."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.url, self.folder = url, folder
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def path(self, share: str, path: str, account: str = "devaccount") -> Path:
+        """Where a file of a share is on this machine's disk."""
+        return self.folder / account / share / path
+
+
+@contextlib.contextmanager
+def file_service(folder: Path, port: int = 0) -> Iterator[FileService]:
+    """Serve from `folder` on a thread."""
+    bound = socket.create_server(("127.0.0.1", port))
+    started, holder = threading.Event(), list[uvicorn.Server]()
+
+    async def serve() -> None:
+        store = open_store(folder / "store.db")
+        face = AzureFiles(store, DirectoryTree(str(folder / "shares")), DevelopmentAccess())
+        config = uvicorn.Config(
+            Funnel(face), http="httptools", lifespan="off", log_config=None, server_header=False, date_header=False,
+            timeout_graceful_shutdown=5,
+        )  # fmt: skip
+        server = uvicorn.Server(config)
+        server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+        holder.append(server)
+        running = asyncio.create_task(server.serve([bound]))
+        while not server.started and not running.done():
+            await asyncio.sleep(0)
+        started.set()
+        await running
+        await store.close()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
+    thread.start()
+    assert started.wait(30)
+    try:
+        yield FileService(f"http://127.0.0.1:{bound.getsockname()[1]}", folder / "shares")
+    finally:
+        holder[0].should_exit = True
+        thread.join(30)
+        bound.close()
+
+
+if __name__ == "__main__":
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        file_service(Path(folder), int(sys.argv[1]) if sys.argv[1:] else 0) as service,
+    ):
+        print(service.url, service.folder, flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            threading.Event().wait()
