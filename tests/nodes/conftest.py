@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import socket
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.nodes.helpers import Site, eventually
+from tests.nodes.web import Web
 
 AS_ROOT = os.geteuid() == 0
 
@@ -55,3 +56,17 @@ async def _clear(site: Site) -> None:
     await site.local.stop()
     site.kill_everything()
     await eventually(lambda: not site.host_pids() | site.task_pids())
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    web = Web()
+    yield web
+    web.close()
+
+
+@pytest.fixture
+def silent_url() -> Iterator[str]:
+    """A server that takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/"

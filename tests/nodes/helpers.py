@@ -126,8 +126,11 @@ class Site:
     async def sh(self, script: str, **facts: Any) -> str:
         return await self.launch(script, shell=True, **facts)
 
+    def root(self, node: NodeRef = NODE) -> Path:
+        return Path(self.local.root(node))
+
     def folder(self, run: str, node: NodeRef = NODE) -> Path:
-        return Path(self.local.root(node), "workitems/job1/job-1", run)
+        return self.root(node) / "workitems/job1/job-1" / run
 
     def out(self, run: str, name: str = "stdout.txt") -> str:
         return (self.folder(run) / name).read_text()

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
+from linarite.nodes.journal import read_history
 from linarite.nodes.places import HostPlace
 from linarite.nodes.wire import Frames, Message, Request, WireError, pack
 
@@ -85,23 +86,40 @@ class HostStarter:
         self._patience = patience
         self._process: subprocess.Popen[bytes] | None = None
 
-    async def connect(self) -> tuple[Channel, list[Message]]:
-        """Reach the host and give its first messages. Raises HostUnavailableError, OSError."""
-        connection, deadline = self._find(), _CONNECT_DEADLINE
-        if connection is None:
-            connection, deadline = self._start(), _START_DEADLINE
-        loop = asyncio.get_running_loop()
-        _, channel = await loop.create_unix_connection(Channel, sock=connection)
+    async def connect(self, *, needed: bool) -> tuple[Channel, list[Message]] | None:
+        """Reach the host and give its first messages. Raises HostUnavailableError, OSError.
+
+        Where none runs one is started, if it is `needed` or a predecessor left something to tell; otherwise None.
+        """
+        connection = self._find()
+        if connection is not None:
+            greeted = await self._greet(connection, _CONNECT_DEADLINE)
+            if greeted is not None:
+                return greeted
+            # It was just leaving.
+        if not needed and not read_history(self.place.folder).runs:
+            return None
+        greeted = await self._greet(self._start(), _START_DEADLINE)
+        if greeted is None:
+            raise HostUnavailableError(f"The node host in {self.place.folder} does not start; see its file `log`.")
+        return greeted
+
+    async def _greet(self, connection: socket.socket, deadline: float) -> tuple[Channel, list[Message]] | None:
+        """Wait for the host's first messages; None when it has gone away. Raises HostUnavailableError."""
+        _, channel = await asyncio.get_running_loop().create_unix_connection(Channel, sock=connection)
         try:
             async with asyncio.timeout(deadline):
                 first = await channel.receive()
         except TimeoutError:
-            first = []
-        if first:
-            return channel, first
-        channel.close()
-        self._discard()
-        raise HostUnavailableError(f"The node host in {self.place.folder} does not answer; its file `log` may say why.")
+            channel.close()
+            self._discard()
+            raise HostUnavailableError(f"The node host in {self.place.folder} says nothing.") from None
+        except asyncio.CancelledError:
+            channel.close()
+            raise
+        if not first:
+            channel.close()
+        return (channel, first) if first else None
 
     def _find(self) -> socket.socket | None:
         """Connect to the socket of a running host."""

@@ -109,12 +109,12 @@ class Sweeper:
         if not stat.S_ISDIR(os.lstat(name, dir_fd=trash).st_mode):
             self._unlink(name, trash)
             return
-        os.chmod(name, FOLDER_MODE, dir_fd=trash)
+        _open_up(name, trash)
         folder = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=trash)
         try:
             for below in os.listdir(folder):
                 if stat.S_ISDIR(os.lstat(below, dir_fd=folder).st_mode):
-                    os.chmod(below, FOLDER_MODE, dir_fd=folder)
+                    _open_up(below, folder)
                     os.rename(below, _unique(), src_dir_fd=folder, dst_dir_fd=trash)
                 else:
                     self._unlink(below, folder)
@@ -131,6 +131,13 @@ class Sweeper:
         self._removed += 1
         if self._removed % SLICE == 0:
             self._pause.wait(PAUSE)
+
+
+def _open_up(name: str, folder: int) -> None:
+    """Make a folder that its task closed removable."""
+    # Root needs no permission, and must not follow a link that a task puts in the folder's place just now.
+    if os.geteuid() != 0:
+        os.chmod(name, FOLDER_MODE, dir_fd=folder)
 
 
 def _remove_empty(folder: str, keep: str) -> None:

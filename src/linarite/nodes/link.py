@@ -52,6 +52,15 @@ _LASTING = 10.0
 _log = structlog.get_logger(__name__)
 
 
+def _nothing() -> None:
+    """Follow a removal that an earlier server asked for."""
+
+
+def _tell_of_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("node_host_link_failed", host=task.get_name(), exc_info=error)
+
+
 class HostLink:
     """One host, as the server sees it."""
 
@@ -62,18 +71,20 @@ class HostLink:
         self._channel: Channel | None = None
         self._pending: dict[tuple[str, str], Request] = {}
         self._nodes: dict[str, NodeRef] = {}
+        self._after_removal: dict[str, Callable[[], None]] = {}
         self._runs: set[str] = set()
         self._work = asyncio.Event()
         self._stopping = asyncio.Event()
         self.greeted = asyncio.Event()
         self._task = asyncio.create_task(self._keep(), name=f"host {starter.place.folder.name}")
+        self._task.add_done_callback(_tell_of_failure)
 
     def knows(self, run: str) -> bool:
         """Whether `run` was given to this host, or told by it, and has not been acknowledged."""
         return run in self._runs
 
     def visit(self) -> None:
-        """Find or start the host even when there is nothing to ask: it may have something to tell."""
+        """Find the host, or start it where a predecessor left something to tell."""
         self._work.set()
 
     def make_node(self, node: NodeRef, root: str) -> None:
@@ -90,8 +101,9 @@ class HostLink:
         """Ask to end runs."""
         self._ask({("end", run): EndRun(run, grace) for run in runs})
 
-    def remove(self, request: Remove) -> None:
-        """Ask to remove a folder."""
+    def remove(self, request: Remove, then: Callable[[], None]) -> None:
+        """Ask to remove a folder; `then` is called once it is out of the way."""
+        self._after_removal[request.path] = then
         self._ask({("remove", request.path): request})
 
     def sweep(self, trash: str) -> None:
@@ -101,10 +113,12 @@ class HostLink:
     async def stop(self) -> None:
         """Let go of the host; what the listener is being told is told to the end."""
         self._stopping.set()
-        self._work.set()
         if self._channel is not None:
             self._channel.close()
-        await self._task
+        else:
+            self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
 
     def _ask(self, requests: dict[tuple[str, str], Request]) -> None:
         for key, request in requests.items():
@@ -123,29 +137,32 @@ class HostLink:
     async def _keep(self) -> None:
         """Hold a connection for as long as there is work."""
         pause = _FIRST_PAUSE
-        while not self._stopping.is_set():
+        while True:
             await self._work.wait()
+            began = time.monotonic()
+            try:
+                reached = await self._starter.connect(needed=self._needed)
+            except (HostUnavailableError, OSError) as error:
+                await self._on_unavailable(str(error))
+            else:
+                if reached is not None:
+                    await self._converse(*reached)
+                self.greeted.set()
+                self._starter.reap()
+                if not self._needed:
+                    self._work.clear()
             if self._stopping.is_set():
                 return
-            try:
-                channel, first = await self._starter.connect()
-            except (HostUnavailableError, OSError) as error:
-                _log.error("node_host_unavailable", host=str(self._starter.place.folder), error=str(error))
-                await self._refuse_nodes(str(error))
-                await self._wait(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
-                continue
-            began = time.monotonic()
-            await self._converse(channel, first)
-            self._starter.reap()
-            if not self._pending and not self._runs:
-                self._work.clear()
             # A successor follows at once, but not without end when each dies of the same thing.
             if time.monotonic() - began > _LASTING:
                 pause = _FIRST_PAUSE
-            else:
+            elif self._work.is_set():
                 await self._wait(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
+
+    @property
+    def _needed(self) -> bool:
+        return bool(self._pending or self._runs)
 
     async def _converse(self, channel: Channel, messages: list[Message]) -> None:
         """Hear the host until the connection ends."""
@@ -180,6 +197,7 @@ class HostLink:
                         self._pending.pop(("launch", run), None)
                 case Removed():
                     self._pending.pop(("remove", message.path), None)
+                    self._after_removal.pop(message.path, _nothing)()
                 case NodeMade() | NodeFailed():
                     self._pending.pop(("node", message.root), None)
 
@@ -202,8 +220,9 @@ class HostLink:
             return NodeReady(node=node)
         return NodeUnusable(node=node, message=message.message)
 
-    async def _refuse_nodes(self, message: str) -> None:
-        """Tell of the nodes that wait for a host that cannot be had."""
+    async def _on_unavailable(self, message: str) -> None:
+        """Tell of the nodes that wait for a host that cannot be had; everything else waits for a better time."""
+        _log.error("node_host_unavailable", host=str(self._starter.place.folder), error=message)
         nodes: list[NodeReport] = [NodeUnusable(node=node, message=message) for node in self._nodes.values()]
         for root in self._nodes:
             self._pending.pop(("node", root), None)

@@ -147,11 +147,14 @@ class LocalNodes:
 
     def _remove(self, node: NodeRef, path: str, keep: str) -> None:
         trash = self._places.trash(node)
-        self._link(self._places.host(node, elevated=False)).remove(Remove(path, trash, keep))
-        elevated = self._places.host(node, elevated=True)
-        if elevated.owner is not None and elevated.folder.exists():
+
+        def then() -> None:
             # The account's own host cannot remove what an elevated run left in its folders.
-            self._link(elevated).sweep(trash)
+            elevated = self._places.host(node, elevated=True)
+            if elevated.owner is not None and elevated.folder.exists():
+                self._link(elevated).sweep(trash)
+
+        self._link(self._places.host(node, elevated=False)).remove(Remove(path, trash, keep), then)
 
     def _refuse(self, launch: Launch) -> None:
         message = "The settings of this server do not allow elevated tasks."

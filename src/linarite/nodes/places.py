@@ -85,7 +85,7 @@ class Places:
                 yield self._host_of(int(name.removesuffix(_ELEVATED)), elevated=name.endswith(_ELEVATED))
 
     def unswept(self) -> Iterator[tuple[HostPlace, str]]:
-        """Every folder of removed folders that is not empty yet, with the host whose work it is."""
+        """Every folder of removed folders that is not empty yet, with the hosts whose work it is."""
         for name in sorted(os.listdir(self._nodes)):
             trash = f"{self._nodes}/{name}/{TRASH}"
             if not os.path.isdir(trash) or not os.listdir(trash):
@@ -93,7 +93,10 @@ class Places:
             if self._uid_of is None:
                 yield HostPlace(self._hosts / _LOCAL), trash
             else:
-                yield self._host_of(os.stat(f"{self._nodes}/{name}").st_uid, elevated=False), trash
+                uid = os.stat(f"{self._nodes}/{name}").st_uid
+                yield self._host_of(uid, elevated=False), trash
+                if (elevated := self._host_of(uid, elevated=True)).folder.exists():
+                    yield elevated, trash
 
     def _account(self, name: str) -> str:
         return f"{self._nodes}/{_part(name)}"

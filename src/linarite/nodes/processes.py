@@ -13,7 +13,7 @@ import re
 import shlex
 import signal
 import stat
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
 
@@ -174,14 +174,22 @@ def children() -> set[int]:
         return set()
 
 
-def kill_orphans(leaders: Container[int], running: Callable[[str], bool]) -> None:
+def kill_orphans(leaders: Collection[int], running: Callable[[str], bool]) -> bool:
     """Kill those of our children that no run that is still running owns: what outlived the process that started it.
 
-    `leaders` are the runs' own first processes. A child that shows no marker may belong to any run, and is left alone.
+    `leaders` are the runs' own first processes. A child that shows no marker (it is just executing a program, or
+    cleared its environment) may belong to any of them and stays while there is one; then the answer is True.
     """
+    doubtful = False
     for pid in children():
-        if pid not in leaders and (run := run_of(pid)) is not None and not running(run):
+        if pid in leaders:
+            continue
+        run = run_of(pid)
+        if (run is None and not leaders) or (run is not None and not running(run)):
             kill(pid)
+        elif run is None:
+            doubtful = True
+    return doubtful
 
 
 def kill(pid: int) -> None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import heapq
 import logging
+import math
 import os
-import resource  # noqa: F401 - os.wait4 imports it late, when the host may not be able to read it any more
+import resource  # os.wait4 needs it too, and would import it when the host may not be able to read it any more
 import signal
 import threading
 import time
@@ -33,6 +34,8 @@ from linarite.nodes.wire import Ended, LaunchRun, Message
 
 STARTS_A_TURN = 16
 """So many processes are started before the host looks for ended ones and tells the server."""
+_DOUBT = 1.0
+"""Seconds until the host looks again at a process of which it could not tell whose it is."""
 
 _log = logging.getLogger(__name__)
 
@@ -67,6 +70,7 @@ class Runs:
         self._fetching: set[str] = set()
         self._fetched: deque[tuple[Run, FetchError | None]] = deque()
         self._deadlines: list[tuple[float, str]] = []
+        self._look_again_at = math.inf
         self._records: list[Record] = []
         self._reports: list[Message] = []
 
@@ -142,9 +146,8 @@ class Runs:
         """How long the loop may wait for something to happen; None: as long as it takes."""
         if self._waiting or self._fetched:
             return 0.0
-        if self._deadlines:
-            return max(0.0, self._deadlines[0][0] - time.monotonic())
-        return None
+        due = min(self._look_again_at, self._deadlines[0][0] if self._deadlines else math.inf)
+        return None if due == math.inf else max(0.0, due - time.monotonic())
 
     def step(self) -> None:
         """Do what is due: fetched files, new processes, deadlines."""
@@ -153,6 +156,8 @@ class Runs:
         for _ in range(min(STARTS_A_TURN, len(self._waiting))):
             self._begin(self._waiting.popleft())
         self._kill_overdue()
+        if time.monotonic() >= self._look_again_at:
+            self._kill_orphans()
 
     def take_reports(self) -> list[Message]:
         """Write the turn's records to the journal, then give the turn's reports."""
@@ -177,7 +182,11 @@ class Runs:
             ended = True
             self._on_exit(pid)
         if ended:
-            kill_orphans(self._processes.keys(), self._running)
+            self._kill_orphans()
+
+    def _kill_orphans(self) -> None:
+        doubtful = kill_orphans(self._processes.keys(), self._running)
+        self._look_again_at = time.monotonic() + _DOUBT if doubtful else math.inf
 
     def _running(self, name: str) -> bool:
         run = self._runs.get(name)
@@ -196,7 +205,7 @@ class Runs:
             kernel_seconds=used.ru_stime,
             read_operations=used.ru_inblock,
             write_operations=used.ru_oublock,
-            peak_bytes=used.ru_maxrss * 1024,
+            peak_bytes=_peak(used.ru_maxrss),
         )
         code = code if code >= 0 else 128 - code
         self._finish(run, RunExited(run=run.name, code=code, started_at=run.spawned.at, at=_now(), usage=usage))
@@ -274,6 +283,15 @@ class Runs:
     def _compact(self) -> None:
         """Begin the journal anew with what is still to be known. Raises OSError."""
         self._journal.compact([run.ended or run.spawned or Intended(run.name) for run in self._runs.values()])
+
+
+def _peak(kilobytes: int) -> int:
+    """Give a run's peak in bytes, 0 when it is not known.
+
+    The kernel counts a process's peak from before its exec, when it shared this one's memory: up to our own peak the
+    figure says nothing about the run.
+    """
+    return kilobytes * 1024 if kilobytes > resource.getrusage(resource.RUSAGE_SELF).ru_maxrss else 0
 
 
 def _next_zombie() -> int | None:

@@ -1,0 +1,139 @@
+"""Node folders: made with the documented layout, moved away at once and removed in the background."""
+
+from __future__ import annotations
+
+import pytest
+from tests.nodes.helpers import NODE, Site, eventually
+
+from linarite.engine.launching import NodeReady, NodeRef, NodeUnusable
+from linarite.nodes.folders import Sweeper, make_folder
+
+pytestmark = pytest.mark.anyio
+
+
+def _swept(site: Site) -> bool:
+    trash = site.data / "nodes/devaccount/.trash"
+    return trash.exists() and not any(trash.iterdir())
+
+
+async def test_provision_layout(site: Site) -> None:
+    """A node's root has the documented folders."""
+    root = site.root()
+    assert root == site.data / "nodes/devaccount/pool1/node1"
+    names = {str(path.relative_to(root)) for path in root.rglob("*")}
+    assert names == {"applications", "fsmounts", "shared", "startup", "startup/wd", "volatile", "workitems"}
+
+
+async def test_provision_again(site: Site) -> None:
+    """Making a node that is there keeps its files."""
+    (site.root() / "shared/file").write_text("kept")
+    site.heard.nodes.clear()
+    await site.provision()
+    assert (site.root() / "shared/file").read_text() == "kept"
+
+
+async def test_provision_impossible(site: Site) -> None:
+    """A node whose folders cannot be made is unusable, with the reason."""
+    run = await site.sh("echo > $AZ_BATCH_NODE_ROOT_DIR/../../full")
+    await site.heard.exited(run)
+    node = NodeRef(account="devaccount", pool="full", node="n", key=5)
+    await site.local.provision([node])
+    await site.heard.until(lambda: len(site.heard.nodes) > 1)
+    report = site.heard.nodes[-1]
+    assert isinstance(report, NodeUnusable)
+    assert report.node == node
+    assert "full" in report.message
+
+
+@pytest.mark.parametrize("name", ["..", ".", ".trash", "a/b", "a b", "ü", "%2E"])
+async def test_root_of_odd_names(site: Site, name: str) -> None:
+    """Whatever a pool is called, its folder is one folder below its account's."""
+    node = NodeRef(account="devaccount", pool=name, node=name, key=7)
+    root = site.root(node)
+    assert root.parents[1] == site.data / "nodes/devaccount"
+    assert not root.name.startswith(".")
+    await site.provision(node)
+    assert (root / "workitems").is_dir()
+
+
+async def test_release(site: Site) -> None:
+    """A released node's folder is gone at once, its files later; the node can be made again."""
+    run = await site.sh("mkdir -p a/b/c; touch a/b/c/file; ln -s / a/link; chmod 0 a/b; mkfifo p")
+    await site.heard.exited(run)
+    await site.local.release([NODE])
+    await site.local.provision([NODE])
+    await site.heard.until(lambda: site.heard.nodes.count(NodeReady(node=NODE)) == 2)
+    assert not site.folder(run).exists()
+    await eventually(lambda: _swept(site))
+
+
+async def test_release_twice(site: Site) -> None:
+    """Releasing a node that is gone is no error."""
+    await site.local.release([NODE])
+    await site.local.release([NODE])
+    await eventually(lambda: not site.root().parent.exists())
+    await site.provision(NodeRef(account="devaccount", pool="p2", node="n", key=9))
+
+
+async def test_remove_directory(site: Site) -> None:
+    """A task's directory is removed, with the folders that this leaves empty; others stay."""
+    kept, gone = await site.launch("true"), await site.launch("true", directory="workitems/job2/job-1/t")
+    await site.heard.exited(kept)
+    await site.heard.exited(gone)
+    await site.local.remove_directory(NODE, "workitems/job2/job-1/t")
+    root = site.root()
+    await eventually(lambda: not (root / "workitems/job2").exists())
+    assert site.folder(kept).exists()
+    await site.local.remove_directory(NODE, f"workitems/job1/job-1/{kept}")
+    await eventually(lambda: not site.folder(kept).exists())
+    assert (root / "workitems").is_dir()
+    await eventually(lambda: _swept(site))
+
+
+async def test_remove_directory_then_same_again(site: Site) -> None:
+    """A task of the same name that is launched right after does not lose its files."""
+    first = await site.sh("echo first > file", directory="workitems/j/job-1/t")
+    await site.heard.exited(first)
+    await site.local.remove_directory(NODE, "workitems/j/job-1/t")
+    second = await site.sh("cat file; echo second > file", directory="workitems/j/job-1/t")
+    assert (await site.heard.exited(second)).code == 0
+    await eventually(lambda: _swept(site))
+    wd = site.root() / "workitems/j/job-1/t/wd"
+    assert [path.name for path in wd.iterdir()] == ["file"]
+    assert (wd / "file").read_text() == "second\n"
+    assert "No such file" in (wd.parent / "stderr.txt").read_text()
+
+
+@pytest.mark.parametrize("directory", ["", ".", "..", "/etc", "a/../.."])
+async def test_remove_directory_outside(site: Site, directory: str) -> None:
+    """A directory that is not below the node is refused."""
+    with pytest.raises(ValueError, match="leaves the node"):
+        await site.local.remove_directory(NODE, directory)
+
+
+async def test_remove_goes_on_after_restart(site: Site) -> None:
+    """What a host had no time to remove is removed later."""
+    run = await site.sh("for i in $(seq 3000); do : > f$i; done")
+    await site.heard.exited(run)
+    await site.local.remove_directory(NODE, f"workitems/job1/job-1/{run}")
+    await eventually(lambda: not site.folder(run).exists())
+    await site.local.stop()
+    await eventually(lambda: not site.host_pids())
+    assert not _swept(site)
+    await site.start()
+    await eventually(lambda: _swept(site))
+
+
+async def test_sweep_follows_no_link(data: Path) -> None:
+    """Links are removed, not what they lead to, however deep a tree is."""
+    precious = data / "precious"
+    precious.mkdir()
+    (precious / "file").touch()
+    tree = data / "tree"
+    make_folder(str(tree / "/".join(["d"] * 300)), None)
+    (tree / "d/link").symlink_to(precious)
+    sweeper = Sweeper()
+    sweeper.discard(str(tree), str(data / "trash"), str(data))
+    assert not tree.exists()
+    await eventually(lambda: not any((data / "trash").iterdir()))
+    assert (precious / "file").exists()

@@ -1,0 +1,126 @@
+"""Started by root: tasks are users of their own, and reach neither the server's files nor other accounts'."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+from tests.nodes.helpers import NODE, Site, eventually
+from tests.nodes.web import Web
+
+from linarite.engine.launching import Fetch, NodeRef, RunLost
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.root,
+    pytest.mark.skipif(os.geteuid() != 0, reason="LEFT OUT: only root can run tasks as another user"),
+]
+
+OTHER = NodeRef(account="other", pool="pool1", node="node1", key=2)
+
+
+async def test_launch_user(site: Site) -> None:
+    """A task is its account's user, in that one group, and cannot get more privileges."""
+    run = await site.sh("id -u; id -G; grep NoNewPrivs /proc/self/status")
+    await site.heard.exited(run)
+    assert site.out(run).split() == [str(site.uid), str(site.uid), "NoNewPrivs:", "1"]
+
+
+async def test_launch_other_account(site: Site) -> None:
+    """Another account is another user, and neither can read what the other has."""
+    await site.provision(OTHER)
+    mine = await site.sh("echo secret > file; id -u")
+    await site.heard.exited(mine)
+    file = site.folder(mine) / "wd/file"
+    theirs = await site.sh(f"id -u; cat {file} || ls {file.parents[5]} || echo > {file.parents[5]}/x", node=OTHER)
+    assert (await site.heard.exited(theirs)).code != 0
+    assert site.uid is not None
+    assert (site.folder(theirs, OTHER) / "stdout.txt").read_text() == f"{site.uid + 1}\n"
+    assert len(site.host_pids()) == 2
+
+
+async def test_launch_server_files(site: Site) -> None:
+    """A task can neither list the data folder nor read what the server keeps in it."""
+    store = site.data / "store.db"
+    store.write_text("secret")
+    store.chmod(0o600)
+    for target in (site.data, store, site.data / "nodes", site.data / "hosts"):
+        run = await site.sh(f"cat {target} || ls {target}/ || echo x > {target}")
+        assert (await site.heard.exited(run)).code != 0, target
+        assert site.out(run) == ""
+        assert site.out(run, "stderr.txt").count("denied") >= 2
+
+
+async def test_launch_host_files(site: Site) -> None:
+    """A task has its host's user, yet cannot touch its socket, journal, memory or open files."""
+    (host,) = site.host_pids()
+    folder = next((site.data / "hosts").iterdir())
+    for target in (
+        f"{folder}/s",
+        f"{folder}/journal.0",
+        *(f"/proc/{host}/{name}" for name in ("environ", "mem", "fd")),
+    ):
+        run = await site.sh(f"head -c 1 {target} || ls {target}/ || echo x > {target}")
+        assert (await site.heard.exited(run)).code != 0, target
+        assert "denied" in site.out(run, "stderr.txt")
+
+
+async def test_launch_kills_its_host(site: Site) -> None:
+    """A task that kills its own host loses its account's runs, and nothing else happens."""
+    (host,) = site.host_pids()
+    run = await site.sh(f"kill -9 {host}; sleep 600")
+    assert isinstance(await site.heard.end(run), RunLost)
+    after = await site.launch("true")
+    assert (await site.heard.exited(after)).code == 0
+
+
+async def test_fetch_as_user(site: Site, web: Web) -> None:
+    """Fetched files belong to the account's user, redirected ones too."""
+    web.put("/f", b"x")
+    url = web.put("/r", b"", status=301, headers={"Location": f"{web.url.replace('127.0.0.1', 'localhost')}/f"})
+    run = await site.launch("cat file", fetches=(Fetch(url=url, path="file"),))
+    await site.heard.exited(run)
+    assert (site.folder(run) / "wd/file").stat().st_uid == site.uid
+
+
+async def test_launch_elevated(site: Site) -> None:
+    """An elevated task is root when the settings allow it; its folders stay its account's."""
+    await site.again(allow_elevated=True)
+    run = await site.sh("id -u; mkdir below; touch below/file", elevated=True)
+    assert (await site.heard.exited(run)).code == 0
+    assert site.out(run) == "0\n"
+    assert (site.folder(run) / "wd").stat().st_uid == site.uid
+    usual = await site.launch("id -u")
+    await site.heard.exited(usual)
+    assert site.out(usual) == f"{site.uid}\n"
+
+
+async def test_end_elevated_after_restart(site: Site) -> None:
+    """An end finds the host that has the run, also in a server that did not launch it."""
+    await site.again(allow_elevated=True)
+    run = await site.launch("sleep 600", elevated=True)
+    await site.heard.started(run)
+    await site.again(allow_elevated=True)
+    await site.local.end([(NODE, run)], 0)
+    assert (await site.heard.exited(run)).code == 128 + signal.SIGKILL
+
+
+async def test_remove_what_elevated_left(site: Site) -> None:
+    """Files that an elevated task left are removed with its directory."""
+    await site.again(allow_elevated=True)
+    run = await site.sh("mkdir -p below/deeper; touch below/deeper/file; chmod 700 below", elevated=True)
+    await site.heard.exited(run)
+    await site.local.remove_directory(NODE, f"workitems/job1/job-1/{run}")
+    trash = site.data / "nodes/devaccount/.trash"
+    await eventually(lambda: trash.exists() and not any(trash.iterdir()))
+    assert not site.folder(run).exists()
+
+
+async def test_folders_modes(site: Site) -> None:
+    """An account's folder is its user's alone; the servers's hosts are root's alone."""
+    account = (site.data / "nodes/devaccount").stat()
+    assert (account.st_uid, account.st_mode & 0o777) == (site.uid, 0o700)
+    for folder in (site.data / "hosts", *(site.data / "hosts").iterdir()):
+        assert (folder.stat().st_uid, folder.stat().st_mode & 0o077) == (0, 0), folder
+    assert site.root().stat().st_uid == site.uid
