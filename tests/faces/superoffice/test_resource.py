@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from tests.faces.superoffice.site import Site
 
 from linarite.engine import jobs
 from linarite.engine.model import Named, OnRunning, Role, TaskSpec
 from linarite.identity.accounts import of_development
-from tests.faces.superoffice.site import Site
 
 PROPERTIES = {
     "Id": int, "Name": str, "AssociateId": int, "DetailsTable": int, "DetailsRecord": int, "IsSystemTask": bool,
@@ -20,13 +20,13 @@ PROPERTIES = {
 }  # fmt: skip
 
 
-def test_GetBatchTaskInfo_has_every_property_with_its_type(site: Site) -> None:
+def test_get_batch_task_info_has_every_property_with_its_type(site: Site) -> None:
     """The answer holds each property of the seed's table, and CancellationBehaviour, each of its type."""
     info = site.info(site.start())
     assert {name: type(value) for name, value in info.items()} == PROPERTIES
 
 
-def test_GetBatchTaskInfo_tells_what_was_asked_at_the_start(site: Site) -> None:
+def test_get_batch_task_info_tells_what_was_asked_at_the_start(site: Site) -> None:
     """What may be given at the start stands in the answer."""
     id = site.start(
         Description="Export of the week", Request="week=40", ParameterObject={"format": "csv", "Line Ends": "\n"},
@@ -40,7 +40,7 @@ def test_GetBatchTaskInfo_tells_what_was_asked_at_the_start(site: Site) -> None:
     assert (info["AssociateId"] > 0, info["IsSystemTask"], info["CancellationBehaviour"]) == (True, False, "CanCancel")
 
 
-def test_GetBatchTaskInfo_follows_a_task_that_succeeds(site: Site) -> None:
+def test_get_batch_task_info_follows_a_task_that_succeeds(site: Site) -> None:
     """A task is Started while it runs, then Succeeded with what it printed as Response."""
     id = site.start()
     site.running(id)
@@ -54,7 +54,7 @@ def test_GetBatchTaskInfo_follows_a_task_that_succeeds(site: Site) -> None:
     assert len(done["Response"]) == 254
 
 
-def test_GetBatchTaskInfo_follows_a_task_that_fails(site: Site) -> None:
+def test_get_batch_task_info_follows_a_task_that_fails(site: Site) -> None:
     """A failed task tells its exit code, and the engine's reason as Response."""
     id = site.start()
     site.finish(id, code=3)
@@ -63,7 +63,7 @@ def test_GetBatchTaskInfo_follows_a_task_that_fails(site: Site) -> None:
     assert "exit code" in info["Response"]
 
 
-def test_GetBatchTaskInfo_of_a_task_made_through_another_protocol(site: Site) -> None:
+def test_get_batch_task_info_of_a_task_made_through_another_protocol(site: Site) -> None:
     """Any task of the account is there: named by its job, a system task unless a user owns its job."""
     environment = (Named("SO_PARAM_Format", "csv"), Named("HOME", "/"))
     spec = TaskSpec(id="t", command="true", display_name="Counts", environment=environment)
@@ -78,7 +78,7 @@ def test_GetBatchTaskInfo_of_a_task_made_through_another_protocol(site: Site) ->
     assert site.info(owned)["AssociateId"] > 0
 
 
-def test_GetBatchTaskInfo_tells_that_a_task_is_held(site: Site) -> None:
+def test_get_batch_task_info_tells_that_a_task_is_held(site: Site) -> None:
     """A task whose job is disabled is New, and its Description says why it waits."""
     [id] = site.foreign("held", TaskSpec(id="t", command="true", display_name="Later"), not_before=2**60)
     site.do(jobs.disable, "held", OnRunning.REQUEUE)
@@ -88,7 +88,7 @@ def test_GetBatchTaskInfo_tells_that_a_task_is_held(site: Site) -> None:
 
 
 @pytest.mark.parametrize("id", ["987654", "0", "abc", "-1", "1.5", "%31x", "Nightly"])
-def test_GetBatchTaskInfo_of_no_task_is_404(site: Site, id: str) -> None:
+def test_get_batch_task_info_of_no_task_is_404(site: Site, id: str) -> None:
     """A number that no task has, and what is neither number nor state, are not found."""
     answer = site.call("GET", f"/api/v1/BatchTask/{id}")
     body = answer.json()
@@ -98,13 +98,13 @@ def test_GetBatchTaskInfo_of_no_task_is_404(site: Site, id: str) -> None:
     assert set(body) == {"Error", "ErrorType", "ErrorMessage", "ErrorSource"}
 
 
-def test_GetBatchTaskInfo_of_a_number_beyond_int32_is_400(site: Site) -> None:
+def test_get_batch_task_info_of_a_number_beyond_int32_is_400(site: Site) -> None:
     """A number of more than 32 bits is no valid request."""
     answer = site.call("GET", "/api/v1/BatchTask/2147483648")
     assert (answer.status_code, answer.json()["Message"]) == (400, "The request is invalid.")
 
 
-def test_GetBatchTaskInfo_of_another_account_is_404(site: Site) -> None:
+def test_get_batch_task_info_of_another_account_is_404(site: Site) -> None:
     """Tasks of one account are not there for the users of another."""
     id = site.start()
     site.run(site.store.write(lambda tx: of_development(tx, "other", 0)))
@@ -112,7 +112,7 @@ def test_GetBatchTaskInfo_of_another_account_is_404(site: Site) -> None:
     assert site.call("GET", f"/api/v1/BatchTask/{id}", auth=stranger).status_code == 404
 
 
-def test_GetBatchTaskInfosByState_lists_the_users_tasks(fresh: Site) -> None:
+def test_get_batch_task_infos_by_state_lists_the_users_tasks(fresh: Site) -> None:
     """A state's name in place of the number gives the tasks of users in that state, All those in any."""
     done, waiting = fresh.start(), fresh.start("slow")
     fresh.finish(done)
@@ -124,14 +124,14 @@ def test_GetBatchTaskInfosByState_lists_the_users_tasks(fresh: Site) -> None:
     assert fresh.call("GET", "/api/v1/BatchTask/Failed").json() == []
 
 
-def test_StartBatchJob_runs_the_definition(site: Site) -> None:
+def test_start_batch_job_runs_the_definition(site: Site) -> None:
     """The command line of the definition runs, the parameters and the request in its environment."""
     launch = site.running(site.start(Request="week=40", ParameterObject={"format": "csv", "line-ends": "lf"}))
     assert (launch.command, launch.shell) == ("echo exported", True)
     assert launch.environment == {"SO_PARAM_FORMAT": "csv", "SO_PARAM_LINE_ENDS": "lf", "SO_REQUEST": "week=40"}
 
 
-def test_StartBatchJob_takes_the_limits_of_the_definition(site: Site) -> None:
+def test_start_batch_job_takes_the_limits_of_the_definition(site: Site) -> None:
     """Time limit, restarts and cancellation are the definition's."""
     id = site.start("SLOW")
     spec = site.task(id).spec
@@ -140,7 +140,7 @@ def test_StartBatchJob_takes_the_limits_of_the_definition(site: Site) -> None:
     assert site.info(id)["CancellationBehaviour"] == "CancelWithWarning"
 
 
-def test_StartBatchJob_reads_names_in_any_case_and_ignores_the_rest(site: Site) -> None:
+def test_start_batch_job_reads_names_in_any_case_and_ignores_the_rest(site: Site) -> None:
     """Names of properties are read in any case; what a start does not take is ignored."""
     body = {"name": "nightly-export", "description": "d", "id": 5, "state": "Failed", "TableRight": {"mask": 11}}
     id = site.call("POST", "/API/V1/batchtask", json=body).json()
@@ -148,7 +148,7 @@ def test_StartBatchJob_reads_names_in_any_case_and_ignores_the_rest(site: Site) 
     assert site.info(id)["Description"] == "d"
 
 
-def test_StartBatchJob_opens_another_job_when_the_first_was_ended(site: Site) -> None:
+def test_start_batch_job_opens_another_job_when_the_first_was_ended(site: Site) -> None:
     """A definition's job that somebody ended does not stop the next start."""
     first = site.task(site.start("slow"))
     job = site.run(site.engine.ask(lambda tx: tx.jobs.by_key(first.job_key)))
@@ -157,7 +157,7 @@ def test_StartBatchJob_opens_another_job_when_the_first_was_ended(site: Site) ->
     assert site.task(site.start("slow")).job_key != first.job_key
 
 
-def test_StartBatchJob_reads_XML(site: Site) -> None:
+def test_start_batch_job_reads_xml(site: Site) -> None:
     """A body of XML says the same."""
     body = (
         "<BatchTaskInfo><Name>nightly-export</Name><DetailsTable>7</DetailsTable><Request/>"
@@ -186,7 +186,7 @@ def test_StartBatchJob_reads_XML(site: Site) -> None:
         ({"Name": "nightly-export", "ParameterObject": {"a": "\0"}}, "Message"),
     ],
 )
-def test_StartBatchJob_refuses_what_it_cannot_start(site: Site, body: object, shape: str) -> None:
+def test_start_batch_job_refuses_what_it_cannot_start(site: Site, body: object, shape: str) -> None:
     """Each refusal is a 400 in one of the two shapes, and starts nothing."""
     before = len(site.tasks())
     answer = site.call("POST", "/api/v1/BatchTask", json=body)
@@ -194,7 +194,7 @@ def test_StartBatchJob_refuses_what_it_cannot_start(site: Site, body: object, sh
     assert len(site.tasks()) == before
 
 
-def test_UpdateBatchTask_takes_over_four_properties(site: Site) -> None:
+def test_update_batch_task_takes_over_four_properties(site: Site) -> None:
     """Description, Response and Request are taken over, of a finished task too; other properties are ignored."""
     id = site.start()
     site.finish(id, stdout="printed")
@@ -207,7 +207,7 @@ def test_UpdateBatchTask_takes_over_four_properties(site: Site) -> None:
     assert site.info(id) == info
 
 
-def test_UpdateBatchTask_with_what_was_read_changes_nothing(site: Site) -> None:
+def test_update_batch_task_with_what_was_read_changes_nothing(site: Site) -> None:
     """A task that is written back as it was read stays as it is."""
     id = site.start()
     site.finish(id, stdout="printed")
@@ -216,7 +216,7 @@ def test_UpdateBatchTask_with_what_was_read_changes_nothing(site: Site) -> None:
 
 
 @pytest.mark.parametrize(("state", "becomes"), [("Failed", "Failed"), (4, "Succeeded"), ("succeeded", "Succeeded")])
-def test_UpdateBatchTask_ends_a_running_task(site: Site, state: object, becomes: str) -> None:
+def test_update_batch_task_ends_a_running_task(site: Site, state: object, becomes: str) -> None:
     """Failed or Succeeded, by name or number, ends a task that runs, with that result."""
     id = site.start()
     site.running(id)
@@ -224,7 +224,7 @@ def test_UpdateBatchTask_ends_a_running_task(site: Site, state: object, becomes:
     site.until(id, becomes)
 
 
-def test_UpdateBatchTask_marks_a_finished_task_for_clean_up(site: Site) -> None:
+def test_update_batch_task_marks_a_finished_task_for_clean_up(site: Site) -> None:
     """SucceededManualCleanup is kept until the task's own state is set again."""
     id = site.start()
     site.finish(id)
@@ -234,7 +234,7 @@ def test_UpdateBatchTask_marks_a_finished_task_for_clean_up(site: Site) -> None:
     assert site.call("PUT", path, json={"State": "Succeeded"}).json()["State"] == "Succeeded"
 
 
-def test_UpdateBatchTask_runs_a_failed_task_again(site: Site) -> None:
+def test_update_batch_task_runs_a_failed_task_again(site: Site) -> None:
     """New on a failed task runs it again, and StartCount grows."""
     id = site.start()
     site.finish(id, code=1)
@@ -244,8 +244,10 @@ def test_UpdateBatchTask_runs_a_failed_task_again(site: Site) -> None:
     assert (info["State"], info["StartCount"], info["Response"]) == ("Started", 2, "again")
 
 
-@pytest.mark.parametrize("body", [{"State": "Sleeping"}, {"State": 17}, {"State": True}, {"State": "New"}, {"State": 5}])
-def test_UpdateBatchTask_refuses_a_state_that_cannot_be_set(site: Site, body: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    "body", [{"State": "Sleeping"}, {"State": 17}, {"State": True}, {"State": "New"}, {"State": 5}]
+)
+def test_update_batch_task_refuses_a_state_that_cannot_be_set(site: Site, body: dict[str, object]) -> None:
     """No such state, or one that a succeeded task cannot come to: 400, and nothing else of the body is taken over."""
     id = site.start(Description="before")
     site.finish(id)
@@ -253,7 +255,7 @@ def test_UpdateBatchTask_refuses_a_state_that_cannot_be_set(site: Site, body: di
     assert site.info(id)["Description"] == "before"
 
 
-def test_StopBatchJob_ends_a_running_task(site: Site) -> None:
+def test_stop_batch_job_ends_a_running_task(site: Site) -> None:
     """Stop answers true when the request was taken, false when there is nothing to stop."""
     id = site.start()
     site.running(id)
@@ -263,7 +265,7 @@ def test_StopBatchJob_ends_a_running_task(site: Site) -> None:
     assert site.call("POST", f"/api/v1/BatchTask/{id}/Stop").json() is False
 
 
-def test_StopBatchJob_of_a_task_that_cannot_be_cancelled_is_400(site: Site) -> None:
+def test_stop_batch_job_of_a_task_that_cannot_be_cancelled_is_400(site: Site) -> None:
     """CannotCancel refuses: the task goes on, also when its State is set."""
     id = site.start("held fast")
     site.running(id)
@@ -272,7 +274,7 @@ def test_StopBatchJob_of_a_task_that_cannot_be_cancelled_is_400(site: Site) -> N
     assert site.info(id)["State"] == "Started"
 
 
-def test_DeleteBatchTask_takes_the_task_away(site: Site) -> None:
+def test_delete_batch_task_takes_the_task_away(site: Site) -> None:
     """A task is gone, a running one too; a second time there is none."""
     id = site.start()
     site.running(id)

@@ -31,17 +31,23 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 def pair(tx: Transaction, account: str, id: int) -> tuple[Job, Task]:
     """The task of that number and its job. NotFound."""
-    task = tx.tasks.by_account_alias(account, id)
+    task = _there(tx, account, id)
     job = None if task is None else tx.jobs.by_key(task.job_key)
     if task is None or job is None:
         raise NotFound("BatchTask", str(id))
     return job, task
 
 
+def _there(tx: Transaction, account: str, id: int) -> Task | None:
+    """The task of that number, None when it is gone or going."""
+    task = tx.tasks.by_account_alias(account, id)
+    return None if task is None or task.ending is Ending.DELETED else task
+
+
 def pairs(tx: Transaction, account: str, ids: Sequence[int], *, all_there: bool) -> list[tuple[Job, Task]]:
     """The tasks of these numbers, each once. NotFound when `all_there` is asked for and one is not."""
     numbers = list(dict.fromkeys(ids))
-    return [pair(tx, account, id) for id in numbers if all_there or tx.tasks.by_account_alias(account, id) is not None]
+    return [pair(tx, account, id) for id in numbers if all_there or _there(tx, account, id) is not None]
 
 
 def stop(u: Ledger, account: str, id: int) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import Any
 
 from linarite.engine.access import Access, Principal, Unauthenticated, User
 from linarite.engine.core import Engine

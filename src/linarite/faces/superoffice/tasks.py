@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from linarite.engine.access import Access, Principal
 from linarite.engine.core import Engine
 from linarite.engine.errors import NotAllowed, TooMany
-from linarite.engine.model import Job, Role, Task
+from linarite.engine.model import Ending, Job, Role, Task
 from linarite.engine.ports import Transaction
 from linarite.faces.superoffice import changes
 from linarite.faces.superoffice.carrier import Entry
@@ -75,7 +75,8 @@ class BatchTasks:
             if not pairs:
                 break
             after = pairs[-1][1].account_alias
-            found += filter(wanted.takes, await self._entries(pairs, numbers))
+            there = [(job, task) for job, task in pairs if task.ending is not Ending.DELETED]
+            found += filter(wanted.takes, await self._entries(there, numbers))
             if len(found) > MOST:
                 raise TooMany(f"More than {MOST} tasks match: ask for a name, a state or an associate.", limit=MOST)
         return await with_output(self._engine, found)
