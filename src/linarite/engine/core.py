@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from linarite.engine import housekeeping, runs
+from linarite.engine import housekeeping, pools, runs
 from linarite.engine.launching import NodeReport, Nodes, Report, RunStarted
 from linarite.engine.ledger import Effects, Environment, Ledger
 from linarite.engine.ports import Clock, Store, Transaction
@@ -89,6 +89,7 @@ class Engine:
         def work(tx: Transaction) -> tuple[T, Effects]:
             unit = Ledger(tx, self.clock.now(), who, self._make_id)
             result = operation(unit)
+            pools.retire(unit)
             unit.flush()
             return result, unit.effects
 

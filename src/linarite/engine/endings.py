@@ -55,8 +55,16 @@ def complete(
         act(u, job, exits.job_action(chosen, success=well))
     elif task.spec.fails_job and not well:
         act(u, job, JobAction.TERMINATE)
+    _end_with(u, u.job(task.job_key), task)
     settle(u, u.job(task.job_key))
     return new
+
+
+def _end_with(u: Ledger, job: Job, task: Task) -> None:
+    """End the job when this was the task that it ends with."""
+    over = job.state in {JobState.TERMINATING, JobState.COMPLETED, JobState.DELETING}
+    if job.spec.ends_with is not None and job.spec.ends_with.lower() == task.spec.id.lower() and not over:
+        end_job(u, job, "JMComplete")
 
 
 def _succeeds(u: Ledger, task: Task, code: int | None) -> bool:

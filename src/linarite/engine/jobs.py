@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
+from linarite.engine import pools, tasks
 from linarite.engine.endings import GRACE, end_job, end_running, hold_job, remove, reset, settle
-from linarite.engine.errors import AlreadyExists, WrongState
+from linarite.engine.errors import AlreadyExists, EngineError, WrongState
 from linarite.engine.finding import find_job
 from linarite.engine.ledger import Ledger
 from linarite.engine.model import (
@@ -18,8 +19,10 @@ from linarite.engine.model import (
     JobSpec,
     JobState,
     OnRunning,
+    PoolSpec,
     Task,
     TaskResult,
+    TaskSpec,
 )  # fmt: skip
 
 Check = Callable[[Job], None]
@@ -39,10 +42,26 @@ def touched(u: Ledger, job: Job) -> int:
     return max(u.now, job.modified_at + 1)
 
 
-def add(u: Ledger, account: str, spec: JobSpec, facts: Facts, *, draft: bool = False) -> Job:
-    """Add a job; a draft runs nothing until it is submitted. AlreadyExists. The pool need not be there yet."""
+def add(
+    u: Ledger, account: str, spec: JobSpec, facts: Facts, *, draft: bool = False,
+    pool: tuple[PoolSpec, Facts] | None = None, first_tasks: Sequence[tuple[TaskSpec, Facts]] = (),
+) -> Job:  # fmt: skip
+    """Add a job, with a pool made for it and with its first tasks; a draft runs nothing until it is submitted.
+
+    AlreadyExists, and what adding the pool and the tasks refuses. A pool that is named need not be there yet.
+    """
     if u.tx.jobs.get(account, spec.id) is not None:
         raise AlreadyExists("job", spec.id)
+    if pool is not None:
+        pools.add(u, account, *pool)
+    job = _add(u, account, spec, facts, draft=draft)
+    for answer in tasks.add(u, account, spec.id, first_tasks) if first_tasks else ():
+        if isinstance(answer, EngineError):
+            raise answer
+    return u.job(job.key)
+
+
+def _add(u: Ledger, account: str, spec: JobSpec, facts: Facts, *, draft: bool) -> Job:
     job = Job(
         account=account, spec=spec, created_at=u.now, modified_at=u.now, state_at=u.now, counts=Counts(), facts=facts,
         state=JobState.DRAFT if draft else JobState.ACTIVE, submitted_at=None if draft else u.now,

@@ -89,6 +89,8 @@ class Ledger:
         """`make_id` makes names that the engine may not invent itself: of nodes and of pools made for a job."""
         self.tx, self.now, self.who, self.make_id = tx, now, who, make_id
         self.effects = Effects()
+        self.orphans: list[tuple[str, str]] = []
+        """Account and id of each pool whose job is over: `pools.retire` deletes them at the end of the unit."""
         self._jobs: dict[int, Job] = {}
         self._nodes: dict[int, Node] = {}
         self._tasks: dict[int, Task] = {}
@@ -199,12 +201,19 @@ class Ledger:
             return self.put_job(job)
         self.event(job.account, "job", job.key, state.value, why)
         self.effects.wake = True
+        if state is JobState.COMPLETED:
+            self._orphan_pool(job)
         return self.put_job(
             replace(job, state=state, state_at=self.now, previous_state=job.state, previous_state_at=job.state_at)
         )
 
+    def _orphan_pool(self, job: Job) -> None:
+        if job.spec.owns_pool:
+            self.orphans.append((job.account, job.spec.pool))
+
     def drop_job(self, job: Job) -> None:
         """Forget a job that is gone."""
+        self._orphan_pool(job)
         self._jobs.pop(job.key, None)
         self.tx.jobs.delete(job.key)
         self.event(job.account, "job", job.key, "deleted")

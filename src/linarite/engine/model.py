@@ -236,6 +236,7 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a user asks of a job. `max_parallel_tasks` -1: without limit; `parents`: job ids of the same account.
 
     An empty `pool` is the account's first active one, once there is one. `valid_exit_codes` is for tasks without any.
+    The job ends when the task `ends_with` does; a pool that it owns goes when it is over; `not_executed`: as a task's.
     """
 
     id: str
@@ -255,6 +256,9 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     fail_with_parents: bool = False
     placement: Placement = Placement()
     valid_exit_codes: tuple[tuple[int, int], ...] | None = None
+    ends_with: str | None = None
+    owns_pool: bool = False
+    not_executed: tuple[str, ...] = ()
     owner: str = ""
 
 

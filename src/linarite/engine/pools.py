@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
@@ -157,10 +157,72 @@ def delete(u: Ledger, account: str, pool_id: str, *, check: Check | None = None)
     pool = _checked(u, account, pool_id, check)
     if pool.state is PoolState.DELETING:
         raise WrongState("pool", pool.state.value, "delete")
+    _delete(u, pool)
+
+
+def _delete(u: Ledger, pool: Pool) -> None:
     pool = u.move_pool(replace(pool, modified_at=max(u.now, pool.modified_at + 1)), PoolState.DELETING)
     for node in u.nodes_of(pool):
         leave(u, node, OnRunning.REQUEUE)
     settle_pool(u, pool)
+
+
+def retire(u: Ledger) -> None:
+    """Delete the pools whose jobs came to their end in this unit."""
+    for account, name in u.orphans:
+        pool = u.tx.pools.get(account, name)
+        if pool is not None and pool.state is PoolState.ACTIVE:
+            _delete(u, pool)
+
+
+def remove_nodes(
+    u: Ledger, account: str, pool_id: str, node_ids: Sequence[str], *, on_running: OnRunning = OnRunning.REQUEUE,
+    check: Check | None = None,
+) -> Pool:  # fmt: skip
+    """Take these nodes out; the targets shrink with them. NotFound, WrongState unless the pool is steady."""
+    pool = _checked(u, account, pool_id, check)
+    if pool.state is PoolState.DELETING:
+        raise WrongState("pool", pool.state.value, "remove nodes")
+    if pool.allocation is not AllocationState.STEADY:
+        raise WrongState("pool", pool.allocation.value, "remove nodes")
+    nodes = {node.key: node for node in (find_node(u.tx, account, pool_id, name)[1] for name in node_ids)}
+    for node in nodes.values():
+        leave(u, u.node(node.key) or node, on_running)
+    dedicated = sum(node.dedicated for node in nodes.values())
+    spec = replace(
+        pool.spec, target_dedicated=max(0, pool.spec.target_dedicated - dedicated),
+        target_low_priority=max(0, pool.spec.target_low_priority - len(nodes) + dedicated),
+    )  # fmt: skip
+    modified = max(u.now, pool.modified_at + 1)
+    resizing = replace(
+        pool,
+        spec=spec,
+        modified_at=modified,
+        allocation=AllocationState.RESIZING,
+        allocation_at=u.now,
+        resize_errors=(),
+    )
+    return settle_pool(u, resizing)
+
+
+def stop_resize(u: Ledger, account: str, pool_id: str, *, check: Check | None = None) -> Pool:
+    """Stop a resize: nodes that are not there yet are given up, the targets stay. A steady pool is left as it is."""
+    pool = _checked(u, account, pool_id, check)
+    if pool.state is PoolState.DELETING:
+        raise WrongState("pool", pool.state.value, "stop resize")
+    if pool.allocation is AllocationState.STEADY:
+        return pool
+    for node in u.nodes_of(pool):
+        if node.state in {NodeState.CREATING, NodeState.STARTING}:
+            leave(u, node, OnRunning.REQUEUE)
+    stopped = Failure(category=FailureCategory.USER, code="resize-stopped", message="The user stopped the resize.")
+    return settle_pool(
+        u,
+        replace(
+            pool, allocation=AllocationState.STOPPING, allocation_at=u.now, resize_errors=(stopped,),
+            modified_at=max(u.now, pool.modified_at + 1),
+        ),
+    )  # fmt: skip
 
 
 def set_scheduling(

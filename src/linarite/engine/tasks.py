@@ -56,15 +56,21 @@ def add(u: Ledger, account: str, job_id: str, specs: Sequence[tuple[TaskSpec, Fa
             answers.append(refusal)
             continue
         taken.add(spec.id.lower())
-        task = _new(u, job, spec, facts)
+        task = _new(u, job, _with_elements_of(job, spec), facts)
         answers.append(task)
         tasks.append(task)
     if tasks:
         u.add_tasks(job, tasks)
-        for task in tasks:
-            if task.spec.not_executed:
-                answers[answers.index(task)] = _refuse_to_run(u, task)
-    return answers
+    return [
+        _refuse_to_run(u, answer) if isinstance(answer, Task) and answer.spec.not_executed else answer
+        for answer in answers
+    ]
+
+
+def _with_elements_of(job: Job, spec: TaskSpec) -> TaskSpec:
+    """The spec with what the job asks of each of its tasks and nothing executes."""
+    names = job.spec.not_executed
+    return replace(spec, not_executed=(*names, *spec.not_executed)) if names else spec
 
 
 def _refusal(job: Job, spec: TaskSpec, taken: set[str]) -> EngineError | None:
@@ -72,9 +78,8 @@ def _refusal(job: Job, spec: TaskSpec, taken: set[str]) -> EngineError | None:
         return AlreadyExists("task", spec.id)
     if spec.dependencies is not None and not job.spec.uses_dependencies:
         return DependenciesNotEnabled("The job does not use task dependencies.")
-    if spec.dependencies is not None:
-        return _dependencies_refusal(spec.dependencies)
-    return _exit_conditions_refusal(job, spec)
+    refusal = None if spec.dependencies is None else _dependencies_refusal(spec.dependencies)
+    return refusal or _exit_conditions_refusal(job, spec)
 
 
 def _dependencies_refusal(dependencies: Dependencies) -> EngineError | None:
@@ -163,7 +168,7 @@ def reactivate(u: Ledger, account: str, job_id: str, task_id: str, *, check: Che
     modified = max(u.now, task.modified_at + 1)
     new = u.put_task(task, reset(u, task, retries=0, modified_at=modified), "reactivated")
     u.effects.wake = True
-    return new
+    return _refuse_to_run(u, new) if new.spec.not_executed else new
 
 
 def update(
