@@ -1,0 +1,26 @@
+"""Finding jobs and tasks by the numbers that clients know them by."""
+
+from __future__ import annotations
+
+from linarite.engine.model import Job, Task
+from linarite.engine.ports import Transaction
+from linarite.faces.hpc_pack.calls import Call
+from linarite.faces.hpc_pack.errors import no_job, no_task
+
+
+def the_job(tx: Transaction, call: Call) -> Job:
+    """The job of the path. Refusal."""
+    job = tx.jobs.by_alias(call.account, call.job)
+    if job is None:
+        raise no_job(call.job)
+    return job
+
+
+def the_task(tx: Transaction, call: Call) -> tuple[Job, Task]:
+    """The task of the path and its job, for its owner and for administrators. Refusal, NotAllowed."""
+    job = the_job(tx, call)
+    call.caller.may_see(job)
+    task = tx.tasks.by_alias(job.key, call.task)
+    if task is None:
+        raise no_task()
+    return job, task

@@ -1,0 +1,162 @@
+"""Custom properties and environment variables of jobs and tasks.
+
+A name that is not set comes back with an empty value; setting an empty value removes it.
+Source: Get / Set Job Custom Properties, Get / Set Job Environment Variables, and the same of tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from linarite.engine import jobs, tasks
+from linarite.engine.errors import WrongState
+from linarite.engine.ledger import Ledger
+from linarite.engine.model import Facts, Job, Named, Task, TaskState
+from linarite.engine.ports import Transaction
+from linarite.faces.hpc_pack.answers import Answer, Nothing, Pairs, Properties
+from linarite.faces.hpc_pack.callers import FACE
+from linarite.faces.hpc_pack.calls import Call
+from linarite.faces.hpc_pack.errors import TOO_LONG, VARIABLE_NAME, bad
+from linarite.faces.hpc_pack.operations.finding import the_job, the_task
+
+CUSTOM = "CustomProperties"
+NAME_LIMIT, CUSTOM_LIMIT, VARIABLES_LIMIT = 128, 128, 2048
+
+
+def _custom(facts: Facts) -> dict[str, str]:
+    return dict(facts.get(FACE, {}).get(CUSTOM, {}))
+
+
+def _with_custom(facts: Facts, pairs: Pairs) -> Facts:
+    return {**facts, FACE: {**facts.get(FACE, {}), CUSTOM: _merged(_custom(facts), pairs)}}
+
+
+def _variables(environment: tuple[Named, ...]) -> dict[str, str]:
+    return {item.name: item.value for item in environment}
+
+
+def _with_variables(environment: tuple[Named, ...], pairs: Pairs) -> tuple[Named, ...]:
+    merged = _merged(_variables(environment), pairs)
+    if sum(len(name) + len(value) for name, value in merged.items()) > VARIABLES_LIMIT:
+        raise bad(TOO_LONG, f"The variables are longer than {VARIABLES_LIMIT} characters together.")
+    return tuple(Named(name, value) for name, value in merged.items())
+
+
+def _merged(old: dict[str, str], pairs: Pairs) -> dict[str, str]:
+    """What was set with what is set now; names are the same whatever their letter case, the later spelling stays."""
+    new = dict(old)
+    for name, value in pairs:
+        for same in [key for key in new if key.lower() == name.lower()]:
+            del new[same]
+        if value:
+            new[name] = value
+    return new
+
+
+def _asked(call: Call, values: dict[str, str]) -> Properties:
+    wanted = call.list_of("names")
+    if wanted is None:
+        return Properties(list(values.items()))
+    by_name = {name.lower(): value for name, value in values.items()}
+    return Properties([(name, by_name.get(name.lower(), "")) for name in wanted])
+
+
+async def _read_custom(call: Call) -> Pairs:
+    pairs = await call.properties()
+    for name, value in pairs:
+        if len(name) > NAME_LIMIT or len(value) > CUSTOM_LIMIT:
+            raise bad(
+                TOO_LONG, f"The custom property {name[:80]!r} or its value is longer than {CUSTOM_LIMIT} characters."
+            )
+    return pairs
+
+
+async def _read_variables(call: Call) -> Pairs:
+    pairs = await call.properties()
+    for name, value in pairs:
+        if "=" in name or "\0" in name + value:
+            raise bad(VARIABLE_NAME, f"{name[:80]!r} is no name of an environment variable.")
+    return pairs
+
+
+async def get_job_custom(call: Call) -> Answer:
+    """Get Job Custom Properties."""
+    return _asked(call, await call.engine.ask(lambda tx: _custom(the_job(tx, call).facts)))
+
+
+async def get_job_variables(call: Call) -> Answer:
+    """Get Job Environment Variables."""
+    return _asked(call, await call.engine.ask(lambda tx: _variables(the_job(tx, call).spec.environment)))
+
+
+async def get_task_custom(call: Call) -> Answer:
+    """Get Task Custom Properties."""
+    return _asked(call, await call.engine.ask(lambda tx: _custom(the_task(tx, call)[1].facts)))
+
+
+async def get_task_variables(call: Call) -> Answer:
+    """Get Task Environment Variables."""
+    return _asked(call, await call.engine.ask(lambda tx: _variables(the_task(tx, call)[1].spec.environment)))
+
+
+def _mine(tx: Transaction, call: Call) -> Job:
+    job = the_job(tx, call)
+    call.caller.may_change(job)
+    return job
+
+
+async def set_job_custom(call: Call) -> Answer:
+    """Set Job Custom Properties: until the job is over."""
+    pairs = await _read_custom(call)
+
+    def work(u: Ledger) -> None:
+        id_ = _mine(u.tx, call).spec.id
+        jobs.update(u, call.account, id_, lambda job: replace(job, facts=_with_custom(job.facts, pairs)))
+
+    await call.engine.do(work, who=call.caller.name)
+    return Nothing()
+
+
+async def set_job_variables(call: Call) -> Answer:
+    """Set Job Environment Variables: for the tasks that start from now on."""
+    pairs = await _read_variables(call)
+
+    def change(job: Job) -> Job:
+        return replace(job, spec=replace(job.spec, environment=_with_variables(job.spec.environment, pairs)))
+
+    await call.engine.do(
+        lambda u: jobs.update(u, call.account, _mine(u.tx, call).spec.id, change), who=call.caller.name
+    )
+    return Nothing()
+
+
+async def set_task_custom(call: Call) -> Answer:
+    """Set Task Custom Properties: until the task is over."""
+    pairs = await _read_custom(call)
+
+    def change(job: Job, task: Task) -> Task:
+        return replace(task, facts=_with_custom(task.facts, pairs))
+
+    await call.engine.do(lambda u: _update_task(u, call, change), who=call.caller.name)
+    return Nothing()
+
+
+async def set_task_variables(call: Call) -> Answer:
+    """Set Task Environment Variables: until the task starts."""
+    pairs = await _read_variables(call)
+
+    def change(job: Job, task: Task) -> Task:
+        if task.state is not TaskState.ACTIVE:
+            raise WrongState("task", task.state.value, "set environment variables")
+        return replace(task, spec=replace(task.spec, environment=_with_variables(task.spec.environment, pairs)))
+
+    await call.engine.do(lambda u: _update_task(u, call, change), who=call.caller.name)
+    return Nothing()
+
+
+def _update_task(u: Ledger, call: Call, change: Callable[[Job, Task], Task]) -> None:
+    job, task = the_task(u.tx, call)
+    call.caller.may_change(job)
+    tasks.update(u, call.account, job.spec.id, task.spec.id, change)

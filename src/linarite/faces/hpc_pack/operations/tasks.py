@@ -1,0 +1,109 @@
+"""Tasks: Add Task, Get Task, Set Task Properties. Source: the page of each in the HPC Pack REST reference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from linarite.engine import jobs, tasks
+from linarite.engine.errors import EngineError
+from linarite.engine.ledger import Ledger
+from linarite.engine.model import Job, JobState, Task, TaskSpec
+from linarite.engine.ports import Transaction
+from linarite.faces.hpc_pack import job_xml, output, states
+from linarite.faces.hpc_pack.answers import Answer, Nothing, Number, Pairs, Properties
+from linarite.faces.hpc_pack.callers import FACE
+from linarite.faces.hpc_pack.calls import Call
+from linarite.faces.hpc_pack.errors import MISSING_COMMAND, TASK_STATE, bad
+from linarite.faces.hpc_pack.operations.finding import the_job, the_task
+from linarite.faces.hpc_pack.operations.job_life import WITHOUT_COMMAND
+from linarite.faces.hpc_pack.properties.table import Property
+from linarite.faces.hpc_pack.properties.task_view import TaskView
+from linarite.faces.hpc_pack.properties.task_wanted import TaskWanted, of_task
+from linarite.faces.hpc_pack.properties.tasks import TASKS
+
+Wanted = list[tuple[Property[TaskView, TaskWanted], Any]]
+
+
+async def get_task(call: Call) -> Answer:
+    """Get Task: the properties asked for, or all of them, or its job XML."""
+    asked = call.list_of("properties")
+    wanted = TASKS.pick(asked)
+    if call.wants_job_xml():
+        return await job_xml.of_task(call, wanted if asked else None)
+    read_output = output.reader(call.engine)
+
+    def question(tx: Transaction) -> Pairs:
+        job, task = the_task(tx, call)
+        return TASKS.write(wanted, TaskView(tx, job, task, read_output))
+
+    return Properties(await call.engine.ask(question))
+
+
+async def add_task(call: Call) -> Answer:
+    """Add Task: answers its number in the job. In a job that runs it is queued at once."""
+    wanted = TASKS.read(await call.properties())
+    return Number(await call.engine.do(_add, call, wanted, who=call.caller.name))
+
+
+def _add(u: Ledger, call: Call, wanted: Wanted) -> int:
+    job = u.known(the_job(u.tx, call))
+    call.caller.may_change(job)
+    new = TaskWanted(u.tx, job, TaskSpec(id=_free_id(u.tx, job), command=""), {})
+    apply(new, wanted)
+    if not new.spec.command:
+        _without_command(u, job, job.next_task, missing=True)
+    added = tasks.add(u, call.account, job.spec.id, [(new.spec, {FACE: new.facts})])[0]
+    if isinstance(added, EngineError):
+        raise added
+    return added.alias
+
+
+def _free_id(tx: Transaction, job: Job) -> str:
+    """The task's number as its id, unless another protocol took that for one of its own."""
+    number = str(job.next_task)
+    return f"hpc-{number}" if tx.tasks.existing(job.key, [number]) else number
+
+
+def apply(task: TaskWanted, wanted: Wanted) -> None:
+    """Set each property in the order given, then what follows from several."""
+    for item, value in wanted:
+        assert item.put is not None, "Table.read lets only settable properties through"
+        item.put(task, value)
+    task.compile()
+
+
+def _without_command(u: Ledger, job: Job, number: int, *, missing: bool) -> None:
+    """Remember which tasks have no command line yet: such a job cannot be submitted."""
+    if missing and job.state is not JobState.DRAFT:
+        raise bad(MISSING_COMMAND, "A task needs a CommandLine.")
+    facts = job.facts.get(FACE, {})
+    open_ = set(facts.get(WITHOUT_COMMAND, ()))
+    now_open = open_ | {number} if missing else open_ - {number}
+    if now_open != open_:
+        new = {**job.facts, FACE: {**facts, WITHOUT_COMMAND: sorted(now_open)}}
+        jobs.write_facts(u, job.account, job.spec.id, lambda job: replace(job, facts=new))
+
+
+async def set_task(call: Call) -> Answer:
+    """Set Task Properties: as long as the job is being configured."""
+    wanted = TASKS.read(await call.properties())
+    await call.engine.do(_set, call, wanted, who=call.caller.name)
+    return Nothing()
+
+
+def _set(u: Ledger, call: Call, wanted: Wanted) -> None:
+    job, task = the_task(u.tx, call)
+    call.caller.may_change(job)
+    state = states.task_state(job, task)
+    if state != "Configuring":
+        raise bad(TASK_STATE, f"A task that is {state} can not be changed.")
+
+    def change(job: Job, task: Task) -> Task:
+        new = of_task(u.tx, job, task)
+        apply(new, wanted)
+        return new.onto(task)
+
+    changed = tasks.update(u, call.account, job.spec.id, task.spec.id, change)
+    _without_command(u, u.known(job), task.alias, missing=not changed.spec.command)

@@ -1,0 +1,164 @@
+"""What a client wants of a job, on its way into the engine's spec and this face's facts, inside a unit of work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from linarite.engine.finding import first_pool
+from linarite.engine.model import Job, JobSpec, OnAllTasksComplete, OnTaskFailure
+from linarite.engine.ports import Transaction
+from linarite.faces.hpc_pack.callers import FACE
+from linarite.faces.hpc_pack.errors import (
+    OUT_OF_RANGE,
+    PROGRESS,
+    TEMPLATE_NOT_FOUND,
+    UNKNOWN_GROUP,
+    Refusal,
+    bad,
+    no_job,
+)  # fmt: skip
+from linarite.faces.hpc_pack.groups import is_common
+from linarite.faces.hpc_pack.properties.job_view import SECOND, engine_priority
+from linarite.faces.hpc_pack.values import exit_codes
+
+TEMPLATE = "Default"
+BANDS = {"Lowest": 0, "BelowNormal": 1000, "Normal": 2000, "AboveNormal": 3000, "Highest": 4000}
+
+
+class JobWanted:
+    """A spec and facts being changed; `tx` finds other jobs and pools by the client's names."""
+
+    def __init__(
+        self, tx: Transaction, account: str, spec: JobSpec, facts: dict[str, Any], default_pool: str | None
+    ) -> None:
+        self.tx, self.account, self.spec, self.facts = tx, account, spec, facts
+        self.default_pool = default_pool
+
+    def set(self, **changes: Any) -> None:  # noqa: ANN401 - fields of the record
+        """Change the spec."""
+        self.spec = replace(self.spec, **changes)
+
+    def place(self, **changes: Any) -> None:  # noqa: ANN401 - fields of the record
+        """Change where the job's tasks may run."""
+        self.set(placement=replace(self.spec.placement, **changes))
+
+    def keep(self, name: str, value: Any) -> None:  # noqa: ANN401 - of the property's kind
+        """Remember a property that the engine does not model; None forgets it."""
+        if value is None:
+            self.facts.pop(name, None)
+        else:
+            self.facts[name] = value
+
+    def onto(self, job: Job) -> Job:
+        """The job with what is wanted."""
+        return replace(job, spec=self.spec, facts={**job.facts, FACE: self.facts})
+
+
+def of_job(tx: Transaction, job: Job, default_pool: str | None) -> JobWanted:
+    """Begin from a job as it is."""
+    return JobWanted(tx, job.account, job.spec, dict(job.facts.get(FACE, {})), default_pool)
+
+
+def set_runtime(wanted: JobWanted, seconds: int | None) -> None:
+    """RuntimeSeconds; 0 is without limit."""
+    wanted.set(max_wall_clock=seconds * SECOND if seconds else None)
+
+
+def set_expanded_priority(wanted: JobWanted, number: int | None) -> None:
+    """ExpandedPriority, 0 to 4000; the exact number is kept beside the engine's coarser one."""
+    number = 2000 if number is None else number
+    if not 0 <= number <= 4000:
+        raise bad(OUT_OF_RANGE, f"ExpandedPriority must be 0 to 4000, not {number}.")
+    wanted.set(priority=engine_priority(number))
+    wanted.keep("ExpandedPriority", number)
+
+
+def set_priority(wanted: JobWanted, value: int | None) -> None:
+    """Priority: already an expanded number."""
+    set_expanded_priority(wanted, value)
+
+
+def set_run_until_canceled(wanted: JobWanted, value: bool | None) -> None:  # noqa: FBT001 - the property's value
+    """RunUntilCanceled: what the job does when no task is left."""
+    wanted.set(on_all_tasks_complete=OnAllTasksComplete.NO_ACTION if value else OnAllTasksComplete.TERMINATE)
+
+
+def set_fail_on_task_failure(wanted: JobWanted, value: bool | None) -> None:  # noqa: FBT001 - the property's value
+    """FailOnTaskFailure: the first failed task ends the job."""
+    wanted.set(on_task_failure=OnTaskFailure.EXIT_OPTIONS if value else OnTaskFailure.NO_ACTION)
+
+
+def set_pool(wanted: JobWanted, name: str | None) -> None:
+    """Pool: one of the account's, by id; `Default` and an empty name leave the choice to the server."""
+    if not name or name.lower() == "default":
+        choose_pool(wanted)
+        return
+    pool = wanted.tx.pools.get(wanted.account, name)
+    if pool is None:
+        raise bad(UNKNOWN_GROUP, f"No pool named {name!r}.")
+    wanted.set(pool=pool.spec.id)
+
+
+def set_node_groups(wanted: JobWanted, groups: list[str] | None) -> None:
+    """NodeGroups: the first that is a pool becomes the job's; the others must be known."""
+    pools = []
+    for name in groups or []:
+        pool = wanted.tx.pools.get(wanted.account, name)
+        if pool is not None:
+            pools.append(pool.spec.id)
+        elif not is_common(name):
+            raise bad(UNKNOWN_GROUP, f"No node group named {name!r}.")
+    if pools:
+        wanted.set(pool=pools[0])
+    wanted.keep("NodeGroups", groups or None)
+
+
+def choose_pool(wanted: JobWanted) -> None:
+    """The pool of a job that names none: the configured one, else the account's first active one, else none yet."""
+    pool = wanted.tx.pools.get(wanted.account, wanted.default_pool) if wanted.default_pool else None
+    pool = pool or first_pool(wanted.tx, wanted.account)
+    wanted.set(pool=pool.spec.id if pool else "")
+
+
+def set_template(wanted: JobWanted, name: str | None) -> None:
+    """JobTemplate: there is one."""
+    if name and name.lower() != TEMPLATE.lower():
+        raise Refusal(404, TEMPLATE_NOT_FOUND, f"No job template named {name!r}.")
+
+
+def set_parents(wanted: JobWanted, numbers: list[int] | None) -> None:
+    """ParentJobIds: jobs of the same account by their numbers."""
+    ids = []
+    for number in numbers or []:
+        parent = wanted.tx.jobs.by_alias(wanted.account, number)
+        if parent is None:
+            raise no_job(number)
+        if parent.spec.id == wanted.spec.id:
+            raise bad(OUT_OF_RANGE, "A job cannot be its own parent.")
+        ids.append(parent.spec.id)
+    wanted.set(parents=tuple(ids))
+
+
+def set_valid_exit_codes(wanted: JobWanted, text: str | None) -> None:
+    """JobValidExitCodes: kept as written, and as ranges."""
+    wanted.set(valid_exit_codes=tuple(exit_codes(text)) if text else None)
+    wanted.keep("JobValidExitCodes", text or None)
+
+
+def set_requested_nodes(wanted: JobWanted, nodes: list[str] | None) -> None:
+    """RequestedNodes: the nodes the tasks may use."""
+    wanted.place(nodes=tuple(name.lower() for name in nodes or []))
+    wanted.keep("RequestedNodes", nodes or None)
+
+
+def set_progress(wanted: JobWanted, value: int | None) -> None:
+    """Progress: the client's from now on, 0 to 100."""
+    if value is not None and not 0 <= value <= 100:
+        raise bad(PROGRESS, f"Progress must be 0 to 100, not {value}.")
+    wanted.keep("Progress", value)
+
+
+def ignore(wanted: JobWanted, value: object) -> None:
+    """Password: taken and never kept."""

@@ -1,0 +1,135 @@
+"""What a client wants of a task, on its way into the engine's spec and this face's facts, inside a unit of work."""
+
+from __future__ import annotations
+
+import posixpath
+from typing import Any
+
+from msgspec.structs import replace
+
+from linarite.engine.model import (
+    Dependencies,
+    DependencyAction,
+    ExitConditions,
+    ExitOptions,
+    Job,
+    Task,
+    TaskSpec,
+)  # fmt: skip
+from linarite.engine.ports import Transaction
+from linarite.faces.hpc_pack.callers import FACE
+from linarite.faces.hpc_pack.errors import OUT_OF_RANGE, TASK_TYPE, UNIMPLEMENTED, bad
+from linarite.faces.hpc_pack.properties.job_view import SECOND
+from linarite.faces.hpc_pack.values import exit_codes
+
+PAGE = 1000
+ALWAYS_RELEASES = ExitConditions(default=ExitOptions(dependency_action=DependencyAction.SATISFY))
+
+
+class TaskWanted:
+    """A spec and facts being changed; `tx` finds the job's other tasks by name. `task` is None for a new one."""
+
+    def __init__(
+        self, tx: Transaction, job: Job, spec: TaskSpec, facts: dict[str, Any], task: Task | None = None
+    ) -> None:
+        self.tx, self.job, self.spec, self.facts, self.task = tx, job, spec, facts, task
+
+    def set(self, **changes: Any) -> None:  # noqa: ANN401 - fields of the record
+        """Change the spec."""
+        self.spec = replace(self.spec, **changes)
+
+    def keep(self, name: str, value: Any) -> None:  # noqa: ANN401 - of the property's kind
+        """Remember a property that the engine does not model; None forgets it."""
+        if value is None:
+            self.facts.pop(name, None)
+        else:
+            self.facts[name] = value
+
+    def compile(self) -> None:
+        """Bring into the spec what follows from several properties together.
+
+        Files are relative to WorkDirectory; a task's end releases its dependents however it ended (NOTES 6, DependsOn).
+        """
+        directory = self.facts.get("WorkDirectory")
+        paths = {stream: self.facts.get(f"{name}FilePath") for stream, name in STREAMS.items()}
+        joined = {stream: posixpath.join(directory or "", path) if path else None for stream, path in paths.items()}
+        self.set(  # noqa: S604 - a field of the spec; the node runs the line
+            working_directory=directory, shell=True, required_slots=max(1, self.facts.get("MinCores", 1)), **joined,
+            exit_conditions=ALWAYS_RELEASES if self.job.spec.uses_dependencies else None,
+        )  # fmt: skip
+
+    def onto(self, task: Task) -> Task:
+        """The task with what is wanted."""
+        return replace(task, spec=self.spec, facts={**task.facts, FACE: self.facts})
+
+
+STREAMS = {"stdin": "StdIn", "stdout": "StdOut", "stderr": "StdErr"}
+
+
+def of_task(tx: Transaction, job: Job, task: Task) -> TaskWanted:
+    """Begin from a task as it is."""
+    return TaskWanted(tx, job, task.spec, dict(task.facts.get(FACE, {})), task)
+
+
+def set_runtime(wanted: TaskWanted, seconds: int | None) -> None:
+    """RuntimeSeconds; 0 is without limit."""
+    wanted.set(max_wall_clock=seconds * SECOND if seconds else None)
+
+
+def set_type(wanted: TaskWanted, name: str | None) -> None:
+    """Type: basic tasks only, as yet."""
+    if name not in {None, "Basic"}:
+        raise bad(TASK_TYPE, f"Tasks of type {name} are not supported by this server yet.")
+
+
+def set_exclusive(wanted: TaskWanted, value: bool | None) -> None:  # noqa: FBT001 - the property's value
+    """IsExclusive of one task: a whole job can be exclusive, a task cannot yet."""
+    if value:
+        raise bad(UNIMPLEMENTED, "IsExclusive of a task is not supported by this server yet; that of a job is.")
+
+
+def set_required_nodes(wanted: TaskWanted, nodes: list[str] | None) -> None:
+    """RequiredNodes of one task: a job's RequestedNodes do it for all of its tasks."""
+    if nodes:
+        raise bad(UNIMPLEMENTED, "RequiredNodes is not supported by this server yet; a job's RequestedNodes are.")
+
+
+def set_depends_on(wanted: TaskWanted, wanted_names: list[str] | None) -> None:
+    """DependsOn: names of tasks that are in the job already; several tasks may bear one name."""
+    if wanted.task is not None:
+        if (wanted_names or None) != wanted.facts.get("DependsOn"):
+            raise bad(UNIMPLEMENTED, "DependsOn of a task that was added already cannot be changed.")
+        return
+    if not wanted_names:
+        return
+    ids = _named(wanted, wanted_names)
+    wanted.set(dependencies=Dependencies(ids=tuple(ids)))
+    wanted.keep("DependsOn", wanted_names)
+
+
+def _named(wanted: TaskWanted, wanted_names: list[str]) -> list[str]:
+    missing, ids, after = set(wanted_names), list[str](), 0
+    while page := wanted.tx.tasks.page(wanted.job.key, None, after, PAGE):
+        after = page[-1].key
+        for task in page:
+            if task.spec.display_name in wanted_names:
+                missing.discard(task.spec.display_name or "")
+                ids.append(task.spec.id)
+    if missing:
+        raise bad(OUT_OF_RANGE, f"DependsOn: the job has no task named {', '.join(sorted(missing))} before this one.")
+    return ids
+
+
+def set_valid_exit_codes(wanted: TaskWanted, text: str | None) -> None:
+    """TaskValidExitCodes: kept as written, and as ranges."""
+    wanted.set(valid_exit_codes=tuple(exit_codes(text)) if text else None)
+    wanted.keep("TaskValidExitCodes", text or None)
+
+
+def set_failure_count(wanted: TaskWanted, number: int | None) -> None:
+    """FailJobOnFailureCount: setting it turns FailJobOnFailure on."""
+    if number is not None and not 1 <= number <= 1_000_000:
+        raise bad(OUT_OF_RANGE, f"FailJobOnFailureCount must be 1 to 1000000, not {number}.")
+    wanted.keep("FailJobOnFailureCount", number)
+    if number is not None:
+        wanted.set(fails_job=True)
