@@ -1,4 +1,4 @@
-"""The plug is pulled again and again under a job of 500 tasks: every one of them completes once, with its true exit code."""
+"""The plug is pulled again and again under a job of 500 tasks: each completes once, with its true exit code."""
 
 from __future__ import annotations
 
