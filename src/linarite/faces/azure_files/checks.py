@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import hmac
 
-from linarite.faces.azure_files import headers
 from linarite.faces.azure_files.call import Call
 from linarite.faces.azure_files.errors import Refused, bad_header
 from linarite.http.ranges import ByteRange, parse_range
@@ -15,8 +13,10 @@ from linarite.http.ranges import ByteRange, parse_range
 def check_md5(call: Call, data: bytes) -> str:
     """The MD5 of a body (base64); refused when Content-MD5 says another."""
     found = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
-    given = headers.md5_of(call, "content-md5")
-    if given is not None and not hmac.compare_digest(given, found):
+    given = call.header("content-md5")
+    if given is not None and len(given) != len(found):
+        raise Refused("InvalidMd5", HeaderName="Content-MD5", HeaderValue=given)
+    if given is not None and given != found:
         raise Refused("Md5Mismatch", UserSpecifiedMd5=given, ServerCalculatedMd5=found)
     return found
 

@@ -11,7 +11,7 @@ from linarite.faces.azure_files.call import Call
 from linarite.faces.azure_files.errors import Refused, bad_header
 from linarite.faces.azure_files.values import (
     attributes_text,
-    is_md5,
+    is_base64,
     parse_attributes,
     parse_time,
     tag,
@@ -54,11 +54,11 @@ def content_of(call: Call) -> dict[str, str]:
     return {short: value for short, name in _REQUESTED.items() if (value := call.header(name)) is not None}
 
 
-def md5_of(call: Call, name: str = "x-ms-content-md5") -> str | None:
-    """An MD5 that a request brings."""
-    value = call.header(name)
-    if value is not None and not is_md5(value):
-        raise Refused("InvalidMd5", HeaderName=name, HeaderValue=value)
+def md5_of(call: Call) -> str | None:
+    """The MD5 that a request stores with the file: any base64, since the service does not judge it [T]."""
+    value = call.header("x-ms-content-md5")
+    if value is not None and not is_base64(value):
+        raise Refused("InvalidMd5", HeaderName="x-ms-content-md5", HeaderValue=value)
     return value
 
 

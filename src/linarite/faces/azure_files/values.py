@@ -61,9 +61,9 @@ def is_guid(text: str) -> bool:
     return _GUID.fullmatch(text) is not None
 
 
-def is_md5(text: str) -> bool:
-    """Whether it is the base64 of 16 bytes."""
+def is_base64(text: str) -> bool:
+    """Whether it is the base64 of some bytes."""
     try:
-        return len(base64.b64decode(text, validate=True)) == 16
+        return bool(base64.b64decode(text, validate=True))
     except (binascii.Error, ValueError):
         return False
