@@ -1,0 +1,33 @@
+// Calls the real client as it is told: a line of JSON in, a line of JSON out.
+// First line: {url, login: {password: [name, password]} | {ticket} | {token}, options}; then [method, ...arguments].
+const readline = require("node:readline");
+const { WebApi } = require("@superoffice/webapi");
+
+let agent;
+
+function connect({ url, login, options }) {
+  const api = new WebApi({ baseUrl: url, ...options });
+  if (login.password) api.authenticateWithPassword(...login.password);
+  if (login.ticket) api.authenticateWithTicket(login.ticket);
+  if (login.token) api.authenticateWithToken(login.token);
+  return api.getBatchAgent();
+}
+
+async function answer(message) {
+  if (!agent) {
+    agent = connect(message);
+    return { value: "connected" };
+  }
+  const [method, ...values] = message;
+  try {
+    return { value: (await agent[method + "Async"](...values)) ?? null };
+  } catch (error) {
+    return { status: error.response?.status ?? null, data: error.response?.data ?? String(error) };
+  }
+}
+
+(async () => {
+  for await (const line of readline.createInterface({ input: process.stdin })) {
+    process.stdout.write(JSON.stringify(await answer(JSON.parse(line))) + "\n");
+  }
+})();

@@ -1,0 +1,193 @@
+"""The real client @superoffice/webapi, unchanged, through Node: every method of its Batch agent."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.faces.superoffice.site import BASIC, Site
+
+from linarite.engine.model import TaskSpec
+from linarite.faces.superoffice.agent import ARGUMENTS
+
+HERE = Path(__file__).parent / "superoffice"
+
+
+def left_out(why: str) -> None:
+    """Skip by name; where nothing may be left out, fail."""
+    if os.environ.get("CI"):
+        pytest.fail(why)
+    pytest.skip(why)
+
+
+@pytest.fixture(scope="session")
+def package() -> Path:
+    """The folder where the client is installed, once for every run with this lock file."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        left_out("Node.js and npm are not there: the SuperOffice client was not run")
+    lock = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()[:16]
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "linarite-tests"
+    folder = cache / f"superoffice-{lock}"
+    if not folder.exists():
+        _install(cache, folder)
+    return folder
+
+
+def _install(cache: Path, folder: Path) -> None:
+    cache.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(dir=cache))
+    try:
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(HERE / name, fresh)
+        install = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
+        done = subprocess.run(install, cwd=fresh, capture_output=True, text=True, check=False)
+        if done.returncode:
+            left_out(f"npm could not install the SuperOffice client: {done.stderr.strip()[-500:]}")
+        fresh.rename(folder)
+    except OSError:
+        if not folder.exists():  # another run may have been quicker
+            raise
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+class Client:
+    """The client in its process, called one method at a time."""
+
+    def __init__(self, package: Path, url: str, login: dict[str, Any], **options: Any) -> None:
+        environment = {"PATH": os.environ["PATH"], "NODE_PATH": str(package / "node_modules"), "NO_PROXY": "*"}
+        self._process = subprocess.Popen(
+            ["node", str(HERE / "agent.cjs")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
+        assert self._say({"url": url, "login": login, "options": options})["value"] == "connected"
+
+    def _say(self, message: object) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(message) + "\n")
+        self._process.stdin.flush()
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return answer
+
+    def ask(self, method: str, *arguments: object) -> Any:
+        """Call a method; its value."""
+        answer = self._say([method, *arguments])
+        assert "value" in answer, answer
+        return answer["value"]
+
+    def refusal(self, method: str, *arguments: object) -> tuple[int, Any]:
+        """Call a method that is refused; status and body."""
+        answer = self._say([method, *arguments])
+        return answer["status"], answer["data"]
+
+    def close(self) -> None:
+        self._process.communicate(timeout=20)
+
+
+Connect = Callable[..., Client]
+
+
+@pytest.fixture
+def connect(package: Path) -> Iterator[Connect]:
+    clients: list[Client] = []
+
+    def make(site: Site, login: dict[str, Any], **options: Any) -> Client:
+        clients.append(Client(package, f"{site.url}/api", login, **options))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    site = Site(tmp_path_factory.mktemp("superoffice"))
+    yield site
+    site.close()
+
+
+PASSWORD = {"password": list(BASIC)}
+
+
+def test_client_starts_follows_changes_stops_and_deletes_a_task(site: Site, connect: Connect) -> None:
+    """StartBatchJob, GetBatchTaskInfo, UpdateBatchTask, StopBatchJob, DeleteBatchTask and DeleteBatchTasks."""
+    client = connect(site, PASSWORD)
+    asked = {"name": "slow", "description": "weekly", "request": "week=40", "parameterObject": {"format": "csv"}}
+    id = client.ask("startBatchJob", asked)
+    launch = site.running(id)
+    assert launch.environment["SO_PARAM_FORMAT"] == "csv"
+    info = client.ask("getBatchTaskInfo", id)
+    assert info["id"] == id
+    assert (info["name"], info["state"], info["cancellationBehaviour"]) == ("slow", "Started", "CancelWithWarning")
+    assert info["parameterObject"] == {"format": "csv"}
+    assert info["created"].startswith(info["lastStarted"][:4])
+    changed = client.ask("updateBatchTask", {**info, "response": "half way"})
+    assert (changed["response"], changed["state"]) == ("half way", "Started")
+    assert client.ask("stopBatchJob", id) is True
+    site.until(id, "Failed")
+    assert client.ask("getBatchTaskInfo", id)["state"] == "Failed"
+    assert client.ask("stopBatchJob", id) is False
+    others = [client.ask("startBatchJob", {"name": "slow"}) for _ in range(2)]
+    client.ask("deleteBatchTask", id)
+    client.ask("deleteBatchTasks", others)
+    assert [client.ask("getBatchTaskInfo", number) for number in (id, *others)] == [None, None, None]
+
+
+def test_client_lists_tasks_by_every_method(site: Site, connect: Connect) -> None:
+    """The nine methods that list, each with what it asks for."""
+    mine, [system] = site.start("slow"), site.foreign("slow", TaskSpec(id="t", command="true"), not_before=2**60)
+    site.running(mine)
+    client = connect(site, PASSWORD)
+    calls: dict[str, tuple[tuple[object, ...], list[int]]] = {
+        "getBatchTaskInfosByState": (("All",), [mine]),
+        "getBatchTaskInfosByAssociates": (([],), [mine, system]),
+        "getBatchTaskInfosByAssociatesAndState": (([0], "New"), [system]),
+        "getBatchTaskInfosByNameAndState": (("slow", "Started"), [mine]),
+        "getBatchTaskInfosByNameAndAssociates": (("slow", [-1]), [mine]),
+        "getAllBatchTaskInfosByName": (("slow",), [mine, system]),
+        "getAllBatchTaskInfosByNameAndState": (("", "New"), [system]),
+        "getSystemBatchTaskInfosByName": (("slow",), [system]),
+        "getSystemBatchTaskInfosByNameAndState": (("slow", "Started"), []),
+    }
+    assert {name.lower() for name in calls} == {name.lower() for name in ARGUMENTS if "Infos" in name}
+    for method, (arguments, expected) in calls.items():
+        assert [info["id"] for info in client.ask(method, *arguments)] == expected, method
+
+
+def test_client_signs_in_with_ticket_and_token(site: Site, connect: Connect) -> None:
+    """The client's own ways to sign in; a wrong ticket is 401."""
+    id = site.start()
+    site.session("7T:ticket", "ticket")
+    site.session("8A:Cust00001.token", "bearer")
+    for login in ({"ticket": "7T:ticket"}, {"token": "8A:Cust00001.token"}):
+        assert connect(site, login).ask("getBatchTaskInfo", id)["id"] == id
+    status, body = connect(site, {"ticket": "7T:wrong"}).refusal("getBatchTaskInfo", id)
+    assert (status, body["ErrorType"]) == (401, "SoSessionException")
+
+
+def test_client_reads_refusals(site: Site, connect: Connect) -> None:
+    """An unknown definition, and a task that cannot be cancelled, come back as 400 with their body."""
+    client = connect(site, PASSWORD)
+    status, body = client.refusal("startBatchJob", {"name": "unknown"})
+    assert (status, body["Error"]) == (400, True)
+    id = site.start("held fast")
+    site.running(id)
+    assert client.refusal("stopBatchJob", id)[0] == 400
+
+
+def test_client_reads_dates_of_another_zone(site: Site, connect: Connect) -> None:
+    """With an offset in the answer, the moment is the same in any zone."""
+    id = site.start()
+    site.running(id)
+    utc = connect(site, PASSWORD).ask("getBatchTaskInfo", id)
+    oslo = connect(site, PASSWORD, timezone="NO", timezoneInclude=True).ask("getBatchTaskInfo", id)
+    assert (oslo["lastStarted"], oslo["created"]) == (utc["lastStarted"], utc["created"])
