@@ -1,0 +1,217 @@
+"""The composition root: settings -> store -> identity -> nodes -> engine -> faces -> servers. It alone knows them all."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import platform
+import secrets
+import signal
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import msgspec
+import structlog
+import uvloop
+
+from linarite import __version__, logs
+from linarite.data import DataFolder, default_uid_base
+from linarite.engine.core import Engine
+from linarite.engine.housekeeping import Retention
+from linarite.engine.model import Role
+from linarite.faces.azure_files import AzureFiles
+from linarite.faces.dashboard import Dashboard
+from linarite.faces.hpc_pack import HpcPack
+from linarite.faces.superoffice import Definition, SuperOffice
+from linarite.http.bearer import Issuer, KeySet, OneKey, Verifier
+from linarite.http.funnel import Face, Funnel
+from linarite.http.serving import Certificate, Servers, address, bind
+from linarite.http.tls import authority, server_certificate
+from linarite.identity import Identity
+from linarite.identity.access import RoleMap
+from linarite.identity.accounts import DEVELOPMENT_KEY
+from linarite.identity.issuing import ISSUER, signing_key
+from linarite.nodes.access import UnreachableFolderError, check_reachable
+from linarite.nodes.local import LocalNodes
+from linarite.nodes.service_environment import ServiceEnvironment
+from linarite.refusal import Refused
+from linarite.settings import DAY, FACES, Settings, check_exposure
+from linarite.shares import DirectoryTree
+from linarite.store import SqlStore, open_store
+
+log = structlog.get_logger("linarite")
+
+
+class WallClock:
+    """Implements `engine.ports.Clock`."""
+
+    def now(self) -> int:
+        return time.time_ns() // 1000
+
+
+def make_id(kind: str) -> str:
+    """A name that nobody guesses: nodes are called as Azure calls them."""
+    if kind in {"dedicated", "low-priority"}:
+        return f"tvmps_{secrets.token_hex(32)}_{'d' if kind == 'dedicated' else 'p'}"
+    return f"{kind}-{secrets.token_hex(8)}"
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT. Raises Refused."""
+    logs.configure(settings.log_format, settings.log_level)
+    check_exposure(settings)
+    folder = DataFolder(settings.data)
+    folder.make()
+    lock = folder.lock()
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(settings, folder))
+    finally:
+        os.close(lock)
+
+
+async def _serve(settings: Settings, folder: DataFolder) -> None:
+    certificate = _certificate(settings, folder)
+    sockets = {face: bind(settings.host, settings.port(face)) for face in FACES}
+    scheme = "https" if certificate else "http"
+    local = {face: address(bound, scheme) for face, bound in sockets.items()}
+    async with AsyncExitStack() as stack:
+        store = open_store(_database(settings, folder))
+        stack.push_async_callback(store.close)
+        identity = Identity(store, WallClock(), *_trust(settings, folder), development=settings.development)
+        await identity.start()
+        first_uid = _first_uid(settings, folder)
+        nodes = LocalNodes(
+            folder.path, allow_elevated=settings.allow_elevated, ca_file=authority(folder.tls) if settings.tls else None,
+            uid_of=None if first_uid is None else lambda account: first_uid + identity.number(account),
+        )  # fmt: skip
+        batch_url = settings.public_url("batch") or local["batch"]
+        environment = ServiceEnvironment(batch_url, platform.node())
+        engine = Engine(store, nodes, WallClock(), make_id, environment, _retention(settings))
+        faces = _faces(settings, folder, engine, store, identity, local)
+        ready = asyncio.Event()
+        servers = Servers({name: (Funnel(face, ready), sockets[name]) for name, face in faces.items()}, certificate)
+        await engine.start()
+        stack.push_async_callback(_let_go, engine)
+        await servers.start()
+        stack.push_async_callback(servers.stop)
+        ready.set()
+        _announce(settings, local, first_uid)
+        await _asked_to_stop(servers)
+        ready.clear()
+        log.info("stopping: requests in flight are finished first")
+
+
+def _faces(
+    settings: Settings, folder: DataFolder, engine: Engine, store: SqlStore, identity: Identity, local: dict[str, str]
+) -> dict[str, Face]:  # fmt: skip
+    public = settings.public_url
+    addresses = {face: public(face) or url for face, url in local.items()}
+    shares = folder.make_shares()
+    faces: dict[str, Face] = {
+        "files": AzureFiles(store, DirectoryTree(str(shares)), identity, public_url=public("files")),
+        "hpc": HpcPack(
+            engine, identity, public_url=public("hpc"), cluster=settings.hpc_cluster, default_pool=settings.hpc_default_pool
+        ),
+        "superoffice": SuperOffice(
+            engine, identity, public_url=public("superoffice"), prefix=settings.superoffice_prefix,
+            definitions=_definitions(settings),
+        ),
+        "dashboard": Dashboard(engine, addresses, development=settings.development),
+    }  # fmt: skip
+    try:
+        from linarite.faces.azure_batch import AzureBatch
+
+        faces["batch"] = AzureBatch(engine, identity, public_url=public("batch"))
+    except ImportError as error:
+        log.warning("the Azure Batch face is not there yet", error=str(error))
+    return faces
+
+
+def _definitions(settings: Settings) -> dict[str, Definition]:
+    try:
+        return msgspec.convert(settings.superoffice_tasks, dict[str, Definition])
+    except msgspec.ValidationError as error:
+        raise Refused(f"Settings: superoffice_tasks: {error}.") from error
+
+
+def _database(settings: Settings, folder: DataFolder) -> str | Path:
+    return settings.database.get_secret_value() if settings.database else folder.database
+
+
+def _certificate(settings: Settings, folder: DataFolder) -> Certificate | None:
+    if settings.tls_cert is not None and settings.tls_key is not None:
+        return Certificate(settings.tls_cert, settings.tls_key)
+    if not settings.tls:
+        return None
+    return Certificate(*server_certificate(folder.tls, settings.tls_names))
+
+
+def _trust(settings: Settings, folder: DataFolder) -> tuple[Verifier, dict[str, RoleMap]]:
+    """Whose tokens are believed, and what their roles mean."""
+    issuers = [Issuer(one.issuer, KeySet(one.jwks), audiences=one.audiences) for one in settings.issuers]
+    roles = {one.issuer: RoleMap(one.roles, one.default_role) for one in settings.issuers}
+    if not settings.development:
+        return Verifier(issuers), roles
+    own = Issuer(ISSUER, OneKey(signing_key(folder.keys).public_key()), ("RS256",))
+    anyone = Issuer("", OneKey(base64.b64decode(DEVELOPMENT_KEY)), ("HS256",))
+    return Verifier([*issuers, own], anyone), {**roles, ISSUER: RoleMap(), "": RoleMap(default=Role.ADMIN)}
+
+
+def _first_uid(settings: Settings, folder: DataFolder) -> int | None:
+    """Below the user numbers of tasks, which asks for root; None when tasks run as the server's user. Raises Refused."""
+    if os.geteuid() != 0:
+        return None
+    base = default_uid_base() if settings.task_uid_base is None else settings.task_uid_base
+    try:
+        check_reachable(folder.path, base + 1)
+    except UnreachableFolderError as error:
+        raise Refused(str(error)) from error
+    return base
+
+
+def _retention(settings: Settings) -> Retention:
+    days = {"events": settings.events_days, "finished_jobs": settings.finished_jobs_days}
+    return Retention(**{name: None if value is None else int(value * DAY) for name, value in days.items()})
+
+
+def _announce(settings: Settings, local: dict[str, str], first_uid: int | None) -> None:
+    for face, url in local.items():
+        log.info("serving", face=face, url=url, public_url=settings.public_url(face) or url)
+    log.info("ready", version=__version__, data=str(settings.data), pid=os.getpid())
+    if settings.development:
+        log.warning(
+            "development mode: the account key and the password are known to everybody; this machine alone is served"
+        )
+    if first_uid is None:
+        log.warning("not started by root: tasks run as the server's own user and can read what it can", uid=os.getuid())
+    else:
+        log.info("tasks run as unprivileged users, one an account", first_uid=first_uid + 1)
+    if settings.ready_file is not None:
+        fresh = settings.ready_file.with_name(f".{settings.ready_file.name}.{os.getpid()}")
+        fresh.write_text(json.dumps({"pid": os.getpid(), **local}) + "\n")
+        fresh.replace(settings.ready_file)
+
+
+async def _asked_to_stop(servers: Servers) -> None:
+    """Wait for SIGTERM or SIGINT; a second one hurries."""
+    loop, asked = asyncio.get_running_loop(), asyncio.Event()
+
+    def stop() -> None:
+        if asked.is_set():
+            servers.hurry()
+        asked.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    await asked.wait()
+
+
+async def _let_go(engine: Engine) -> None:
+    """Stop scheduling; what runs goes on."""
+    running = await engine.ask(lambda tx: sum(node.running_tasks for node in tx.nodes.all()))
+    await engine.stop()
+    log.info("stopped; running tasks go on, and the next start takes them up again", running_tasks=running)

@@ -1,0 +1,81 @@
+"""The data folder: which part is whose. Tasks' users pass through the folder itself; the server's part is its own.
+
+data/            0711   passed through by tasks' users
+  server/        0700   database, issuer's key, lock
+  tls/           0755   certificates to read; keys 0600
+  nodes/ hosts/         `linarite.nodes`
+  shares/               `linarite.shares`
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from linarite.refusal import Refused
+
+UNUSED_UIDS = 1_900_000_000
+"""Nobody gives out numbers from here on (systemd's list of ranges ends below)."""
+FEW_UIDS = 50_000
+"""For containers that have 65,536 numbers only."""
+
+
+class DataFolder:
+    """Paths of the data folder."""
+
+    def __init__(self, path: Path) -> None:
+        """Nothing is touched yet."""
+        self.path = path
+        self.server = path / "server"
+        self.keys = self.server / "keys"
+        self.tls = path / "tls"
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file."""
+        return self.server / "linarite.db"
+
+    def make(self) -> None:
+        """Make the folders. Raises Refused."""
+        try:
+            for folder, mode in ((self.path, 0o711), (self.server, 0o700), (self.keys, 0o700), (self.tls, 0o755)):
+                if not folder.is_dir():
+                    folder.mkdir(parents=True)
+                    folder.chmod(mode)
+        except OSError as error:
+            raise Refused(
+                f"The data folder {self.path} cannot be made: {error.strerror}. Choose another with --data."
+            ) from error
+
+    def make_shares(self) -> Path:
+        """The folder of the file shares, which only the server enters."""
+        shares = self.path / "shares"
+        shares.mkdir(mode=0o700, exist_ok=True)
+        return shares
+
+    def lock(self) -> int:
+        """Take the folder for this process alone, until the descriptor is closed. Raises Refused."""
+        descriptor = os.open(self.server / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.read(descriptor, 32).decode().strip()
+            os.close(descriptor)
+            raise Refused(
+                f"Another linarite server (process {owner or 'unknown'}) uses the data folder {self.path}. "
+                "Stop it, or choose another folder with --data."
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+        return descriptor
+
+
+def default_uid_base() -> int:
+    """Where the tasks' users begin: numbers that nobody has, as far as this machine (or container) has such."""
+    try:
+        ranges = [line.split() for line in Path("/proc/self/uid_map").read_text().splitlines()]
+    except OSError:
+        return UNUSED_UIDS
+    last = max(int(first) + int(count) for first, _, count in ranges)
+    return UNUSED_UIDS if last > UNUSED_UIDS + 1_000_000 else FEW_UIDS

@@ -1,0 +1,105 @@
+"""ASGI applications on sockets: one uvicorn server a port, all in one loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import socket
+from collections.abc import Generator, Mapping
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from linarite.refusal import Refused
+
+GRACE = 20
+"""Seconds left to requests in flight when the server is asked to stop."""
+BACKLOG = 2048
+
+
+class Certificate:
+    """The PEM files of a server's certificate chain and of its key."""
+
+    def __init__(self, chain: Path, key: Path) -> None:
+        """Keep the paths."""
+        self.chain, self.key = chain, key
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Take a port, 0 any free one. Raises Refused."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
+            0
+        ]
+        bound = socket.socket(family, kind)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+    except OSError as error:
+        raise Refused(f"Port {port} of {host} cannot be served: {error.strerror or error}.") from error
+    bound.setblocking(False)  # noqa: FBT003 - the standard library's own
+    return bound
+
+
+def address(bound: socket.socket, scheme: str) -> str:
+    """The address at which a program of this machine reaches a socket."""
+    host, port = bound.getsockname()[:2]
+    ip = ipaddress.ip_address(host)
+    if ip.is_unspecified:
+        ip = ipaddress.ip_address("127.0.0.1" if ip.version == 4 else "::1")
+    return f"{scheme}://[{ip}]:{port}" if ip.version == 6 else f"{scheme}://{ip}:{port}"
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn server that leaves signals to others and tells when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+
+class Servers:
+    """Several applications, each on its socket."""
+
+    def __init__(self, apps: Mapping[str, tuple[Any, socket.socket]], certificate: Certificate | None) -> None:
+        """`apps` maps names to an ASGI application and the socket that it is served on."""
+        self._servers = [(_Server(_config(app, certificate)), bound) for app, bound in apps.values()]
+        self._running: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Serve; when this returns, every socket takes connections. Raises what a server failed with."""
+        self._running = [asyncio.create_task(server.serve([bound])) for server, bound in self._servers]
+        for (server, _), running in zip(self._servers, self._running, strict=True):
+            listening = asyncio.create_task(server.listening.wait())
+            await asyncio.wait([listening, running], return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                listening.cancel()
+                running.result()
+
+    async def stop(self) -> None:
+        """Take no new connection, let requests in flight end, for GRACE seconds at most."""
+        for server, _ in self._servers:
+            server.should_exit = True
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    def hurry(self) -> None:
+        """Wait for nothing more."""
+        for server, _ in self._servers:
+            server.force_exit = True
+
+
+def _config(app: Any, certificate: Certificate | None) -> uvicorn.Config:
+    return uvicorn.Config(
+        app, http="httptools", ws="none", lifespan="off", interface="asgi3", log_config=None, access_log=False,
+        server_header=False, date_header=False, proxy_headers=False, backlog=BACKLOG, timeout_graceful_shutdown=GRACE,
+        timeout_keep_alive=75, ssl_certfile=certificate and certificate.chain, ssl_keyfile=certificate and certificate.key,
+    )  # fmt: skip

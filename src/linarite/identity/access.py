@@ -1,0 +1,138 @@
+"""`engine.access.Access` over the store, with what was just asked remembered for a moment."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from linarite.engine.access import Unauthenticated, User
+from linarite.engine.model import Account, Role
+from linarite.engine.ports import Clock, Store
+from linarite.http import passwords
+from linarite.http.bearer import InvalidToken, Verifier
+from linarite.identity import accounts, users
+from linarite.identity.remembered import Remembered
+
+RECORD_LIFE = 2.0
+"""Seconds after which a key or a user that was changed elsewhere is seen."""
+VERIFIED_LIFE = 300.0
+"""Seconds for which a password that matched needs no second hashing."""
+HASHINGS = 2
+"""Passwords hashed at a time: each takes 16 MiB and a core for a while."""
+
+
+class RoleMap:
+    """What an issuer's `roles` mean: its own words, then read, write and admin; else the default."""
+
+    def __init__(self, words: Mapping[str, Role] | None = None, default: Role | None = None) -> None:
+        """`default` None gives a token without a known role none."""
+        self._words = {**{role.value: role for role in Role}, **(words or {})}
+        self._default = default
+
+    def of(self, claims: dict[str, Any]) -> list[str]:
+        """The roles that a token's claims grant, as linarite's words."""
+        named = claims.get("roles")
+        named = named if isinstance(named, list) else [named]
+        known = {self._words[word] for word in named if isinstance(word, str) and word in self._words}
+        if not known and self._default is not None:
+            known = {self._default}
+        return sorted(role.value for role in known)
+
+
+class Identity:
+    """Implements `engine.access.Access`."""
+
+    def __init__(
+        self, store: Store, clock: Clock, verifier: Verifier, roles: Mapping[str, RoleMap], *, development: bool
+    ) -> None:
+        """`roles` says by an issuer's name what its tokens' roles mean. Call `start` before use."""
+        self.development = development
+        self.default_account = accounts.DEVELOPMENT_ACCOUNT if development else ""
+        self._store, self._clock, self._verifier, self._roles = store, clock, verifier, roles
+        self._numbers: dict[str, int] = {}
+        self._keys: Remembered[tuple[bytes, ...]] = Remembered(RECORD_LIFE)
+        self._records: Remembered[users.Record] = Remembered(RECORD_LIFE)
+        self._verified: Remembered[bool] = Remembered(VERIFIED_LIFE)
+        self._secret = secrets.token_bytes(32)
+        self._hashing = asyncio.Semaphore(HASHINGS)
+
+    async def start(self) -> None:
+        """Make development mode's account and user, and know the accounts' numbers."""
+        if self.development:
+            await self._store.write(lambda tx: users.seed(tx, self._clock.now()))
+        for account in await self._store.read(lambda tx: tx.accounts.all()):
+            self._numbers[account.name] = account.key
+        if not self.development:
+            self.default_account = min(self._numbers, key=self._numbers.__getitem__, default="")
+
+    def number(self, account: str) -> int:
+        """The number of an account that was met before. Raises KeyError."""
+        return self._numbers[account]
+
+    async def account_keys(self, account: str) -> tuple[bytes, ...]:
+        """The decoded keys, empty for an unknown account; development mode makes any well-formed one."""
+        known = self._keys.get(account)
+        if known is not None:
+            return known
+        found = await self._account(account) if accounts.well_formed(account) else None
+        if found is None:
+            return ()
+        good = accounts.keys(found, development=self.development)
+        return self._keys.put(account, tuple(base64.b64decode(key) for key in good))
+
+    async def _account(self, name: str) -> Account | None:
+        found = await self._store.read(lambda tx: tx.accounts.get(name))
+        if found is None and self.development:
+            found = await self._store.write(lambda tx: accounts.of_development(tx, name, self._clock.now()))
+        if found is not None:
+            self._numbers[found.name] = found.key
+        return found
+
+    async def bearer(self, token: str, audiences: tuple[str, ...], now: int) -> dict[str, Any]:
+        """The claims of a valid token, with `roles` as linarite's; `now` in microseconds. Raises Unauthenticated."""
+        try:
+            claims, issuer = await self._verifier.verify(token, audiences, now // 1_000_000)
+        except InvalidToken as error:
+            raise Unauthenticated(str(error)) from error
+        account = claims.get("account")
+        if account is not None and (not isinstance(account, str) or not await self.account_keys(account)):
+            raise Unauthenticated("The account of the token does not exist.")
+        return {**claims, "roles": self._roles[issuer.name].of(claims)}
+
+    async def password(self, name: str, password: str) -> User | None:
+        """The user with that password, None otherwise."""
+        record = await self._record(name)
+        kept = passwords.nobody() if record is None else record.password
+        digest = hmac.digest(self._secret, f"{kept}\0{password}".encode(), hashlib.sha256).hex()
+        if self._verified.get(digest) is None:
+            if not await self._matches(password, kept):
+                return None
+            self._verified.put(digest, value=True)
+        return None if record is None else record.user()
+
+    async def _matches(self, password: str, kept: str) -> bool:
+        if kept == users.BLANK:
+            known = users.DEVELOPMENT_PASSWORD.encode()
+            return self.development and hmac.compare_digest(password.encode(), known)
+        async with self._hashing:
+            return await asyncio.to_thread(passwords.matches, password, kept)
+
+    async def user(self, name: str) -> User | None:
+        """The user of that name; development mode's only in that mode."""
+        record = await self._record(name)
+        return None if record is None or (record.password == users.BLANK and not self.development) else record.user()
+
+    async def _record(self, name: str) -> users.Record | None:
+        known = self._records.get(name.lower())
+        if known is not None:
+            return known
+        record = await self._store.read(lambda tx: users.find(tx, name, self._clock.now()))
+        if record is None:
+            return None
+        await self._account(record.account)
+        return self._records.put(name.lower(), record)

@@ -1,0 +1,183 @@
+"""Every option of the server: one class, from which the flags, the keys of the TOML file and the variables all come.
+
+A flag wins over the environment (`LINARITE_…`), that over the file (`--config`), that over the default.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import socket
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from linarite.engine.model import Role
+from linarite.refusal import Refused
+
+FACES = ("batch", "files", "hpc", "superoffice", "dashboard")
+DAY = 86_400_000_000
+
+
+def _default_data() -> Path:
+    if os.geteuid() == 0:
+        return Path("/var/lib/linarite")
+    home = os.environ.get("XDG_DATA_HOME")
+    return (Path(home) if home else Path.home() / ".local" / "share") / "linarite"
+
+
+class Issuer(BaseModel):
+    """An issuer of bearer tokens that is trusted.
+
+    `jwks` is a file or an https URL; `audiences`, when given, stand in place of the protocol's own; `roles` maps a value
+    of the token's `roles` to read, write or admin (those three words map to themselves); a token without a role that
+    is known has `default_role`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    issuer: str
+    jwks: str
+    audiences: tuple[str, ...] = ()
+    roles: dict[str, Role] = {}
+    default_role: Role | None = None
+
+    @field_validator("jwks")
+    @classmethod
+    def _no_plain_http(cls, value: str) -> str:
+        if "://" in value and not value.startswith("https://"):
+            raise ValueError("keys are fetched by https alone, or read from a file")
+        return value
+
+
+class Settings(BaseSettings):
+    """The options of `linarite serve`; the field's description is the flag's help."""
+
+    model_config = SettingsConfigDict(env_prefix="LINARITE_", extra="forbid", frozen=True)
+
+    data: Path = Field(default_factory=_default_data, description="Folder of everything that is kept.")
+    database: SecretStr | None = Field(None, description="URL of a database in place of SQLite in the data folder.")
+
+    host: str = Field("127.0.0.1", description="Address to serve on.")
+    batch_port: int = Field(10010, ge=0, le=65535, description="Port of Azure Batch; 0 takes any free one.")
+    files_port: int = Field(10004, ge=0, le=65535, description="Port of Azure Files.")
+    hpc_port: int = Field(10020, ge=0, le=65535, description="Port of HPC Pack.")
+    superoffice_port: int = Field(10030, ge=0, le=65535, description="Port of SuperOffice.")
+    dashboard_port: int = Field(10040, ge=0, le=65535, description="Port of the dashboard.")
+    batch_public_url: str | None = Field(None, description="Azure Batch's address as clients see it, for links.")
+    files_public_url: str | None = Field(None, description="The same for Azure Files.")
+    hpc_public_url: str | None = Field(None, description="The same for HPC Pack.")
+    superoffice_public_url: str | None = Field(None, description="The same for SuperOffice.")
+    dashboard_public_url: str | None = Field(None, description="The same for the dashboard.")
+    ready_file: Path | None = Field(None, description="Written, as JSON, once every face answers.")
+
+    tls: bool = Field(default=False, description="Serve https; `linarite cert` names the certificate to trust.")
+    tls_cert: Path | None = Field(None, description="A certificate chain of your own (PEM).")
+    tls_key: Path | None = Field(None, description="Its private key (PEM).")
+    tls_names: tuple[str, ...] = Field((), description="More host names and addresses for the made certificate.")
+
+    development: bool = Field(
+        default=True, description="Well-known account, key and user, on this machine alone; --production for real ones."
+    )
+    issuers: tuple[Issuer, ...] = Field((), description="Trusted issuers of bearer tokens (JSON; better in the file).")
+
+    hpc_cluster: str = Field("LINARITE", description="The cluster's name for HPC Pack's clients.")
+    hpc_default_pool: str | None = Field(None, description="The pool of HPC Pack's jobs that name none.")
+    superoffice_prefix: str = Field("", description="Path before /api in SuperOffice's addresses (/Cust12345).")
+    superoffice_tasks: dict[str, Any] = Field(
+        {}, description="Batch task definitions by name (JSON; better in the file)."
+    )
+
+    allow_elevated: bool = Field(default=False, description="Let tasks that ask for it run with the server's rights.")
+    task_uid_base: int | None = Field(
+        None, ge=1000, le=2_147_000_000, description="Started by root, tasks of account number N run as this uid + N."
+    )
+
+    events_days: float | None = Field(90, gt=0, description="Days for which history is kept; 0 or none: for ever.")
+    finished_jobs_days: float | None = Field(None, gt=0, description="Days for which finished jobs are kept.")
+
+    log_format: Literal["text", "json"] = Field("text", description="How log lines look.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource, **_: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:  # fmt: skip
+        """Flags, then the environment, then the file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @field_validator("data", "ready_file", "tls_cert", "tls_key")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return None if value is None else Path(os.path.abspath(value.expanduser()))  # noqa: PTH100 - links stay links
+
+    @field_validator("events_days", "finished_jobs_days", mode="before")
+    @classmethod
+    def _for_ever(cls, value: Any) -> Any:
+        return None if str(value).lower() in {"0", "none", ""} else value
+
+    @field_validator("issuers", "superoffice_tasks", mode="before")
+    @classmethod
+    def _from_json(cls, value: Any) -> Any:
+        return json.loads(value) if isinstance(value, str) else value
+
+    @field_validator("batch_public_url", "files_public_url", "hpc_public_url", "superoffice_public_url", "dashboard_public_url")  # fmt: skip
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError("an address begins with http:// or https://")
+        return None if value is None else value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key are given together")
+        return self
+
+    def port(self, face: str) -> int:
+        """The port that was asked for a face, 0 for any."""
+        return int(getattr(self, f"{face}_port"))
+
+    def public_url(self, face: str) -> str | None:
+        """The address of a face as clients see it, if one was given."""
+        value: str | None = getattr(self, f"{face}_public_url")
+        return value
+
+
+def load(flags: dict[str, Any], config: Path | None = None) -> Settings:
+    """The settings from flags (None: not given), environment and file. Raises pydantic.ValidationError, OSError, ValueError."""
+    config = config or (Path(text) if (text := os.environ.get("LINARITE_CONFIG")) else None)
+    given = {name: value for name, value in flags.items() if value is not None}
+    if config is None:
+        return Settings(**given)
+    with config.open("rb"):
+        pass  # a missing file is an error, not an empty one
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(toml_file=config)
+
+    return FromFile(**given)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address, or every address of a name, is this machine's own. Raises OSError for an unknown name."""
+    found = {item[4][0] for item in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+    return all(ipaddress.ip_address(str(address).partition("%")[0]).is_loopback for address in found)
+
+
+def check_exposure(settings: Settings) -> None:
+    """Refuse to serve other machines with secrets that everybody knows."""
+    try:
+        alone = is_loopback(settings.host)
+    except OSError as error:
+        raise Refused(f"{settings.host} is no address of this machine: {error.strerror or error}.") from error
+    if settings.development and not alone:
+        raise Refused(
+            f"In development mode everybody knows the account key and the password, so {settings.host} is not served. "
+            "Make real ones with `linarite accounts create NAME` and `linarite users add NAME`, then start with "
+            "--production; or leave --host at 127.0.0.1."
+        )

@@ -1,0 +1,37 @@
+"""What all tests share: a real server a worker, a fresh account a test, and markers that say loudly what they left out."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from tests.support.server import RunningServer, running_server
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[RunningServer]:
+    """One server for all tests of this worker; a test keeps to its own account."""
+    with running_server() as running:
+        yield running
+
+
+@pytest.fixture
+def account() -> str:
+    """The name of an account that nobody has used; the development key is its key."""
+    return f"t{uuid.uuid4().hex[:20]}"
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what cannot be done here, with the reason; with CI set that is a failure."""
+    if item.get_closest_marker("root") and os.geteuid() != 0:
+        _leave_out("it runs tasks as an unprivileged user, which needs root", may=not os.environ.get("CI"))
+    if item.get_closest_marker("specs") and not os.environ.get("LINARITE_SPECS"):
+        _leave_out("LINARITE_SPECS names no folder of specifications", may=True)
+
+
+def _leave_out(reason: str, *, may: bool) -> None:
+    if not may:
+        pytest.fail(f"CI leaves nothing out, but {reason}")
+    pytest.skip(f"LEFT OUT: {reason}")
