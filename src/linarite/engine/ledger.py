@@ -151,7 +151,7 @@ class Ledger:
     def put_task(self, old: Task, new: Task, why: str = "", *, rewrite: bool = False) -> Task:
         """Change a task: counters of its job and of its node follow, an event is written when its state changed."""
         job = self.job(new.job_key)
-        if bucket(old) != bucket(new):
+        if bucket(old) != bucket(new) or old.spec.required_slots != new.spec.required_slots:
             count(job.counts, old, -1)
             count(job.counts, new, 1)
         job.queued += new.queued - old.queued
