@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.engine import URL, make_url
 
 from linarite.engine import model
@@ -63,6 +64,8 @@ def _sqlite(url: URL, begin: str, *more: str) -> Engine:
     # Connections are made in one thread and closed in another, but never used by two at a time.
     engine = create_engine(url, connect_args={"check_same_thread": False, "cached_statements": 512})
 
+    engine.dialect.statement_compiler = _Compiler
+
     @event.listens_for(engine, "connect")
     def _connected(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # transactions begin where we say, not where the driver guesses
@@ -74,6 +77,13 @@ def _sqlite(url: URL, begin: str, *more: str) -> Engine:
         connection.connection.cursor().execute(begin)  # half the cost of `exec_driver_sql`
 
     return engine
+
+
+class _Compiler(SQLiteCompiler):
+    """Passes on the hints of `schema.by_index`, which SQLAlchemy knows of other databases only."""
+
+    def get_from_hint_text(self, _table: object, text: str | None) -> str | None:
+        return text
 
 
 def _make_private(path: Path) -> None:

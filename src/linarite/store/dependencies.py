@@ -49,14 +49,13 @@ _OVERLAPPING = select(dependencies.c.task_key, dependencies.c.first_number, depe
     dependencies.c.first_number <= bindparam("last"),
     dependencies.c.last_number >= bindparam("first"),
 )
-_SATISFIED_NUMBERS = select(tasks.c.number).where(
-    SATISFIED, tasks.c.job_key == bindparam("job_key"), tasks.c.number.in_(bindparam("numbers", expanding=True))
+_SATISFIED_NUMBERS = SATISFIED.answers(select(tasks.c.number)).where(
+    tasks.c.job_key == bindparam("job_key"), tasks.c.number.in_(bindparam("numbers", expanding=True))
 )
 _COUNT_IDS = select(func.count()).where(
     tasks.c.job_key == bindparam("job_key"), tasks.c.id_key.in_(bindparam("ids", expanding=True)), tasks.c.satisfied
 )
-_COUNT_RANGE = select(func.count(tasks.c.number.distinct())).where(
-    SATISFIED,
+_COUNT_RANGE = SATISFIED.answers(select(func.count(tasks.c.number.distinct()))).where(
     tasks.c.job_key == bindparam("job_key"),
     tasks.c.number.between(bindparam("first"), bindparam("last")),
 )

@@ -7,21 +7,14 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Boolean, Column, Connection, Index, Table, UniqueConstraint, bindparam, delete, func, select
-from sqlalchemy import text as sql
 
 from linarite.engine.filtering import Expression
 from linarite.engine.model import Counts, Job, JobSpec, JobState, OnRunning
 from linarite.store.counters import take
 from linarite.store.filters import Property, condition
 from linarite.store.rows import Rows, pack, pack_or_null, unpack_facts, unpacked, word
-from linarite.store.schema import key_column, metadata, number, packed, text
+from linarite.store.schema import Partial, key_column, metadata, number, packed, text
 from linarite.store.statements import inserting, unique
-
-# The same words stand in the partial indexes and in the queries that are to use them.
-RUNNABLE = sql("queued > 0 AND state = 'active'")
-LIMITED = sql("deadline IS NOT NULL AND state NOT IN ('terminating', 'completed', 'deleting')")
-COMING = sql("not_before IS NOT NULL AND state NOT IN ('terminating', 'completed', 'deleting')")
-ENDED = sql("ended_at IS NOT NULL AND state = 'completed'")
 
 _COUNTS = {f"{name}_count": f"counts.{name}" for name in msgspec.structs.asdict(Counts())}
 
@@ -59,15 +52,20 @@ jobs = Table(
     UniqueConstraint("account", "id_key"),
     UniqueConstraint("account", "alias"),
     Index(None, "account", "key"),
-    Index(None, "state", "key"),
 )
-Index(
-    "ix_jobs_runnable", jobs.c.account, jobs.c.pool_id_key, jobs.c.priority.desc(), jobs.c.key,
-    sqlite_where=RUNNABLE, postgresql_where=RUNNABLE,
-)  # fmt: skip
-Index("ix_jobs_limited", jobs.c.deadline, sqlite_where=LIMITED, postgresql_where=LIMITED)
-Index("ix_jobs_ended", jobs.c.ended_at, sqlite_where=ENDED, postgresql_where=ENDED)
-Index("ix_jobs_coming", jobs.c.not_before, sqlite_where=COMING, postgresql_where=COMING)
+RUNNABLE = Partial(
+    "ix_jobs_runnable",
+    "queued > 0 AND state = 'active'",
+    jobs.c.account,
+    jobs.c.pool_id_key,
+    jobs.c.priority.desc(),
+    jobs.c.key,
+)
+_GOING = "state NOT IN ('terminating', 'completed', 'deleting')"
+LIMITED = Partial("ix_jobs_limited", f"deadline IS NOT NULL AND {_GOING}", jobs.c.deadline)
+COMING = Partial("ix_jobs_coming", f"not_before IS NOT NULL AND {_GOING}", jobs.c.not_before)
+OPEN = Partial("ix_jobs_open", "state <> 'completed'", jobs.c.state, jobs.c.key)
+ENDED = Partial("ix_jobs_ended", "ended_at IS NOT NULL AND state = 'completed'", jobs.c.ended_at)
 
 parents = Table(
     "job_parents",
@@ -116,20 +114,22 @@ _BY_KEY = _rows.select.where(jobs.c.key == bindparam("key"))
 _PAGE = _OF_ACCOUNT.where(jobs.c.key > bindparam("after")).order_by(jobs.c.key)
 _MAY_START = jobs.c.not_before.is_(None) | (jobs.c.not_before <= bindparam("now"))
 _RUNNABLE = (
-    _OF_ACCOUNT.where(RUNNABLE, jobs.c.pool_id_key == bindparam("pool"))
-    .where(_MAY_START)
+    RUNNABLE.answers(_OF_ACCOUNT)
+    .where(jobs.c.pool_id_key == bindparam("pool"), _MAY_START)
     .order_by(jobs.c.priority.desc(), jobs.c.key)
 )
-_WAITING_POOLS = select(jobs.c.account, jobs.c.pool_id_key).where(RUNNABLE, _MAY_START).distinct()
+_WAITING_POOLS = RUNNABLE.answers(select(jobs.c.account, jobs.c.pool_id_key)).where(_MAY_START).distinct()
 _CHILDREN = (
     _OF_ACCOUNT.join(parents, parents.c.job_key == jobs.c.key)
     .where(parents.c.id_key == bindparam("parent"))
     .order_by(jobs.c.key)
 )
-_NEXT_DEADLINE = select(func.min(jobs.c.deadline)).where(LIMITED)
-_NEXT_START = select(func.min(jobs.c.not_before)).where(COMING, jobs.c.not_before > bindparam("now"))
-_DUE = _rows.select.where(LIMITED, jobs.c.deadline <= bindparam("now")).order_by(jobs.c.deadline)
-_ENDED = _rows.select.where(ENDED, jobs.c.ended_at < bindparam("moment")).order_by(jobs.c.ended_at)
+_NEXT_DEADLINE = LIMITED.answers(select(func.min(jobs.c.deadline)))
+_NEXT_START = COMING.answers(select(func.min(jobs.c.not_before))).where(jobs.c.not_before > bindparam("now"))
+_DUE = LIMITED.answers(_rows.select).where(jobs.c.deadline <= bindparam("now")).order_by(jobs.c.deadline)
+_IN_STATES = _rows.select.where(jobs.c.state.in_(bindparam("states", expanding=True))).order_by(jobs.c.key)
+_OPEN_IN_STATES = OPEN.answers(_IN_STATES)
+_ENDED = ENDED.answers(_rows.select).where(jobs.c.ended_at < bindparam("moment")).order_by(jobs.c.ended_at)
 
 PROPERTIES = {
     "id": Property(jobs.c.id_key, folded=True),
@@ -198,7 +198,8 @@ class SqlJobs:
         return [child for child in found if name in {parent.lower() for parent in child.spec.parents}]
 
     def in_states(self, states: Sequence[str]) -> list[Job]:
-        return _rows.many(self._connection, _rows.select.where(jobs.c.state.in_(states)).order_by(jobs.c.key))
+        statement = _IN_STATES if JobState.COMPLETED in states else _OPEN_IN_STATES
+        return _rows.many(self._connection, statement, states=list(states))
 
     def ended_before(self, moment: int, limit: int) -> list[Job]:
         return _rows.many(self._connection, _ENDED.limit(limit), moment=moment)

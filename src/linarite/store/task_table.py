@@ -7,20 +7,11 @@ which hold only the tasks that wait, run or are to be cleaned.
 from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, Index, Integer, Table, UniqueConstraint
-from sqlalchemy import text as sql
 
 from linarite.engine.model import Ending, Failure, Task, TaskResult, TaskSpec, TaskState
 from linarite.store.filters import LARGEST, Property
 from linarite.store.rows import Rows, pack, pack_or_null, unpack_facts, unpacked, word
-from linarite.store.schema import key_column, metadata, number, packed, text
-
-# The same words stand in the partial indexes and in the queries that are to use them.
-QUEUED = sql("queued")
-IN_RUN = sql("state IN ('preparing', 'running')")
-LIMITED = sql("deadline IS NOT NULL AND state IN ('preparing', 'running')")
-TO_CLEAN = sql("cleanup_at IS NOT NULL AND state = 'completed'")
-SATISFIED = sql("satisfied AND number IS NOT NULL")
-BEGUN = sql("node_key IS NOT NULL AND started_at IS NOT NULL")
+from linarite.store.schema import Partial, key_column, metadata, number, packed, text
 
 tasks = Table(
     "tasks",
@@ -67,13 +58,16 @@ tasks = Table(
     UniqueConstraint("account", "account_alias"),
     Index(None, "job_key", "key"),
 )
-Index("ix_tasks_queued", tasks.c.job_key, tasks.c.key, tasks.c.slots, sqlite_where=QUEUED, postgresql_where=QUEUED)
-Index("ix_tasks_in_run", tasks.c.job_key, tasks.c.key, sqlite_where=IN_RUN, postgresql_where=IN_RUN)
-Index("ix_tasks_on_node", tasks.c.node_key, tasks.c.key, sqlite_where=IN_RUN, postgresql_where=IN_RUN)
-Index("ix_tasks_limited", tasks.c.deadline, sqlite_where=LIMITED, postgresql_where=LIMITED)
-Index("ix_tasks_to_clean", tasks.c.cleanup_at, sqlite_where=TO_CLEAN, postgresql_where=TO_CLEAN)
-Index("ix_tasks_satisfied", tasks.c.job_key, tasks.c.number, sqlite_where=SATISFIED, postgresql_where=SATISFIED)
-Index("ix_tasks_begun", tasks.c.node_key, tasks.c.started_at, sqlite_where=BEGUN, postgresql_where=BEGUN)
+_IN_RUN = "state IN ('preparing', 'running')"
+QUEUED = Partial("ix_tasks_queued", "queued", tasks.c.job_key, tasks.c.key, tasks.c.slots)
+IN_RUN = Partial("ix_tasks_in_run", _IN_RUN, tasks.c.job_key, tasks.c.key)
+ON_NODE = Partial("ix_tasks_on_node", _IN_RUN, tasks.c.node_key, tasks.c.key)
+LIMITED = Partial("ix_tasks_limited", f"deadline IS NOT NULL AND {_IN_RUN}", tasks.c.deadline)
+TO_CLEAN = Partial("ix_tasks_to_clean", "cleanup_at IS NOT NULL AND state = 'completed'", tasks.c.cleanup_at)
+SATISFIED = Partial("ix_tasks_satisfied", "satisfied AND number IS NOT NULL", tasks.c.job_key, tasks.c.number)
+BEGUN = Partial(
+    "ix_tasks_begun", "node_key IS NOT NULL AND started_at IS NOT NULL", tasks.c.node_key, tasks.c.started_at
+)
 
 PROPERTIES = {
     "id": Property(tasks.c.id_key, folded=True),

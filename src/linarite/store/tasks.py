@@ -18,6 +18,7 @@ from linarite.store.task_table import (
     BEGUN,
     IN_RUN,
     LIMITED,
+    ON_NODE,
     PROPERTIES,
     QUEUED,
     TO_CLEAN,
@@ -51,19 +52,23 @@ _EXISTING = select(tasks.c.id_key).where(
     tasks.c.job_key == bindparam("job_key"), tasks.c.id_key.in_(bindparam("ids", expanding=True))
 )
 _PAGE = _OF_JOB.where(tasks.c.key > bindparam("after")).order_by(tasks.c.key).limit(_LIMIT)
-_QUEUE = _OF_JOB.where(QUEUED, tasks.c.slots <= bindparam("max_slots")).order_by(tasks.c.key).limit(_LIMIT)
-_RUNNING_OF_JOB = _PAGE.where(IN_RUN)
-_RUNNING_ON_NODE = rows.select.where(IN_RUN, tasks.c.node_key == bindparam("node_key")).order_by(tasks.c.key)
-_UNFINISHED_RUNS = rows.select.where(IN_RUN).order_by(tasks.c.key)
+_QUEUE = QUEUED.answers(_OF_JOB).where(tasks.c.slots <= bindparam("max_slots")).order_by(tasks.c.key).limit(_LIMIT)
+_RUNNING_OF_JOB = IN_RUN.answers(_PAGE)
+_RUNNING_ON_NODE = ON_NODE.answers(rows.select).where(tasks.c.node_key == bindparam("node_key")).order_by(tasks.c.key)
+_UNFINISHED_RUNS = IN_RUN.answers(rows.select).order_by(tasks.c.job_key, tasks.c.key)
 _READY = _BY_KEYS.where(tasks.c.waiting == 0, tasks.c.state == TaskState.ACTIVE.value)
-_DUE = rows.select.where(LIMITED, tasks.c.deadline <= bindparam("now")).order_by(tasks.c.deadline).limit(_LIMIT)
+_DUE = LIMITED.answers(rows.select).where(tasks.c.deadline <= bindparam("now")).order_by(tasks.c.deadline).limit(_LIMIT)
 _TO_CLEAN = (
-    rows.select.where(TO_CLEAN, tasks.c.cleanup_at <= bindparam("now")).order_by(tasks.c.cleanup_at).limit(_LIMIT)
+    TO_CLEAN.answers(rows.select)
+    .where(tasks.c.cleanup_at <= bindparam("now"))
+    .order_by(tasks.c.cleanup_at)
+    .limit(_LIMIT)
 )
-_NEXT_DEADLINE = select(func.min(tasks.c.deadline)).where(LIMITED)
-_NEXT_CLEAN_UP = select(func.min(tasks.c.cleanup_at)).where(TO_CLEAN)
+_NEXT_DEADLINE = LIMITED.answers(select(func.min(tasks.c.deadline)))
+_NEXT_CLEAN_UP = TO_CLEAN.answers(select(func.min(tasks.c.cleanup_at)))
 _RECENT_ON_NODE = (
-    rows.select.where(BEGUN, tasks.c.node_key == bindparam("node_key"))
+    BEGUN.answers(rows.select)
+    .where(tasks.c.node_key == bindparam("node_key"))
     .order_by(tasks.c.started_at.desc())
     .limit(_LIMIT)
 )

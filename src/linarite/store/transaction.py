@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 from sqlalchemy import Connection
@@ -15,9 +13,8 @@ from linarite.store.events import SqlEvents
 from linarite.store.jobs import SqlJobs
 from linarite.store.nodes import SqlNodes
 from linarite.store.pools import SqlPools
+from linarite.store.shares import Shares
 from linarite.store.tasks import SqlTasks
-
-_shares = import_module("linarite.store.shares") if find_spec("linarite.store.shares") else None
 
 
 class SqlTransaction:
@@ -31,7 +28,7 @@ class SqlTransaction:
         self._tasks: ports.Tasks = SqlTasks(connection)
         self._events: ports.Events = SqlEvents(connection)
         self._documents: ports.Documents = SqlDocuments(connection)
-        self._shares: Any = _shares.Shares(connection) if _shares else None
+        self._shares = Shares(connection)
 
     @property
     def accounts(self) -> ports.Accounts:

@@ -1,0 +1,82 @@
+"""No question of the scheduler may look at history: SQLite tells by which index it answers each."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event
+from tests.contract.records import ACCOUNT, NOW, job, task
+
+from linarite.engine.filtering import Compare
+from linarite.store import open_store
+
+QUESTIONS = {
+    "jobs.runnable": (lambda tx: tx.jobs.runnable(ACCOUNT, "pool", NOW), {"ix_jobs_runnable"}),
+    "jobs.waiting_pools": (lambda tx: tx.jobs.waiting_pools(NOW), {"ix_jobs_runnable"}),
+    "jobs.due": (lambda tx: tx.jobs.due(NOW), {"ix_jobs_limited"}),
+    "jobs.next_moment": (lambda tx: tx.jobs.next_moment(NOW), {"ix_jobs_limited", "ix_jobs_coming"}),
+    "jobs.ended_before": (lambda tx: tx.jobs.ended_before(NOW, 5), {"ix_jobs_ended"}),
+    "jobs.in_states": (lambda tx: tx.jobs.in_states(["deleting"]), {"ix_jobs_open"}),
+    "jobs.page": (lambda tx: tx.jobs.page(ACCOUNT, None, 0, 5), {"ix_jobs_account_key"}),
+    "tasks.queue": (lambda tx: tx.tasks.queue(1, 1, 5), {"ix_tasks_queued"}),
+    "tasks.running_of_job": (lambda tx: tx.tasks.running_of_job(1), {"ix_tasks_in_run"}),
+    "tasks.running_on_node": (lambda tx: tx.tasks.running_on_node(1), {"ix_tasks_on_node"}),
+    "tasks.unfinished_runs": (lambda tx: tx.tasks.unfinished_runs(), {"ix_tasks_in_run"}),
+    "tasks.due": (lambda tx: tx.tasks.due(NOW, 5), {"ix_tasks_limited"}),
+    "tasks.to_clean": (lambda tx: tx.tasks.to_clean(NOW, 5), {"ix_tasks_to_clean"}),
+    "tasks.next_moment": (lambda tx: tx.tasks.next_moment(), {"ix_tasks_limited", "ix_tasks_to_clean"}),
+    "tasks.recent_on_node": (lambda tx: tx.tasks.recent_on_node(1, 5), {"ix_tasks_begun"}),
+    "tasks.page": (lambda tx: tx.tasks.page(1, None, 0, 5), {"ix_tasks_job_key_key"}),
+    "tasks.page filtered": (
+        lambda tx: tx.tasks.page(1, Compare("state", "eq", "active"), 0, 5),
+        {"ix_tasks_job_key_key"},
+    ),
+    "tasks.of_account": (lambda tx: tx.tasks.of_account(ACCOUNT, 0, 5), {"(account=? AND account_alias>?)"}),
+    "tasks.existing": (lambda tx: tx.tasks.existing(1, ["1", "2"]), {"(job_key=? AND id_key=?)"}),
+    "tasks.dependents": (
+        lambda tx: tx.tasks.dependents(1, ["1"]),
+        {"ix_task_dependencies_job_key_id_key", "ix_task_dependencies_job_key_first_number_last_number"},
+    ),
+    "tasks.satisfied_count": (
+        lambda tx: tx.tasks.satisfied_count(1, ["1"], [(1, 5)]),
+        {"(job_key=? AND id_key=?)", "ix_tasks_satisfied"},
+    ),
+    "events.of": (lambda tx: tx.events.of("task", 1), {"ix_events_kind_key"}),
+}
+SORTS = {"jobs.in_states", "jobs.waiting_pools"}  # few rows, over several ranges of an index
+
+
+@pytest.mark.parametrize("question", list(QUESTIONS))
+@pytest.mark.parametrize("analysed", [False, True], ids=["as it is", "analysed"])
+def test_question_is_answered_by_its_index(tmp_path: Path, question, analysed):
+    """Each statement of the question searches its index, whether or not somebody ran ANALYZE."""
+    ask, expected = QUESTIONS[question]
+    plans = asyncio.run(plans_of(tmp_path / "store.db", ask, analysed))
+    assert all(any(part in plan for plan in plans) for part in expected), plans
+    assert all("INDEX" in plan or "TEMP B-TREE" in plan for plan in plans), plans
+    assert question in SORTS or not any("TEMP B-TREE" in plan for plan in plans), plans
+
+
+async def plans_of(path: Path, ask, analysed):
+    store = open_store(path)
+    plans = []
+
+    def look(connection, _cursor, statement, parameters, _context, _many):
+        if statement.startswith("SELECT"):
+            raw = connection.connection.driver_connection
+            plans.extend(row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {statement}", parameters))
+
+    def fill(tx):
+        tx.jobs.insert(job("a", queued=1))
+        tx.tasks.insert([task(str(n), satisfied=n % 2 == 0, queued=n > 290) for n in range(1, 300)])
+
+    await store.write(fill)
+    engine = store._engines[0]
+    if analysed:
+        await store.write(lambda tx: tx.tasks._connection.exec_driver_sql("ANALYZE"))
+    event.listen(engine, "before_cursor_execute", look)
+    await store.write(ask)
+    await store.close()
+    return plans
