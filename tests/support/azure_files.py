@@ -1,6 +1,6 @@
 """A file service of one's own: the face over a real store and a real tree, on a free port, for as long as a test runs.
 
-    python tests/support/azure_files.py [PORT]     serves until it is interrupted
+python tests/support/azure_files.py [PORT]     serves until it is interrupted
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import uvicorn
 from linarite.engine.access import Unauthenticated
 from linarite.faces.azure_files import AzureFiles
 from linarite.http.funnel import Funnel
+from linarite.http.spelling import SpellingProtocol
 from linarite.shares import DirectoryTree
 from linarite.store import open_store
 
@@ -53,6 +54,22 @@ class DevelopmentAccess:
         return None
 
 
+class _Server(uvicorn.Server):
+    """Leaves signals alone, and tells when it listens."""
+
+    def __init__(self, config: uvicorn.Config, started: threading.Event) -> None:
+        super().__init__(config)
+        self._listening = started
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._listening.set()
+
+
 class FileService:
     """A running service: `url` without account, `folder` with the shares' files."""
 
@@ -78,17 +95,12 @@ def file_service(folder: Path, port: int = 0) -> Iterator[FileService]:
         store = open_store(folder / "store.db")
         face = AzureFiles(store, DirectoryTree(str(folder / "shares")), DevelopmentAccess())
         config = uvicorn.Config(
-            Funnel(face), http="httptools", lifespan="off", log_config=None, server_header=False, date_header=False,
-            timeout_graceful_shutdown=5,
+            Funnel(face), http=SpellingProtocol, lifespan="off", log_config=None, server_header=False,
+            date_header=False, timeout_graceful_shutdown=5,
         )  # fmt: skip
-        server = uvicorn.Server(config)
-        server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+        server = _Server(config, started)
         holder.append(server)
-        running = asyncio.create_task(server.serve([bound]))
-        while not server.started and not running.done():
-            await asyncio.sleep(0)
-        started.set()
-        await running
+        await server.serve([bound])
         await store.close()
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)

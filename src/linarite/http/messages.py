@@ -83,7 +83,7 @@ class Request:
 
     __slots__ = (
         "_receive", "client", "facts", "headers", "host", "id", "method", "now", "path", "principal", "query",
-        "raw_path", "scheme", "started",
+        "raw_path", "scheme", "spelled", "started",
     )  # fmt: skip
 
     def __init__(self, scope: dict[str, Any], receive: Receive, *, id: str, now: int) -> None:
@@ -103,6 +103,7 @@ class Request:
         self.facts: dict[str, Any] = {}
         self._receive = receive
         self.started = False
+        self.spelled: dict[str, str] = scope.get("spelled", {})
 
     @property
     def base_url(self) -> str:

@@ -1,4 +1,4 @@
-"""Byte ranges of requests: `bytes=a-b` and `bytes=a-`, the two forms that file protocols use. Source: RFC 9110, section 14."""
+"""Byte ranges of requests: `bytes=a-b` and `bytes=a-`, the forms that file protocols use. Source: RFC 9110, 14."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signatures of storage requests: the texts that are signed and their check. Pure functions; who may do what is elsewhere.
+"""Signatures of storage requests: the texts that are signed, and their check. Pure; who may do what is elsewhere.
 
 Sources: NOTES 4 of Azure Files (recomputed from what seven clients sent) and "Authorize with Shared Key", "Create an
 account SAS", "Create a service SAS".
@@ -99,7 +99,7 @@ def sign(key: bytes, text: str) -> bytes:
 
 
 def is_signed(given: str, keys: Sequence[bytes], texts: Iterable[str]) -> bool:
-    """Whether `given` (base64) is the signature of one of the texts by one of the keys; takes the same time either way."""
+    """Whether `given` (base64) signs one of the texts by one of the keys; takes the same time either way."""
     try:
         wanted = base64.b64decode(given, validate=True)
     except (binascii.Error, ValueError):

@@ -1,4 +1,4 @@
-"""Bytes of sparse files by descriptor: stamp, write, clear, copy, written parts. Holes cost no disk and read as zero."""
+"""Bytes of sparse files by descriptor: stamp, write, clear, copy, written parts. Holes cost no disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds on paths: many may use a path at once, or one alone. First come, first served, so that nobody waits for ever."""
+"""Holds on paths: many may use a path at once, or one alone. First come, first served: nobody waits for ever."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """How names of the protocol are spelled on disk, and which name a caller means.
 
-Names stand on disk as they are. One that takes more than 255 bytes of UTF-8 is cut and ends in "~" and a digest; the whole
-name is kept beside the shares under that digest. Letter case: the exact name wins, else the first in byte order.
+Names stand on disk as they are. One that takes more than 255 bytes of UTF-8 is cut and ends in "~" and a digest; the
+whole name is kept beside the shares under that digest. Letter case: the exact name wins, else the first in byte order.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _DIRECTORIES, _SECONDS = 64, 5.0
 
 
 class Found(NamedTuple):
-    """Where a path leads: `disk` as spelled on disk, `path` as the protocol spells it. `stat` None: its last name is free."""
+    """Where a path leads: as spelled on disk, and as the protocol spells it. `stat` None: its last name is free."""
 
     disk: str
     path: str
@@ -74,6 +74,12 @@ class Spelling:
         except (FileNotFoundError, NotADirectoryError):
             return self._walk(base, path)
 
+    def respell(self, found: Found, path: str) -> Found:
+        """The same place, its last name spelled as in `path`."""
+        name = path.rpartition("/")[2]
+        above, spelled = found.disk.rpartition("/")[0], found.path.rpartition("/")[0]
+        return Found(_join(above, self.disk(name)), _join(spelled, name), found.stat)
+
     def made(self, base: Beneath, directory: str, name: str) -> None:
         """Take note of a name that was just made in a directory (both as on disk)."""
         self._folded.add(base, directory, name)
@@ -116,8 +122,8 @@ class Spelling:
 class _FoldedNames:
     """The folded names of directories lately used, so that making 100,000 files does not read the directory each time.
 
-    Good while the directory's time is the one we know, and for a few seconds at most: another program's change that falls
-    into the same tick as ours is seen then.
+    Good while the directory's time is the one we know, and for a few seconds at most: another program's change that
+    falls into the same tick as ours is seen then.
     """
 
     def __init__(self, spelling: Spelling) -> None:

@@ -1,7 +1,7 @@
-"""The tree of all shares: `<root>/<account>/<share>/` with ordinary names, so that other programs can read and write it.
+"""The tree of all shares: `<root>/<account>/<share>/` with ordinary names, for other programs as well.
 
-Beside the accounts stand `.snapshots`, `.trash` and `.names`. Each call runs on a thread; the methods that end in an
-underscore are what it does there.
+Beside the accounts stand `.snapshots`, `.trash` and `.names`. Each call runs on a thread; the private methods are what
+it does there.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import stat as modes
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -219,19 +220,25 @@ class DirectoryTree:
     def _rename(self, place: Place, source: str, target: str, replace: bool) -> Item:  # noqa: FBT001 - as _remove
         base = self._base(place)
         old, new = self._present(base, source), self._spelling.locate(base, target)
-        same = new.stat is not None and old.stat is not None and new.stat.st_ino == old.stat.st_ino
-        if new.stat is not None and not (replace or same):
-            raise AlreadyExists("resource", target)
-        above, _, name = new.disk.rpartition("/")
-        wanted = target.rpartition("/")[2]
-        disk = "/".join(filter(None, (above, self._spelling.disk(wanted) if same else name)))
-        self._spelling.keep(wanted)
-        base.rename(old.disk, disk, replace=True)
-        for directory in {above, old.disk.rpartition("/")[0]}:
+        new = self._cleared(base, old, new, target, replace=replace)
+        self._spelling.keep(new.path.rpartition("/")[2])
+        base.rename(old.disk, new.disk, replace=True)
+        for directory in {new.disk.rpartition("/")[0], old.disk.rpartition("/")[0]}:
             base.sync(directory)
-        self._spelling.made(base, above, disk.rpartition("/")[2])
-        spelled = "/".join(filter(None, (new.path.rpartition("/")[0], wanted if same else new.path.rpartition("/")[2])))
-        return self._stamp(place, spelled)
+        self._made(base, new._replace(stat=None))
+        return self._stamp(place, new.path)
+
+    def _cleared(self, base: Beneath, old: Found, new: Found, target: str, *, replace: bool) -> Found:
+        """The place that `old` may move to: free, itself in another spelling, or to be replaced."""
+        if new.stat is None or old.stat is None:
+            return new
+        if new.stat.st_ino == old.stat.st_ino:
+            return self._spelling.respell(new, target)
+        if not replace:
+            raise AlreadyExists("resource", target)
+        if modes.S_ISDIR(old.stat.st_mode) and modes.S_ISREG(new.stat.st_mode):
+            base.unlink(new.disk)
+        return new
 
     def _sweep(self, trash: str) -> None:
         done = asyncio.get_running_loop().run_in_executor(None, roots.sweep, self._root, trash)

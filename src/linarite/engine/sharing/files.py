@@ -124,11 +124,10 @@ class Files(Reading):
     ) -> View:  # fmt: skip
         """Move a file or directory within its share; it keeps its id, content, times and facts.
 
-        `claims` are those to the source and to what is replaced; a directory never replaces anything.
+        `claims` are those to the source and to what is replaced, which must be a file.
         """
         _check(target, settings)
         check_path(source)
-        replacing = replacing and not directory
         async with AsyncExitStack() as stack:
             for path in sorted({source, target}):
                 await stack.enter_async_context(self._tree.hold(place, path, alone=True))

@@ -1,7 +1,7 @@
 """What is remembered about shares and files beside their bytes and names.
 
-Times of shares are microseconds since the epoch, times of files nanoseconds (a tree's own unit); both UTC. A file's time
-of modification is the tree's: every change of bytes or of facts stamps it, so that other programs' changes count.
+Times of shares are microseconds since the epoch, times of files nanoseconds (a tree's own unit); both UTC. A file's
+time of modification is the tree's: every change of bytes or of facts stamps it, so that other programs' changes count.
 """
 
 from __future__ import annotations

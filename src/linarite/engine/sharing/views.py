@@ -18,11 +18,13 @@ MAX_PERMISSION_BYTES = 8192
 class Settings(msgspec.Struct, kw_only=True):
     """What a request sets on a file or directory. None leaves a value as it is (or at its default when new).
 
-    `content` replaces all content headers together with `md5`. Times are nanoseconds since the epoch.
+    `content` replaces all content headers together with `md5`, `merged` only those that it names. Times are nanoseconds
+    since the epoch.
     """
 
     metadata: dict[str, str] | None = None
     content: dict[str, str] | None = None
+    merged: dict[str, str] = {}
     md5: str | None = None
     attributes: tuple[str, ...] | None = None
     created: int | None = None
@@ -84,6 +86,7 @@ def settle(facts: Facts, settings: Settings, before: View | None, after: Item) -
     now = after.modified
     kept = before.md5 if before else None
     content, md5 = (facts.content, kept) if settings.content is None else (settings.content, settings.md5)
+    content = {**content, **settings.merged}
     written = settings.written if settings.written is not None else before.written if before else None
     return msgspec.structs.replace(
         facts,

@@ -1,4 +1,4 @@
-"""Azure Files over REST: addresses, signatures, headers and XML. Shares themselves are the engine's (`engine.sharing`)."""
+"""Azure Files over REST: addresses, signatures, headers, XML. Shares themselves are the engine's (`engine.sharing`)."""
 
 from linarite.faces.azure_files.face import AzureFiles
 

@@ -1,7 +1,7 @@
 """Which account, share and path a request names. Source: NOTES 1 and 5.
 
-Host style `<account>.file.<any suffix>` or path style `/<account>/...`. The path is decoded once and only then split, since
-some clients send separators as %2F; empty segments are ignored.
+Host style `<account>.file.<any suffix>` or path style `/<account>/...`. The path is decoded once and only then split:
+some clients send separators as %2F. Empty segments are ignored.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who calls, and whether they may: SharedKey, SharedKeyLite, shared access signatures, bearer tokens. Source: NOTES 4."""
+"""Who calls, and whether they may: by SharedKey, SharedKeyLite, shared access signature or token. Source: NOTES 4."""
 
 from __future__ import annotations
 

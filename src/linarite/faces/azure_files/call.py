@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import msgspec
 import structlog
@@ -118,10 +117,10 @@ class Call:
         return {word.strip().lower() for word in (self.query("include") or "").split(",") if word.strip()}
 
 
-def unsupported(call: Call, what: str, **detail: Any) -> Refused:
-    """The refusal of what this server does not have, with a line in the log."""
-    log.warning("unsupported", what=what, method=call.request.method, path=call.request.path, id=call.request.id)
-    return Refused("UnsupportedHeader", **detail)
+def unsupported(call: Call, header: str) -> Refused:
+    """The refusal of a header that this server does not know how to obey, with a line in the log."""
+    log.warning("unsupported header", header=header, path=call.request.path, id=call.request.id)
+    return Refused("UnsupportedHeader", HeaderName=header)
 
 
 Operation = Callable[[Call], Awaitable[Response]]

@@ -1,6 +1,6 @@
 """From method, restype, comp and headers to an operation. Source: OPERATIONS.md.
 
-An operation whose handler is `None` is known and not there yet: it is refused in the protocol's words, with a line in the log.
+An operation whose handler is `None` is known and not there yet: it is refused in the protocol's words, and logged.
 """
 
 from __future__ import annotations

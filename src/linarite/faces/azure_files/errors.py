@@ -14,8 +14,10 @@ from linarite.http.messages import BodyTooLarge
 CODES: Mapping[str, tuple[int, str]] = {
     "AuthenticationFailed": (
         403,
-        "Server failed to authenticate the request. Make sure the value of Authorization header is formed "
-        "correctly including the signature.",
+        (
+            "Server failed to authenticate the request. Make sure the value of Authorization header is formed "
+            "correctly including the signature."
+        ),
     ),
     "AuthorizationFailure": (403, "This request is not authorized to perform this operation."),
     "AuthorizationPermissionMismatch": (
@@ -48,15 +50,19 @@ CODES: Mapping[str, tuple[int, str]] = {
     "InternalError": (500, "The server encountered an internal error. Please retry the request."),
     "InvalidAuthenticationInfo": (
         400,
-        "The authentication information was not provided in the correct format. Verify the value of "
-        "Authorization header.",
+        (
+            "The authentication information was not provided in the correct format. Verify the value of "
+            "Authorization header."
+        ),
     ),
     "InvalidHeaderValue": (400, "The value for one of the HTTP headers is not in the correct format."),
     "InvalidInput": (400, "One of the request inputs is not valid."),
     "InvalidMd5": (
         400,
-        "The MD5 value specified in the request is invalid. The MD5 value must be 128 bits and "
-        "Base64-encoded.",
+        (
+            "The MD5 value specified in the request is invalid. The MD5 value must be 128 bits and "
+            "Base64-encoded."
+        ),
     ),
     "InvalidMetadata": (400, "The metadata specified is invalid. It has characters that are not permitted."),
     "InvalidQueryParameterValue": (
@@ -73,8 +79,10 @@ CODES: Mapping[str, tuple[int, str]] = {
     "LeaseIdMissing": (412, "There is currently a lease on the {target} and no lease ID was specified in the request."),
     "LeaseIsBreakingAndCannotBeAcquired": (
         409,
-        "The lease ID matched, but the lease is currently in breaking state and cannot be acquired until it "
-        "is broken.",
+        (
+            "The lease ID matched, but the lease is currently in breaking state and cannot be acquired until it "
+            "is broken."
+        ),
     ),
     "LeaseIsBreakingAndCannotBeChanged": (
         409,
@@ -96,8 +104,10 @@ CODES: Mapping[str, tuple[int, str]] = {
     "MissingRequiredQueryParameter": (400, "A query parameter that's mandatory for this request is not specified."),
     "NoAuthenticationInformation": (
         401,
-        "Server failed to authenticate the request. Please refer to the information in the www-authenticate "
-        "header.",
+        (
+            "Server failed to authenticate the request. Please refer to the information in the www-authenticate "
+            "header."
+        ),
     ),
     "NoPendingCopyOperation": (409, "There is currently no pending copy operation."),
     "OutOfRangeInput": (400, "One of the request inputs is out of range."),
@@ -116,8 +126,10 @@ CODES: Mapping[str, tuple[int, str]] = {
     "ShareHasSnapshots": (409, "The share has snapshots and the operation requires no snapshots."),
     "DeleteShareWhenSnapshotLeased": (
         409,
-        "Unable to delete share because one or more share snapshots have active leases. Release the share "
-        "snapshot leases or delete the share with the include-leased parameter for x-ms-delete-snapshots.",
+        (
+            "Unable to delete share because one or more share snapshots have active leases. Release the share "
+            "snapshot leases or delete the share with the include-leased parameter for x-ms-delete-snapshots."
+        ),
     ),
     "ShareNotFound": (404, "The specified share does not exist."),
     "ShareSizeLimitReached": (400, "The operation could not be performed because the share size limit was reached."),

@@ -1,4 +1,4 @@
-"""From request headers to what the engine sets, and from what it tells to response headers. Source: Get File, NOTES 6-8."""
+"""From request headers to what the engine sets, and from what it tells to response headers. Source: NOTES 6-8."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from linarite.faces.azure_files.values import (
     time_text,
 )  # fmt: skip
 from linarite.http.dates import http_date
+from linarite.http.spelling import kept
 
 CONTENT = {
     "type": "Content-Type", "encoding": "Content-Encoding", "language": "Content-Language",
@@ -41,9 +42,10 @@ ENCRYPTED = {"x-ms-request-server-encrypted": "true"}
 
 
 def metadata_of(call: Call) -> dict[str, str]:
-    """The metadata that a request sets. A bare `x-ms-meta` that some clients send by mistake is none."""
+    """The metadata that a request sets, names as spelled. A bare `x-ms-meta`, sent by some by mistake, is none."""
+    spelled = call.request.spelled
     return {
-        name.removeprefix(_META): value.strip()
+        spelled.get(name, name)[len(_META) :]: value.strip()
         for name, value in call.request.headers.items()
         if name.startswith(_META)
     }
@@ -119,7 +121,7 @@ def smb(view: View) -> dict[str, str]:
 
 def metadata(values: dict[str, str]) -> dict[str, str]:
     """Metadata as headers."""
-    return {f"{_META}{name}": value for name, value in values.items()}
+    return {kept(f"{_META}{name}"): value for name, value in values.items()}
 
 
 def content(view: View, overrides: dict[str, str]) -> dict[str, str]:

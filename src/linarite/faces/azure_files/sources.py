@@ -66,9 +66,9 @@ async def _signed(call: Call, address: Address, fields: dict[str, str], access: 
 
 async def _check_token(call: Call, given: str, access: Access) -> None:
     scheme, _, token = given.partition(" ")
+    if scheme.lower() != "bearer":
+        raise unverified(401, "InvalidAuthenticationInfo", "Only bearer tokens are accepted for a copy source.")
     try:
-        if scheme.lower() != "bearer":
-            raise Unauthenticated("Only bearer tokens are accepted for a copy source.")
         await access.bearer(token.strip(), AUDIENCES, call.now)
     except Unauthenticated as error:
         raise unverified(401, "InvalidAuthenticationInfo", error.message) from error

@@ -77,7 +77,9 @@ async def rename(call: Call, *, directory: bool) -> Response:
     place, source = await call.resolve(call.required("x-ms-file-rename-source"), call)
     if place != call.place:
         raise bad_header("x-ms-file-rename-source", call.required("x-ms-file-rename-source"))
-    settings = replace(headers.smb_of(call), metadata=headers.metadata_of(call) or None)
+    settings = replace(
+        headers.smb_of(call), metadata=headers.metadata_of(call) or None, merged=headers.content_of(call)
+    )
     claims = (
         Claim(lease=call.lease("x-ms-source-lease-id"), now=call.now),
         Claim(

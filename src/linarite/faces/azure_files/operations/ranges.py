@@ -5,9 +5,9 @@ from __future__ import annotations
 from linarite.engine.sharing.records import MAX_RANGE_BYTES
 from linarite.engine.sharing.views import View
 from linarite.faces.azure_files import headers, xml
-from linarite.faces.azure_files.call import Call, unsupported
+from linarite.faces.azure_files.call import Call, log, unsupported
 from linarite.faces.azure_files.checks import check_md5, requested_range
-from linarite.faces.azure_files.errors import Refused, bad_header, missing_header
+from linarite.faces.azure_files.errors import Refused, bad_header, bad_query, missing_header
 from linarite.faces.azure_files.values import time_text
 from linarite.faces.azure_files.versions import LAST_WRITE_TIME_SINCE
 from linarite.http.messages import Response
@@ -24,12 +24,28 @@ async def put_range(call: Call) -> Response:
 async def list_ranges(call: Call) -> Response:
     """The written parts of a file, all or within a range."""
     if call.query("prevsharesnapshot") is not None:
-        raise unsupported(call, "prevsharesnapshot")
+        log.warning("unsupported parameter", parameter="prevsharesnapshot", id=call.request.id)
+        raise Refused("UnsupportedQueryParameter", QueryParameterName="prevsharesnapshot")
     wanted = requested_range(call)
     start, end = (wanted.start, wanted.end) if wanted else (0, None)
     view, parts = await call.files.ranges(call.place, call.path, start, end, call.claim)
+    parts, following = _page(call, parts)
     body = [xml.parent("Range", [xml.element("Start", str(a)), xml.element("End", str(b))]) for a, b in parts]
-    return xml.answer(xml.parent("Ranges", body), {**headers.tags(view), "x-ms-content-length": str(view.item.size)})
+    return xml.answer(
+        xml.parent("Ranges", [*body, following]), {**headers.tags(view), "x-ms-content-length": str(view.item.size)}
+    )
+
+
+def _page(call: Call, parts: list[tuple[int, int]]) -> tuple[list[tuple[int, int]], str]:
+    """The part that `marker` and `maxresults` ask for, and the NextMarker when either was given."""
+    marker, limit = call.query("marker"), call.limit(10_000)
+    if marker is None and limit is None:
+        return parts, ""
+    if marker is not None and not (marker.isascii() and marker.isdecimal()):
+        raise bad_query("marker", marker, "Not a marker that this server gave.")
+    rest = [part for part in parts if part[0] >= int(marker or "0")]
+    following = str(rest[limit][0]) if limit is not None and len(rest) > limit else ""
+    return rest[:limit], xml.element("NextMarker", following)
 
 
 async def _update(call: Call) -> Response:
