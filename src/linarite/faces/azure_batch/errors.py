@@ -1,0 +1,218 @@
+"""The one table of refusals: codes with their statuses and sentences, and the engine's errors as codes.
+
+Source: error-codes.json of the specification folder and Batch NOTES section 3. Two choices of our own: what this server
+does not do yet is 400 NotImplemented (a code of the SDKs; clients would repeat a 5xx), and an unknown engine error is
+500 InternalError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import msgspec
+
+from linarite.engine import access, errors
+from linarite.http.messages import BodyTooLarge
+
+METADATA = "Microsoft.Azure.Batch.Protocol.Entities.Container.errors/@Element"
+
+_NOT_AUTHENTICATED = (
+    "Server failed to authenticate the request. Make sure the value of Authorization header is formed correctly"
+    " including the signature."
+)
+CODES: dict[str, tuple[int, str]] = {
+    "AuthenticationFailed": (403, _NOT_AUTHENTICATED),
+    "ConditionNotMet": (412, "The condition specified using HTTP conditional header(s) is not met."),
+    "FileNotFound": (404, "The specified file does not exist."),
+    "IOError": (403, "The file cannot be read or changed."),
+    "InsufficientAccountPermissions": (403, "The caller has no permission to perform this operation."),
+    "InternalError": (500, "Server encountered an internal error. Please try again after some time."),
+    "InvalidAuthenticationInfo": (401, "The Authorization header is missing or not formed correctly."),
+    "InvalidHeaderValue": (400, "The value for one of the HTTP headers is not in the correct format."),
+    "InvalidPropertyValue": (400, "The value provided for one of the properties in the request body is invalid."),
+    "InvalidQueryParameterValue": (400, "A query parameter specified in the request URI is invalid."),
+    "InvalidRange": (416, "The range specified is invalid for the current size of the resource."),
+    "InvalidRequestBody": (400, "The specified Request Body is not syntactically valid."),
+    "InvalidUri": (400, "The requested URI does not represent any resource on the server."),
+    "JobBeingDeleted": (409, "The specified job has been marked for deletion and is being garbage collected."),
+    "JobBeingTerminated": (409, "The specified job is being terminated."),
+    "JobCompleted": (409, "The specified job is already in a completed state."),
+    "JobDisabled": (409, "The specified job has been disabled."),
+    "JobExists": (409, "The specified job already exists."),
+    "JobNotActive": (409, "The specified job is not active."),
+    "JobNotFound": (404, "The specified job does not exist."),
+    "JobPreparationTaskOrReleaseTaskNotSpecified": (409, "The job has neither a preparation nor a release task."),
+    "MissingRequiredProperty": (400, "A required property was not specified in the request body."),
+    "MissingRequiredQueryParameter": (400, "A query parameter that is required for this request is not specified."),
+    "NodeAlreadyInTargetSchedulingState": (409, "The specified node already has the requested scheduling state."),
+    "NodeNotFound": (404, "The specified node does not exist."),
+    "NotImplemented": (400, "This server does not implement the requested operation or element yet."),
+    "OperationInvalidForCurrentState": (
+        409, "The specified operation is not valid for the current state of the resource.",
+    ),
+    "OperationTimedOut": (500, "The operation could not be completed within the permitted time."),
+    "PoolBeingDeleted": (409, "The specified pool has been marked for deletion and is being reclaimed."),
+    "PoolBeingResized": (409, "The specified pool is being resized."),
+    "PoolExists": (409, "The specified pool already exists."),
+    "PoolNotFound": (404, "The specified pool does not exist."),
+    "RequestBodyTooLarge": (413, "The request body is too large and exceeds the maximum permissible limit."),
+    "ResourceAlreadyExists": (409, "The specified resource already exists."),
+    "ResourceNotFound": (404, "The specified resource does not exist."),
+    "ServerBusy": (503, "The server is currently unable to receive requests. Please retry your request."),
+    "TaskCompleted": (409, "The specified task is already in a completed state."),
+    "TaskDependenciesNotSpecifiedOnJob": (
+        400, "Task dependencies are specified on a task whose job does not have usesTaskDependencies set to true.",
+    ),
+    "TaskDependencyListTooLong": (400, "The task dependency list is too long."),
+    "TaskDependencyRangesTooLong": (400, "The task dependency ranges are too many."),
+    "TaskExists": (409, "The specified task already exists."),
+    "TaskFilesCleanedup": (409, "The files of the specified task have been cleaned up from the node."),
+    "TaskFilesUnavailable": (409, "The node of the specified task is gone or has no files of it."),
+    "TaskIdSameAsJobPreparationTask": (409, "The task has the id of its job's preparation task."),
+    "TaskIdSameAsJobReleaseTask": (409, "The task has the id of its job's release task."),
+    "TaskNotCompleted": (409, "The specified task is not completed."),
+    "TaskNotFound": (404, "The specified task does not exist."),
+    "TaskSucceeded": (409, "The specified task has succeeded."),
+    "UnsupportedHttpVerb": (405, "The resource does not support the specified HTTP verb."),
+    "UnsupportedRequestVersion": (400, "The value specified for the request's api-version is not supported."),
+}  # fmt: skip
+
+
+class Refusal(Exception):
+    """A refusal of the protocol's own, by its code; `values` become its key-value pairs in their order."""
+
+    def __init__(self, code: str, /, **values: object) -> None:
+        super().__init__(code)
+        self.code = code
+        self.values = values
+
+
+class Unchanged(Exception):
+    """A conditional read whose resource has not changed: 304, no body."""
+
+
+def invalid_property(name: str, value: object, reason: str) -> Refusal:
+    """InvalidPropertyValue with its three pairs."""
+    return Refusal("InvalidPropertyValue", PropertyName=name, PropertyValue=value, Reason=reason)
+
+
+def invalid_query(name: str, value: object, reason: str) -> Refusal:
+    """InvalidQueryParameterValue with its three pairs."""
+    return Refusal(
+        "InvalidQueryParameterValue", QueryParameterName=name, QueryParameterValue=value, Reason=reason
+    )  # fmt: skip
+
+
+def missing_property(name: str) -> Refusal:
+    """MissingRequiredProperty with the property's name."""
+    return Refusal("MissingRequiredProperty", PropertyName=name)
+
+
+def _not_found(error: errors.NotFound) -> Refusal:
+    codes = {"pool": "PoolNotFound", "node": "NodeNotFound", "job": "JobNotFound", "task": "TaskNotFound"}
+    return Refusal(codes.get(error.kind, "FileNotFound" if error.kind == "file" else "ResourceNotFound"))
+
+
+def _already_exists(error: errors.AlreadyExists) -> Refusal:
+    return Refusal(
+        {"pool": "PoolExists", "job": "JobExists", "task": "TaskExists"}.get(error.kind, "ResourceAlreadyExists")
+    )
+
+
+_STATES: dict[tuple[str, str], str] = {
+    ("job", "completed"): "JobCompleted",
+    ("job", "terminating"): "JobBeingTerminated",
+    ("job", "deleting"): "JobBeingDeleted",
+    ("pool", "deleting"): "PoolBeingDeleted",
+    ("pool", "resizing"): "PoolBeingResized",
+    ("pool", "stopping"): "PoolBeingResized",
+    ("task", "completed"): "TaskCompleted",
+    ("task", "succeeded"): "TaskSucceeded",
+}
+
+
+def _wrong_state(error: errors.WrongState) -> Refusal:
+    code = _STATES.get((error.kind, error.state))
+    if code is None and error.kind == "task" and error.action == "reactivate":
+        code = "TaskNotCompleted"
+    if code is None and error.kind == "node" and error.action == "change scheduling":
+        code = "NodeAlreadyInTargetSchedulingState"
+    if code is None and error.kind == "job" and error.action == "disable":
+        code = "JobDisabled" if error.state in {"disabled", "disabling"} else "JobNotActive"
+    if code is not None:
+        return Refusal(code)
+    return Refusal("OperationInvalidForCurrentState", Reason=error.message)
+
+
+_FILES_GONE = {
+    "node gone": "TaskFilesUnavailable",
+    "never ran": "TaskFilesUnavailable",
+    "cleaned up": "TaskFilesCleanedup",
+}
+
+
+def _files_unavailable(error: errors.FilesUnavailable) -> Refusal:
+    code = _FILES_GONE.get(str(error.facts.get("reason")))
+    return Refusal(code) if code else Refusal("OperationInvalidForCurrentState", Reason=error.message)
+
+
+TABLE: dict[type[Exception], Callable[[Any], Refusal]] = {
+    access.Unauthenticated: lambda e: Refusal("InvalidAuthenticationInfo", AuthenticationErrorDetail=e.message),
+    errors.NotFound: _not_found,
+    errors.AlreadyExists: _already_exists,
+    errors.WrongState: _wrong_state,
+    errors.InvalidValue: lambda e: invalid_property(e.name, e.value, e.reason),
+    errors.MissingValue: lambda e: missing_property(e.name),
+    errors.DependenciesNotEnabled: lambda _: Refusal("TaskDependenciesNotSpecifiedOnJob"),
+    errors.DependencyListTooLong: lambda _: Refusal("TaskDependencyListTooLong"),
+    errors.DependencyRangesTooLong: lambda _: Refusal("TaskDependencyRangesTooLong"),
+    errors.TooMany: lambda e: Refusal("InvalidRequestBody", Reason=e.message),
+    errors.ConditionNotMet: lambda _: Refusal("ConditionNotMet"),
+    errors.NotAllowed: lambda _: Refusal("InsufficientAccountPermissions"),
+    errors.NotSupported: lambda e: Refusal("NotImplemented", Reason=e.message),
+    errors.FilesUnavailable: _files_unavailable,
+    errors.PathRefused: lambda _: Refusal("InvalidUri"),
+    errors.Unavailable: lambda _: Refusal("ServerBusy"),
+    BodyTooLarge: lambda e: Refusal("RequestBodyTooLarge", MaxLimit=e.limit),
+    msgspec.DecodeError: lambda e: Refusal("InvalidRequestBody", Reason=str(e)),
+    TimeoutError: lambda _: Refusal("OperationTimedOut"),
+}
+"""Every class of engine error, and what the funnel and the decoder raise; a test says that it is total."""
+
+
+def refusal_of(error: Exception) -> Refusal:
+    """The protocol's refusal for any error: by its class, else by the nearest class above it."""
+    if isinstance(error, Refusal):
+        return error
+    for kind in type(error).__mro__:
+        if kind in TABLE:
+            return TABLE[kind](error)
+    return Refusal("InternalError")
+
+
+class Body(NamedTuple):
+    """A refusal ready to be sent."""
+
+    status: int
+    error: dict[str, Any]
+
+
+def body(refusal: Refusal, request_id: str) -> Body:
+    """The status and the JSON of a refusal; task results of a collection bear the same JSON."""
+    status, sentence = CODES[refusal.code]
+    now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "0Z")
+    error: dict[str, Any] = {
+        "code": refusal.code,
+        "message": {"lang": "en-US", "value": f"{sentence}\nRequestId:{request_id}\nTime:{now}"},
+    }
+    if refusal.values:
+        error["values"] = [{"key": key, "value": text(value)} for key, value in refusal.values.items()]
+    return Body(status, error)
+
+
+def text(value: object) -> str:
+    """A value as the protocol prints it, shortened when it is very long."""
+    printed = str(value).lower() if isinstance(value, bool) else str(value)
+    return printed if len(printed) <= 2048 else printed[:2048] + "..."

@@ -1,0 +1,131 @@
+"""Jobs: add, get, list, patch, update, delete, disable, enable, terminate, task counts, preparation status."""
+
+from __future__ import annotations
+
+import uuid
+from operator import attrgetter
+
+from msgspec.structs import replace
+
+from linarite.engine import jobs
+from linarite.engine.finding import find_job
+from linarite.engine.model import Job
+from linarite.engine.ports import Transaction
+from linarite.faces.azure_batch import filters
+from linarite.faces.azure_batch.call import Call
+from linarite.faces.azure_batch.errors import Refusal
+from linarite.faces.azure_batch.operations.lists import Where, ask_page
+from linarite.faces.azure_batch.render.jobs import job_json, task_counts
+from linarite.faces.azure_batch.wire.jobs import (
+    JobAdd,
+    JobChange,
+    JobDisable,
+    JobPut,
+    JobTerminate,
+    auto_pool,
+    job_of,
+    manager_task,
+    on_running,
+    patched,
+    put,
+    replaced,
+)  # fmt: skip
+from linarite.faces.azure_batch.wire.tasks import FACE
+from linarite.http.messages import Response
+
+TERMINATED = "UserTerminate"
+
+
+async def add_job(call: Call) -> Response:
+    """Jobs_CreateJob: the job, the pool made for it and its job manager task, or none of them."""
+    body = await call.body(JobAdd)
+    pool = auto_pool(body, call.version, str(uuid.uuid4()).upper())
+    spec, facts = job_of(body, call.version, pool[0].id if pool else None)
+    if pool is not None and not _keeps_pool(body):
+        spec = replace(spec, owns_pool=True)
+    manager = manager_task(body, call.version)
+    job = await call.do(jobs.add, spec, facts, pool=pool, first_tasks=[manager] if manager else [])
+    return call.done(201, job, "jobs", job.spec.id, created=True)
+
+
+def _keeps_pool(body: JobAdd) -> bool:
+    automatic = body.pool_info and body.pool_info.auto_pool_specification
+    return bool(automatic and automatic.keep_alive)
+
+
+async def _job(call: Call) -> Job:
+    return await call.engine.ask(lambda tx: find_job(tx, call.account, call.parameters["jobId"]))
+
+
+async def get_job(call: Call) -> Response:
+    """Jobs_GetJob."""
+    job = await _job(call)
+    call.check_read(job)
+    return call.one("jobs", job_json(job, call.base, call.version), job)
+
+
+async def list_jobs(call: Call) -> Response:
+    """Jobs_ListJobs."""
+
+    def page(tx: Transaction, where: Where, after: int, limit: int) -> tuple[None, list[Job]]:
+        return None, tx.jobs.page(call.account, where, after, limit)
+
+    _, found, link = await ask_page(call, filters.JOBS, page, attrgetter("key"))
+    return call.many("jobs", [job_json(job, call.base, call.version) for job in found], link)
+
+
+async def patch_job(call: Call) -> Response:
+    """Jobs_UpdateJob."""
+    change, name = await call.body(JobChange), call.parameters["jobId"]
+    job = await call.do(jobs.update, name, lambda job: patched(job, change), check=call.check())
+    return call.done(200, job, "jobs", name)
+
+
+async def update_job(call: Call) -> Response:
+    """Jobs_ReplaceJob."""
+    change, name = put(await call.body(JobPut)), call.parameters["jobId"]
+    job = await call.do(jobs.update, name, lambda job: replaced(job, change), check=call.check())
+    return call.done(200, job, "jobs", name)
+
+
+async def delete_job(call: Call) -> Response:
+    """Jobs_DeleteJob."""
+    call.flag("force")
+    await call.do(jobs.delete, call.parameters["jobId"], check=call.check())
+    return Response(202)
+
+
+async def disable_job(call: Call) -> Response:
+    """Jobs_DisableJob."""
+    option, name = on_running(await call.body(JobDisable)), call.parameters["jobId"]
+    job = await call.do(jobs.disable, name, option, check=call.check())
+    return call.done(202, job, "jobs", name, "disable")
+
+
+async def enable_job(call: Call) -> Response:
+    """Jobs_EnableJob."""
+    name = call.parameters["jobId"]
+    job = await call.do(jobs.enable, name, check=call.check())
+    return call.done(202, job, "jobs", name, "enable")
+
+
+async def terminate_job(call: Call) -> Response:
+    """Jobs_TerminateJob."""
+    call.flag("force")
+    body, name = await call.optional_body(JobTerminate), call.parameters["jobId"]
+    job = await call.do(jobs.terminate, name, body.terminate_reason or TERMINATED, check=call.check())
+    return call.done(202, job, "jobs", name, "terminate")
+
+
+async def get_task_counts(call: Call) -> Response:
+    """Jobs_GetJobTaskCounts."""
+    job = await _job(call)
+    return call.one("taskcountsresult", task_counts(job.counts, call.version))
+
+
+async def list_preparation_status(call: Call) -> Response:
+    """Jobs_ListJobPreparationAndReleaseTaskStatus: no node has run one yet."""
+    given = (await _job(call)).facts.get(FACE, {})
+    if "jobPreparationTask" not in given and "jobReleaseTask" not in given:
+        raise Refusal("JobPreparationTaskOrReleaseTaskNotSpecified")
+    return call.many("jobpreparationandreleasetaskstatuslist", [])

@@ -1,0 +1,65 @@
+"""Nodes: get, list, take them out of scheduling and back."""
+
+from __future__ import annotations
+
+from operator import attrgetter
+
+from linarite.engine import pools
+from linarite.engine.finding import find_node, find_pool
+from linarite.engine.model import Job, Node, Pool, Task
+from linarite.engine.ports import Transaction
+from linarite.faces.azure_batch import filters
+from linarite.faces.azure_batch.call import Call
+from linarite.faces.azure_batch.operations.lists import Where, ask_page
+from linarite.faces.azure_batch.render.nodes import node_json
+from linarite.faces.azure_batch.wire.pools import NodeDisable, deallocation
+from linarite.http.messages import Response
+
+RECENT = 10
+Seen = tuple[Node, list[tuple[Job, Task]]]
+
+
+def _seen(tx: Transaction, node: Node) -> Seen:
+    """A node with its last tasks."""
+    tasks = tx.tasks.recent_on_node(node.key, RECENT)
+    jobs = {key: tx.jobs.by_key(key) for key in {task.job_key for task in tasks}}
+    return node, [(job, task) for task in tasks if (job := jobs[task.job_key]) is not None]
+
+
+async def get_node(call: Call) -> Response:
+    """Nodes_GetNode."""
+
+    def one(tx: Transaction) -> tuple[Pool, Seen]:
+        pool, node = find_node(tx, call.account, call.parameters["poolId"], call.parameters["nodeId"])
+        return pool, _seen(tx, node)
+
+    pool, (node, recent) = await call.engine.ask(one)
+    return call.one("nodes", node_json(node, pool, recent, call.base, call.version))
+
+
+async def list_nodes(call: Call) -> Response:
+    """Nodes_ListNodes."""
+
+    def page(tx: Transaction, where: Where, after: int, limit: int) -> tuple[Pool, list[Seen]]:
+        pool = find_pool(tx, call.account, call.parameters["poolId"])
+        return pool, [_seen(tx, node) for node in tx.nodes.page(pool.key, where, after, limit)]
+
+    pool, found, link = await ask_page(call, filters.NODES, page, lambda seen: attrgetter("key")(seen[0]))
+    shown = [node_json(node, pool, recent, call.base, call.version) for node, recent in found]
+    return call.many("nodes", shown, link)
+
+
+async def disable_scheduling(call: Call) -> Response:
+    """Nodes_DisableNodeScheduling."""
+    body = await call.optional_body(NodeDisable)
+    on_running = deallocation(body.node_disable_scheduling_option, "nodeDisableSchedulingOption")
+    pool, node = call.parameters["poolId"], call.parameters["nodeId"]
+    await call.do(pools.set_scheduling, pool, node, enabled=False, on_running=on_running)
+    return call.done(200, None, "pools", pool, "nodes", node, "disablescheduling")
+
+
+async def enable_scheduling(call: Call) -> Response:
+    """Nodes_EnableNodeScheduling."""
+    pool, node = call.parameters["poolId"], call.parameters["nodeId"]
+    await call.do(pools.set_scheduling, pool, node, enabled=True)
+    return call.done(200, None, "pools", pool, "nodes", node, "enablescheduling")

@@ -1,0 +1,140 @@
+"""Pools: add, get, list, change, delete, resize, remove nodes; counts of nodes and images."""
+
+from __future__ import annotations
+
+from operator import attrgetter
+
+from linarite.engine import pools
+from linarite.engine.finding import find_pool
+from linarite.engine.model import Node, Pool
+from linarite.engine.ports import Transaction
+from linarite.faces.azure_batch import filters
+from linarite.faces.azure_batch.call import Call, tag_headers
+from linarite.faces.azure_batch.operations.lists import Where, after_key, ask_page, next_link, page_size
+from linarite.faces.azure_batch.render.images import IMAGES
+from linarite.faces.azure_batch.render.pools import node_counts, pool_json
+from linarite.faces.azure_batch.wire.pools import (
+    NodeRemove,
+    PoolAdd,
+    PoolChange,
+    PoolReplace,
+    PoolResize,
+    deallocation,
+    nodes_to_remove,
+    patched,
+    pool_of,
+    replaced,
+    resize_timeout,
+    targets,
+)  # fmt: skip
+from linarite.http.messages import Response
+
+MOST_NODE_COUNTS = 10
+
+
+async def add_pool(call: Call) -> Response:
+    """Pools_CreatePool."""
+    body = await call.body(PoolAdd)
+    pool = await call.do(pools.add, *pool_of(body, body.id, call.version))
+    return call.done(201, pool, "pools", pool.spec.id, created=True)
+
+
+async def _pool(call: Call) -> Pool:
+    pool = await call.engine.ask(lambda tx: find_pool(tx, call.account, call.parameters["poolId"]))
+    call.check_read(pool)
+    return pool
+
+
+async def get_pool(call: Call) -> Response:
+    """Pools_GetPool."""
+    pool = await _pool(call)
+    return call.one("pools", pool_json(pool, call.base, call.version), pool)
+
+
+async def pool_exists(call: Call) -> Response:
+    """Pools_PoolExists."""
+    return Response(200, b"", tag_headers(await _pool(call)))
+
+
+async def list_pools(call: Call) -> Response:
+    """Pools_ListPools."""
+
+    def page(tx: Transaction, where: Where, after: int, limit: int) -> tuple[None, list[Pool]]:
+        return None, tx.pools.page(call.account, where, after, limit)
+
+    _, found, link = await ask_page(call, filters.POOLS, page, attrgetter("key"))
+    return call.many("pools", [pool_json(pool, call.base, call.version) for pool in found], link)
+
+
+async def patch_pool(call: Call) -> Response:
+    """Pools_UpdatePool."""
+    change, name = await call.body(PoolChange), call.parameters["poolId"]
+
+    def apply(pool: Pool) -> Pool:
+        has_nodes = pool.current_dedicated + pool.current_low_priority > 0
+        return patched(pool, change, call.version, has_nodes=has_nodes)
+
+    pool = await call.do(pools.update, name, apply, check=call.check())
+    return call.done(200, pool, "pools", name)
+
+
+async def update_pool_properties(call: Call) -> Response:
+    """Pools_ReplacePoolProperties."""
+    body, name = await call.body(PoolReplace), call.parameters["poolId"]
+    pool = await call.do(pools.update, name, lambda pool: replaced(pool, body, call.version), check=call.check())
+    return call.done(204, pool, "pools", name)
+
+
+async def delete_pool(call: Call) -> Response:
+    """Pools_DeletePool."""
+    await call.do(pools.delete, call.parameters["poolId"], check=call.check())
+    return Response(202)
+
+
+async def resize_pool(call: Call) -> Response:
+    """Pools_ResizePool."""
+    body, name = await call.body(PoolResize), call.parameters["poolId"]
+    dedicated, low_priority = targets(body, call.version)
+    pool = await call.do(
+        pools.resize, name, dedicated=dedicated, low_priority=low_priority, timeout=resize_timeout(body.resize_timeout),
+        on_running=deallocation(body.node_deallocation_option), check=call.check(),
+    )  # fmt: skip
+    return call.done(202, pool, "pools", name, "resize")
+
+
+async def stop_pool_resize(call: Call) -> Response:
+    """Pools_StopPoolResize."""
+    name = call.parameters["poolId"]
+    pool = await call.do(pools.stop_resize, name, check=call.check())
+    return call.done(202, pool, "pools", name, "stopresize")
+
+
+async def remove_nodes(call: Call) -> Response:
+    """Pools_RemoveNodes."""
+    body, name = await call.body(NodeRemove), call.parameters["poolId"]
+    resize_timeout(body.resize_timeout)
+    pool = await call.do(
+        pools.remove_nodes, name, nodes_to_remove(body), on_running=deallocation(body.node_deallocation_option),
+        check=call.check(),
+    )  # fmt: skip
+    return call.done(202, pool, "pools", name, "removenodes")
+
+
+async def list_node_counts(call: Call) -> Response:
+    """Pools_ListPoolNodeCounts."""
+
+    def page(tx: Transaction, where: Where, after: int, limit: int) -> tuple[None, list[tuple[Pool, list[Node]]]]:
+        found = tx.pools.page(call.account, where, after, limit)
+        return None, [(pool, tx.nodes.of_pool(pool.key)) for pool in found]
+
+    _, found, link = await ask_page(call, filters.NODE_COUNTS, page, lambda pair: pair[0].key, MOST_NODE_COUNTS)
+    return call.many("poolnodecounts", [node_counts(pool, nodes, call.version) for pool, nodes in found], link)
+
+
+async def list_supported_images(call: Call) -> Response:
+    """Pools_ListSupportedImages."""
+    matches = filters.compile_test(call.request.query.get("$filter"), filters.IMAGES)
+    size, start = page_size(call), after_key(call)
+    found = [image for image in IMAGES if matches(image)]
+    link = next_link(call, str(start + size)) if len(found) > start + size else None
+    return call.many("supportedimages", found[start : start + size], link)

@@ -1,0 +1,141 @@
+"""Tasks: add one or a collection, get, list, update, delete, terminate, reactivate, subtasks."""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import Any
+
+from msgspec.structs import replace
+
+from linarite.engine import tasks
+from linarite.engine.errors import EngineError
+from linarite.engine.finding import find_job, find_task
+from linarite.engine.ledger import BUSY
+from linarite.engine.model import Facts, Job, Task, TaskSpec
+from linarite.engine.ports import Transaction
+from linarite.faces.azure_batch import filters
+from linarite.faces.azure_batch.call import Call
+from linarite.faces.azure_batch.errors import Refusal, body, missing_property, refusal_of
+from linarite.faces.azure_batch.operations.lists import Where, ask_page
+from linarite.faces.azure_batch.render.scalars import etag, moment
+from linarite.faces.azure_batch.render.tasks import task_json, task_url
+from linarite.faces.azure_batch.wire.tasks import (
+    MOST_IN_A_COLLECTION,
+    TaskAdd,
+    TaskCollection,
+    TaskPut,
+    constrained,
+    task_of,
+)  # fmt: skip
+from linarite.http.messages import Response
+
+
+async def add_task(call: Call) -> Response:
+    """Tasks_CreateTask."""
+    job = call.parameters["jobId"]
+    added = task_of(await call.body(TaskAdd), call.version)
+    (answer,) = await call.do(tasks.add, job, [added])
+    if isinstance(answer, EngineError):
+        raise answer
+    return call.done(201, answer, "jobs", job, "tasks", answer.spec.id, created=True)
+
+
+async def add_task_collection(call: Call) -> Response:
+    """Tasks_CreateTaskCollection: each task has its own answer; one that is refused keeps no other one out."""
+    given = (await call.body(TaskCollection)).value
+    if given is None:
+        raise missing_property("value")
+    if len(given) > MOST_IN_A_COLLECTION:
+        reason = f"A collection has at most {MOST_IN_A_COLLECTION} tasks."
+        raise Refusal("InvalidRequestBody", PropertyName="value", PropertyValue=len(given), Reason=reason)
+    refusals: dict[int, Refusal] = {}
+    good: list[tuple[TaskSpec, Facts]] = []
+    for place, task in enumerate(given):
+        try:
+            good.append(task_of(task, call.version))
+        except Refusal as refusal:
+            refusals[place] = refusal
+    answers = iter(await call.do(tasks.add, call.parameters["jobId"], good))
+    base = task_url(call.base, call.parameters["jobId"], "")
+    results = [
+        _result(call, task.id, refusals[place] if place in refusals else next(answers), base)
+        for place, task in enumerate(given)
+    ]
+    return call.one("taskaddresult", {"value": results})
+
+
+def _result(call: Call, task_id: str | None, answer: Task | EngineError | Refusal, base: str) -> dict[str, Any]:
+    """The result of one task of a collection."""
+    if isinstance(answer, Task):
+        return {
+            "status": "success",
+            "taskId": answer.spec.id,
+            "eTag": etag(answer.modified_at),
+            "lastModified": moment(answer.modified_at),
+            "location": base + answer.spec.id,
+        }
+    status, error = body(refusal_of(answer), call.request.id)
+    return {"status": "clienterror" if status < 500 else "servererror", "taskId": task_id or "", "error": error}
+
+
+async def get_task(call: Call) -> Response:
+    """Tasks_GetTask."""
+    parameters = call.parameters
+    job, task = await call.engine.ask(
+        lambda tx: find_task(tx, call.account, parameters["jobId"], parameters["taskId"])
+    )  # fmt: skip
+    call.check_read(task)
+    return call.one("tasks", task_json(task, job, call.base, call.version), task)
+
+
+async def list_tasks(call: Call) -> Response:
+    """Tasks_ListTasks."""
+
+    def page(tx: Transaction, where: Where, after: int, limit: int) -> tuple[Job, list[Task]]:
+        job = find_job(tx, call.account, call.parameters["jobId"])
+        return job, tx.tasks.page(job.key, where, after, limit)
+
+    job, found, link = await ask_page(call, filters.TASKS, page, attrgetter("key"))
+    return call.many("tasks", [task_json(task, job, call.base, call.version) for task in found], link)
+
+
+async def update_task(call: Call) -> Response:
+    """Tasks_ReplaceTask: constraints alone can be changed; what is omitted is reset."""
+    limits = (await call.body(TaskPut)).constraints
+    job, name = call.parameters["jobId"], call.parameters["taskId"]
+
+    def change(_: Job, task: Task) -> Task:
+        spec = constrained(task.spec, limits)
+        started = task.started_at if task.state in BUSY else None
+        due = None if spec.max_wall_clock is None or started is None else started + spec.max_wall_clock
+        return replace(task, spec=spec, deadline=due)
+
+    task = await call.do(tasks.update, job, name, change, check=call.check())
+    return call.done(200, task, "jobs", job, "tasks", name)
+
+
+async def delete_task(call: Call) -> Response:
+    """Tasks_DeleteTask."""
+    await call.do(tasks.delete, call.parameters["jobId"], call.parameters["taskId"], check=call.check())
+    return Response(200)
+
+
+async def terminate_task(call: Call) -> Response:
+    """Tasks_TerminateTask."""
+    job, name = call.parameters["jobId"], call.parameters["taskId"]
+    task = await call.do(tasks.terminate, job, name, check=call.check())
+    return call.done(204, task, "jobs", job, "tasks", name, "terminate")
+
+
+async def reactivate_task(call: Call) -> Response:
+    """Tasks_ReactivateTask."""
+    job, name = call.parameters["jobId"], call.parameters["taskId"]
+    task = await call.do(tasks.reactivate, job, name, check=call.check())
+    return call.done(204, task, "jobs", job, "tasks", name, "reactivate")
+
+
+async def list_subtasks(call: Call) -> Response:
+    """Tasks_ListSubTasks: no task has any yet."""
+    parameters = call.parameters
+    await call.engine.ask(lambda tx: find_task(tx, call.account, parameters["jobId"], parameters["taskId"]))
+    return call.many("subtasks", [])

@@ -1,0 +1,95 @@
+"""A node as the protocol shows it. Source: BatchNode of 2025-06-01, Batch NOTES section 6."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from linarite import __version__
+from linarite.engine.model import Job, Node, NodeState, Pool, Task
+from linarite.faces.azure_batch import versions
+from linarite.faces.azure_batch.render.failures import CODES, failure_info, pairs
+from linarite.faces.azure_batch.render.pools import node_state, start_task
+from linarite.faces.azure_batch.render.scalars import moment
+from linarite.faces.azure_batch.render.tasks import FACE, execution_info, task_url
+
+ADDRESS, ADDRESS_V6 = "127.0.0.1", "::1"
+_READY = {NodeState.IDLE, NodeState.RUNNING, NodeState.OFFLINE, NodeState.LEAVING, NodeState.START_TASK_FAILED}
+
+
+def node_json(
+    node: Node, pool: Pool, recent: Iterable[tuple[Job, Task]], base: str, version: str
+) -> dict[str, Any]:  # fmt: skip
+    """The whole node; `recent` are its last tasks with their jobs, the newest first."""
+    given = pool.facts.get(FACE, {})
+    shown: dict[str, Any] = {
+        "id": node.id,
+        "url": node_url(base, node.pool, node.id),
+        "state": node_state(node),
+        "schedulingState": "enabled" if node.scheduling else "disabled",
+        "stateTransitionTime": moment(node.state_at),
+        "lastBootTime": moment(node.boot_at),
+        "allocationTime": moment(node.created_at),
+        "ipAddress": ADDRESS,
+        "affinityId": f"TVM:{node.id}",
+        "vmSize": pool.spec.size,
+        "totalTasksRun": node.total_tasks,
+        "totalTasksSucceeded": node.succeeded_tasks,
+        "runningTasksCount": node.running_tasks,
+        "endpointConfiguration": {"inboundEndpoints": []},
+        "nodeAgentInfo": {"version": __version__, "lastUpdateTime": moment(node.boot_at)},
+    }
+    if version >= versions.TWO_KINDS_OF_NODES:
+        shown["isDedicated"] = node.dedicated
+    if version >= versions.TASK_SLOTS:
+        shown["runningTaskSlotsCount"] = node.running_slots
+    if version >= versions.PARALLEL_TASKS:
+        shown["virtualMachineInfo"] = _machine(given)
+    if version >= versions.WITHOUT_TOKENS:
+        shown["ipv6Address"] = ADDRESS_V6
+    tasks = [_recent(job, task, base) for job, task in recent]
+    if tasks:
+        shown["recentTasks"] = tasks
+    shown.update(_start(node, given))
+    return shown
+
+
+def node_url(base: str, pool: str, node: str) -> str:
+    """The address of a node."""
+    return f"{base}/pools/{pool}/nodes/{node}"
+
+
+def _machine(given: dict[str, Any]) -> dict[str, Any]:
+    image = given.get("virtualMachineConfiguration", {}).get("imageReference")
+    return {"imageReference": {**image, "exactVersion": image.get("version", "latest")}} if image else {}
+
+
+def _recent(job: Job, task: Task, base: str) -> dict[str, Any]:
+    return {
+        "taskUrl": task_url(base, job.spec.id, task.spec.id),
+        "jobId": job.spec.id,
+        "taskId": task.spec.id,
+        "taskState": task.state.value,
+        "executionInfo": execution_info(task),
+    }
+
+
+def _start(node: Node, given: dict[str, Any]) -> dict[str, Any]:
+    """The start task and what became of it, and what else is wrong with the node."""
+    shown: dict[str, Any] = {}
+    if "startTask" in given:
+        shown["startTask"] = start_task(given["startTask"])
+    failure = node.failure
+    if failure is None:
+        return shown
+    if "startTask" in given and failure.code == "not-executed" and node.state in _READY:
+        at = moment(node.state_at)
+        shown["startTaskInfo"] = {
+            "state": "completed", "startTime": at, "endTime": at, "retryCount": 0, "result": "failure",
+            "failureInfo": failure_info(failure),
+        }  # fmt: skip
+    else:
+        code = CODES.get(failure.code, "Unknown")
+        error: dict[str, Any] = {"code": code, "message": failure.message, "errorDetails": pairs(failure.details)}
+        shown["errors"] = [error]
+    return shown

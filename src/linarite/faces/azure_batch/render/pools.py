@@ -1,0 +1,118 @@
+"""A pool as the protocol shows it, and its counts of nodes. Source: BatchPool of 2025-06-01, Batch NOTES section 6."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from linarite.engine.model import Failure, Node, NodeState, Pool
+from linarite.faces.azure_batch import versions
+from linarite.faces.azure_batch.render.failures import pairs
+from linarite.faces.azure_batch.render.scalars import duration, etag, moment
+from linarite.faces.azure_batch.render.tasks import FACE, user_identity, without_secrets
+
+_GIVEN = (
+    "virtualMachineConfiguration", "cloudServiceConfiguration", "networkConfiguration", "applicationPackageReferences",
+    "userAccounts", "mountConfiguration", "upgradePolicy", "certificateReferences", "resourceTags",
+    "applicationLicenses",
+)  # fmt: skip
+_RESIZE_CODES = {"resize-stopped": "ResizeStopped", "resize-timeout": "AllocationTimedout"}
+_COUNTED = (
+    "creating", "idle", "offline", "preempted", "rebooting", "reimaging", "running", "starting", "startTaskFailed",
+    "leavingPool", "unknown", "unusable", "waitingForStartTask", "upgradingOS",
+)  # fmt: skip
+_COUNTED_SINCE_2024 = ("deallocated", "deallocating")
+
+
+def pool_json(pool: Pool, base: str, version: str) -> dict[str, Any]:
+    """The whole pool."""
+    spec, given = pool.spec, pool.facts.get(FACE, {})
+    shown: dict[str, Any] = {
+        "id": spec.id,
+        "url": pool_url(base, spec.id),
+        "eTag": etag(pool.modified_at),
+        "creationTime": moment(pool.created_at),
+        "lastModified": moment(pool.modified_at),
+        "state": pool.state.value,
+        "stateTransitionTime": moment(pool.state_at),
+        "allocationState": pool.allocation.value,
+        "allocationStateTransitionTime": moment(pool.allocation_at),
+        "vmSize": spec.size,
+        "resizeTimeout": duration(spec.resize_timeout),
+        "enableAutoScale": False,
+        "enableInterNodeCommunication": given.get("enableInterNodeCommunication", False),
+        "taskSlotsPerNode" if version >= versions.TASK_SLOTS else "maxTasksPerNode": spec.slots_per_node,
+        "taskSchedulingPolicy": _policy(pool, given),
+    }
+    shown.update(_sizes(pool, version))
+    if spec.display_name is not None:
+        shown["displayName"] = spec.display_name
+    if spec.metadata:
+        shown["metadata"] = pairs(spec.metadata)
+    shown.update({name: without_secrets(given[name]) for name in _GIVEN if name in given})
+    if "startTask" in given:
+        shown["startTask"] = start_task(given["startTask"])
+    return shown
+
+
+def pool_url(base: str, pool: str) -> str:
+    """The address of a pool."""
+    return f"{base}/pools/{pool}"
+
+
+def _policy(pool: Pool, given: dict[str, Any]) -> dict[str, str]:
+    policy = {"nodeFillType": pool.spec.fill.value}
+    if "jobDefaultOrder" in given:
+        policy["jobDefaultOrder"] = given["jobDefaultOrder"]
+    return policy
+
+
+def _sizes(pool: Pool, version: str) -> dict[str, Any]:
+    errors = [_resize_error(failure) for failure in pool.resize_errors]
+    if version < versions.TWO_KINDS_OF_NODES:
+        shown: dict[str, Any] = {
+            "currentDedicated": pool.current_dedicated, "targetDedicated": pool.spec.target_dedicated,
+        }  # fmt: skip
+        return {**shown, "resizeError": errors[0]} if errors else shown
+    shown = {
+        "currentDedicatedNodes": pool.current_dedicated,
+        "currentLowPriorityNodes": pool.current_low_priority,
+        "targetDedicatedNodes": pool.spec.target_dedicated,
+        "targetLowPriorityNodes": pool.spec.target_low_priority,
+    }
+    return {**shown, "resizeErrors": errors} if errors else shown
+
+
+def _resize_error(failure: Failure) -> dict[str, Any]:
+    error: dict[str, Any] = {"code": _RESIZE_CODES.get(failure.code, "Unknown"), "message": failure.message}
+    if failure.details:
+        error["values"] = pairs(failure.details)
+    return error
+
+
+def start_task(given: dict[str, Any]) -> dict[str, Any]:
+    """A start task with the defaults that the service fills in."""
+    defaults = {"maxTaskRetryCount": 0, "waitForSuccess": True}
+    task = without_secrets(given)
+    return {**defaults, **task, "userIdentity": user_identity(task.get("userIdentity"))}
+
+
+def node_state(node: Node) -> str:
+    """The protocol's word for a node's state; a node that may take no tasks and has none is offline."""
+    idle = node.state is NodeState.IDLE or (node.state is NodeState.RUNNING and not node.running_tasks)
+    return NodeState.OFFLINE.value if idle and not node.scheduling else node.state.value
+
+
+def node_counts(pool: Pool, nodes: Sequence[Node], version: str) -> dict[str, Any]:
+    """How many nodes of each kind are in which state."""
+    return {
+        "poolId": pool.spec.id,
+        "dedicated": _counts([node for node in nodes if node.dedicated], version),
+        "lowPriority": _counts([node for node in nodes if not node.dedicated], version),
+    }
+
+
+def _counts(nodes: Sequence[Node], version: str) -> dict[str, int]:
+    names = _COUNTED + (_COUNTED_SINCE_2024 if version >= versions.LONG_AS_TEXT else ())
+    states = [node_state(node) for node in nodes]
+    return {**{name: states.count(name.lower()) for name in names}, "total": len(nodes)}

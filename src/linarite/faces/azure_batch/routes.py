@@ -1,0 +1,148 @@
+"""The table of operations: all 72 of api-version 2025-06-01, and those that only older versions have.
+
+What this server does not have yet stands here with `not_implemented`: it is answered by 400 NotImplemented and a line
+in the log. `since` and `until` are the first version that has an operation and the first that has it no more.
+Source: operations.md of the specification folder.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import structlog
+
+from linarite.faces.azure_batch.call import Call, Operation
+from linarite.faces.azure_batch.errors import Refusal
+from linarite.faces.azure_batch.operations import files, jobs, nodes, pools, tasks
+from linarite.faces.azure_batch.versions import (
+    HTTP_URLS,
+    LONG_AS_TEXT,
+    NO_LIFETIME_STATS,
+    NODE_COUNTS,
+    PARALLEL_TASKS,
+    SUPPORTED_IMAGES,
+    TASK_COUNTS,
+    WITHOUT_TOKENS,
+)  # fmt: skip
+from linarite.http.messages import Response
+
+log = structlog.get_logger("linarite.azure_batch")
+
+
+class Row(NamedTuple):
+    """One operation: its name is the reference's own."""
+
+    method: str
+    pattern: str
+    operation: Operation
+    name: str
+    since: str = ""
+    until: str = "9999"
+
+
+async def not_implemented(call: Call) -> Response:
+    """What this server does not have yet."""
+    log.warning("operation not implemented", method=call.request.method, path=call.request.path)
+    raise Refusal("NotImplemented")
+
+
+async def certificate(call: Call) -> Response:
+    """The same for one certificate, whose address is a single segment: `certificates(thumbprint=...)`."""
+    if not call.parameters["certificate"].startswith("certificates("):
+        raise Refusal("ResourceNotFound")
+    return await not_implemented(call)
+
+
+_JOB, _TASK = "/jobs/{jobId}", "/jobs/{jobId}/tasks/{taskId}"
+_POOL, _NODE = "/pools/{poolId}", "/pools/{poolId}/nodes/{nodeId}"
+_SCHEDULE = "/jobschedules/{jobScheduleId}"
+_CERTIFICATE = "/{certificate}"
+
+TABLE: tuple[Row, ...] = (
+    Row("GET", "/applications", not_implemented, "Applications_ListApplications"),
+    Row("GET", "/applications/{applicationId}", not_implemented, "Applications_GetApplication"),
+    Row("GET", "/jobs", jobs.list_jobs, "Jobs_ListJobs"),
+    Row("POST", "/jobs", jobs.add_job, "Jobs_CreateJob"),
+    Row("GET", _JOB, jobs.get_job, "Jobs_GetJob"),
+    Row("PUT", _JOB, jobs.update_job, "Jobs_ReplaceJob"),
+    Row("PATCH", _JOB, jobs.patch_job, "Jobs_UpdateJob"),
+    Row("DELETE", _JOB, jobs.delete_job, "Jobs_DeleteJob"),
+    Row("POST", f"{_JOB}/addtaskcollection", tasks.add_task_collection, "Tasks_CreateTaskCollection"),
+    Row("POST", f"{_JOB}/disable", jobs.disable_job, "Jobs_DisableJob"),
+    Row("POST", f"{_JOB}/enable", jobs.enable_job, "Jobs_EnableJob"),
+    Row(
+        "GET", f"{_JOB}/jobpreparationandreleasetaskstatus", jobs.list_preparation_status,
+        "Jobs_ListJobPreparationAndReleaseTaskStatus",
+    ),
+    Row("GET", f"{_JOB}/taskcounts", jobs.get_task_counts, "Jobs_GetJobTaskCounts", since=TASK_COUNTS),
+    Row("GET", f"{_JOB}/tasks", tasks.list_tasks, "Tasks_ListTasks"),
+    Row("POST", f"{_JOB}/tasks", tasks.add_task, "Tasks_CreateTask"),
+    Row("GET", _TASK, tasks.get_task, "Tasks_GetTask"),
+    Row("PUT", _TASK, tasks.update_task, "Tasks_ReplaceTask"),
+    Row("DELETE", _TASK, tasks.delete_task, "Tasks_DeleteTask"),
+    Row("GET", f"{_TASK}/files", files.list_task_files, "Tasks_ListTaskFiles"),
+    Row("GET", f"{_TASK}/files/{{filePath*}}", files.get_task_file, "Tasks_GetTaskFile"),
+    Row("HEAD", f"{_TASK}/files/{{filePath*}}", files.get_task_file, "Tasks_GetTaskFileProperties"),
+    Row("DELETE", f"{_TASK}/files/{{filePath*}}", files.delete_task_file, "Tasks_DeleteTaskFile"),
+    Row("POST", f"{_TASK}/reactivate", tasks.reactivate_task, "Tasks_ReactivateTask"),
+    Row("GET", f"{_TASK}/subtasksinfo", tasks.list_subtasks, "Tasks_ListSubTasks"),
+    Row("POST", f"{_TASK}/terminate", tasks.terminate_task, "Tasks_TerminateTask"),
+    Row("POST", f"{_JOB}/terminate", jobs.terminate_job, "Jobs_TerminateJob"),
+    Row("GET", "/jobschedules", not_implemented, "JobSchedules_ListJobSchedules"),
+    Row("POST", "/jobschedules", not_implemented, "JobSchedules_CreateJobSchedule"),
+    Row("GET", _SCHEDULE, not_implemented, "JobSchedules_GetJobSchedule"),
+    Row("HEAD", _SCHEDULE, not_implemented, "JobSchedules_JobScheduleExists"),
+    Row("PUT", _SCHEDULE, not_implemented, "JobSchedules_ReplaceJobSchedule"),
+    Row("PATCH", _SCHEDULE, not_implemented, "JobSchedules_UpdateJobSchedule"),
+    Row("DELETE", _SCHEDULE, not_implemented, "JobSchedules_DeleteJobSchedule"),
+    Row("POST", f"{_SCHEDULE}/disable", not_implemented, "JobSchedules_DisableJobSchedule"),
+    Row("POST", f"{_SCHEDULE}/enable", not_implemented, "JobSchedules_EnableJobSchedule"),
+    Row("GET", f"{_SCHEDULE}/jobs", not_implemented, "Jobs_ListJobsFromSchedule"),
+    Row("POST", f"{_SCHEDULE}/terminate", not_implemented, "JobSchedules_TerminateJobSchedule"),
+    Row("GET", "/nodecounts", pools.list_node_counts, "Pools_ListPoolNodeCounts", since=NODE_COUNTS),
+    Row("GET", "/pools", pools.list_pools, "Pools_ListPools"),
+    Row("POST", "/pools", pools.add_pool, "Pools_CreatePool"),
+    Row("GET", _POOL, pools.get_pool, "Pools_GetPool"),
+    Row("HEAD", _POOL, pools.pool_exists, "Pools_PoolExists"),
+    Row("PATCH", _POOL, pools.patch_pool, "Pools_UpdatePool"),
+    Row("DELETE", _POOL, pools.delete_pool, "Pools_DeletePool"),
+    Row("POST", f"{_POOL}/disableautoscale", not_implemented, "Pools_DisablePoolAutoScale"),
+    Row("POST", f"{_POOL}/enableautoscale", not_implemented, "Pools_EnablePoolAutoScale"),
+    Row("POST", f"{_POOL}/evaluateautoscale", not_implemented, "Pools_EvaluatePoolAutoScale"),
+    Row("GET", f"{_POOL}/nodes", nodes.list_nodes, "Nodes_ListNodes"),
+    Row("GET", _NODE, nodes.get_node, "Nodes_GetNode"),
+    Row("POST", f"{_NODE}/deallocate", not_implemented, "Nodes_DeallocateNode", since=LONG_AS_TEXT),
+    Row("POST", f"{_NODE}/disablescheduling", nodes.disable_scheduling, "Nodes_DisableNodeScheduling"),
+    Row("POST", f"{_NODE}/enablescheduling", nodes.enable_scheduling, "Nodes_EnableNodeScheduling"),
+    Row("GET", f"{_NODE}/extensions", not_implemented, "Nodes_ListNodeExtensions", since=PARALLEL_TASKS),
+    Row("GET", f"{_NODE}/extensions/{{name}}", not_implemented, "Nodes_GetNodeExtension", since=PARALLEL_TASKS),
+    Row("GET", f"{_NODE}/files", files.list_node_files, "Nodes_ListNodeFiles"),
+    Row("GET", f"{_NODE}/files/{{filePath*}}", files.get_node_file, "Nodes_GetNodeFile"),
+    Row("HEAD", f"{_NODE}/files/{{filePath*}}", files.get_node_file, "Nodes_GetNodeFileProperties"),
+    Row("DELETE", f"{_NODE}/files/{{filePath*}}", files.delete_node_file, "Nodes_DeleteNodeFile"),
+    Row("POST", f"{_NODE}/reboot", not_implemented, "Nodes_RebootNode"),
+    Row("POST", f"{_NODE}/reimage", not_implemented, "Nodes_ReimageNode"),
+    Row("GET", f"{_NODE}/remoteloginsettings", not_implemented, "Nodes_GetNodeRemoteLoginSettings"),
+    Row("POST", f"{_NODE}/start", not_implemented, "Nodes_StartNode", since=LONG_AS_TEXT),
+    Row("POST", f"{_NODE}/uploadbatchservicelogs", not_implemented, "Nodes_UploadNodeLogs", since=NODE_COUNTS),
+    Row("POST", f"{_NODE}/users", not_implemented, "Nodes_CreateNodeUser"),
+    Row("PUT", f"{_NODE}/users/{{userName}}", not_implemented, "Nodes_ReplaceNodeUser"),
+    Row("DELETE", f"{_NODE}/users/{{userName}}", not_implemented, "Nodes_DeleteNodeUser"),
+    Row("POST", f"{_POOL}/removenodes", pools.remove_nodes, "Pools_RemoveNodes"),
+    Row("POST", f"{_POOL}/resize", pools.resize_pool, "Pools_ResizePool"),
+    Row("POST", f"{_POOL}/stopresize", pools.stop_pool_resize, "Pools_StopPoolResize"),
+    Row("POST", f"{_POOL}/updateproperties", pools.update_pool_properties, "Pools_ReplacePoolProperties"),
+    Row("GET", "/poolusagemetrics", not_implemented, "Pools_ListPoolUsageMetrics"),
+    Row("GET", "/supportedimages", pools.list_supported_images, "Pools_ListSupportedImages", since=SUPPORTED_IMAGES),
+    # Of older versions alone.
+    Row("POST", "/certificates", not_implemented, "Certificate_Add", until=WITHOUT_TOKENS),
+    Row("GET", "/certificates", not_implemented, "Certificate_List", until=WITHOUT_TOKENS),
+    Row("DELETE", _CERTIFICATE, certificate, "Certificate_Delete", until=WITHOUT_TOKENS),
+    Row("GET", _CERTIFICATE, certificate, "Certificate_Get", until=WITHOUT_TOKENS),
+    Row("POST", f"{_CERTIFICATE}/canceldelete", certificate, "Certificate_CancelDeletion", until=WITHOUT_TOKENS),
+    Row("GET", f"{_NODE}/rdp", not_implemented, "ComputeNode_GetRemoteDesktop", until=LONG_AS_TEXT),
+    Row("GET", "/lifetimejobstats", not_implemented, "Job_GetAllLifetimeStatistics", until=NO_LIFETIME_STATS),
+    Row("GET", "/lifetimepoolstats", not_implemented, "Pool_GetAllLifetimeStatistics", until=NO_LIFETIME_STATS),
+    Row("GET", "/nodeagentskus", not_implemented, "Account_ListNodeAgentSkus", until=SUPPORTED_IMAGES),
+    Row("POST", f"{_POOL}/upgradeos", not_implemented, "Pool_UpgradeOS", until=HTTP_URLS),
+)  # fmt: skip

@@ -1,0 +1,46 @@
+"""From bytes to a struct: JSON as lenient as the service reads it, refused in its words.
+
+A property that a type does not have is refused, as the service does. Source: Batch NOTES sections 1 and 3.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, TypeVar
+
+import msgspec
+
+from linarite.faces.azure_batch.errors import Refusal
+
+B = TypeVar("B", bound="Body")
+
+
+class Element(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
+    """An element of a body; None is an element that is absent."""
+
+
+class Body(Element):
+    """A whole body; clients may repeat its type in `odata.metadata`."""
+
+    odata_metadata: str | None = msgspec.field(default=None, name="odata.metadata")
+
+
+@cache
+def _decoder(kind: type[Body]) -> Any:  # noqa: ANN401 - a cache knows no type variable
+    return msgspec.json.Decoder(kind, strict=False)
+
+
+def decode(body: bytes, kind: type[B]) -> B:
+    """The body as `kind`. InvalidRequestBody tells what is wrong and where."""
+    try:
+        decoder: msgspec.json.Decoder[B] = _decoder(kind)
+        return decoder.decode(body)
+    except msgspec.DecodeError as error:
+        raise Refusal("InvalidRequestBody", Reason=f"{error}.") from error
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise Refusal("InvalidRequestBody", Reason="The body is no JSON in UTF-8.") from error
+
+
+def plain(element: object) -> Any:  # noqa: ANN401 - JSON
+    """An element as plain data: what was given, nothing else."""
+    return msgspec.to_builtins(element)

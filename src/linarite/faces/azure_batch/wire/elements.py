@@ -1,0 +1,209 @@
+"""The elements that tasks, jobs and pools have in common. Source: BatchService-2025-06-01, seed 002."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from linarite.engine.model import Named, ResourceFile
+from linarite.faces.azure_batch import versions
+from linarite.faces.azure_batch.errors import invalid_property, missing_property
+from linarite.faces.azure_batch.wire.decoding import Element
+from linarite.faces.azure_batch.wire.values import Int32, required, word_of
+
+SCOPES = ("task", "pool")
+ELEVATIONS = ("nonadmin", "admin")
+
+
+class NameValue(Element):
+    """A variable of the environment, or an item of metadata."""
+
+    name: str | None = None
+    value: str | None = None
+
+
+class ResourceFileElement(Element):
+    """A file that a node brings."""
+
+    http_url: str | None = None
+    file_path: str | None = None
+    file_mode: str | None = None
+    blob_source: str | None = None
+    storage_container_url: str | None = None
+    auto_storage_container_name: str | None = None
+    blob_prefix: str | None = None
+    identity_reference: dict[str, Any] | None = None
+
+
+class AutoUser(Element):
+    """The user that the service makes for a task."""
+
+    scope: str | None = None
+    elevation_level: str | None = None
+
+
+class UserIdentity(Element):
+    """Who a task runs as."""
+
+    username: str | None = None
+    auto_user: AutoUser | None = None
+
+
+class TaskConstraints(Element):
+    """Limits of a task."""
+
+    max_wall_clock_time: str | None = None
+    retention_time: str | None = None
+    max_task_retry_count: Int32 | None = None
+
+
+class ApplicationPackageReference(Element):
+    """A package that a node brings."""
+
+    application_id: str | None = None
+    version: str | None = None
+
+
+_FILE_SPANS: dict[str, versions.Span] = {
+    "blob_source": (None, versions.HTTP_URLS),
+    "http_url": (versions.HTTP_URLS, None),
+    "storage_container_url": (versions.HTTP_URLS, None),
+    "auto_storage_container_name": (versions.HTTP_URLS, None),
+}
+
+
+def named(items: list[NameValue] | None, element: str) -> tuple[Named, ...]:
+    """Variables or metadata; each needs its name."""
+    return tuple([Named(required(item.name, f"{element}.name"), item.value or "") for item in items or ()])
+
+
+def keeps_empty_values(items: list[NameValue] | None) -> bool:
+    """Tell whether an item has an empty text for a value, which `Named` cannot tell from none."""
+    return any(item.value == "" for item in items or ())
+
+
+def checked_user(identity: UserIdentity | None) -> UserIdentity | None:
+    """Exactly one of `username` and `autoUser`; its words come back as the protocol spells them."""
+    if identity is None:
+        return None
+    auto = identity.auto_user
+    if (identity.username is None) is (auto is None):
+        reason = "Exactly one of username and autoUser has to be specified."
+        raise invalid_property("userIdentity", identity.username or "", reason)
+    if auto is None:
+        return identity
+    return UserIdentity(
+        auto_user=AutoUser(
+            scope=word_of(SCOPES, auto.scope, "scope"),
+            elevation_level=word_of(ELEVATIONS, auto.elevation_level, "elevationLevel"),
+        )
+    )
+
+
+def is_elevated(identity: UserIdentity | None) -> bool:
+    """Tell whether the element asks for an administrator."""
+    auto = identity.auto_user if identity else None
+    return auto is not None and auto.elevation_level == "admin"
+
+
+def checked_files(files: list[ResourceFileElement] | None, element: str, version: str) -> None:
+    """Each file has exactly one source, and a path where its source needs one."""
+    for file in files or ():
+        versions.check_properties(file, _FILE_SPANS, version)
+        sources = (file.http_url, file.blob_source, file.storage_container_url, file.auto_storage_container_name)
+        if sum(source is not None for source in sources) != 1:
+            _refuse_sources(file, element, version)
+        if (file.http_url or file.blob_source) is not None:
+            _checked_path(required(file.file_path, f"{element}.filePath"))
+        elif file.file_path is not None:
+            _checked_path(file.file_path)
+        _mode(file.file_mode)
+
+
+def _refuse_sources(file: ResourceFileElement, element: str, version: str) -> None:
+    if version < versions.HTTP_URLS:
+        raise missing_property(f"{element}.blobSource")
+    reason = "Exactly one of httpUrl, storageContainerUrl and autoStorageContainerName has to be specified."
+    raise invalid_property(element, file.file_path or "", reason)
+
+
+def _checked_path(path: str) -> None:
+    parts = path.replace("\\", "/").split("/")
+    if path.startswith(("/", "\\")) or ".." in parts or "\0" in path:
+        raise invalid_property("filePath", path, "It is a path below the working directory.")
+
+
+def _mode(text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        mode = int(text, 8)
+    except ValueError:
+        mode = -1
+    if not 0 <= mode <= 0o7777:
+        raise invalid_property("fileMode", text, "It is an octal number, such as 0770.")
+    return mode
+
+
+def brought_files(files: list[ResourceFileElement] | None) -> tuple[ResourceFile, ...]:
+    """The files that a node brings by their URLs."""
+    return tuple(
+        [
+            ResourceFile(url=url, path=(file.file_path or "").replace("\\", "/"), mode=_mode(file.file_mode))
+            for file in files or ()
+            if (url := file.http_url or file.blob_source) is not None
+        ]
+    )
+
+
+def are_plain_files(files: list[ResourceFileElement] | None) -> bool:
+    """Tell whether the engine's records of these files say all that was given."""
+    return all(
+        (file.http_url or file.blob_source)
+        and file.blob_prefix is None
+        and file.identity_reference is None
+        and (file.file_mode is None or _printed(file.file_mode))
+        and "\\" not in (file.file_path or "")
+        for file in files or ()
+    )
+
+
+def _printed(mode: str) -> bool:
+    return mode == mode_text(_mode(mode) or 0)
+
+
+def mode_text(mode: int) -> str:
+    """The octal digits of a file's mode: `0770`."""
+    return f"{mode:04o}"
+
+
+def files_from_storage(files: list[ResourceFileElement] | None) -> tuple[str, ...]:
+    """The names of the sources among these files that no node here reaches."""
+    names = dict[str, None]()
+    for file in files or ():
+        if file.storage_container_url is not None:
+            names["resourceFiles.storageContainerUrl"] = None
+        if file.auto_storage_container_name is not None:
+            names["resourceFiles.autoStorageContainerName"] = None
+        if file.identity_reference is not None:
+            names["resourceFiles.identityReference"] = None
+    return tuple(names)
+
+
+def checked_packages(packages: list[ApplicationPackageReference] | None) -> None:
+    """Each package needs its application."""
+    for package in packages or ():
+        required(package.application_id, "applicationPackageReferences.applicationId")
+
+
+def kept(source: msgspec.Struct, names: tuple[str, ...]) -> dict[str, Any]:
+    """The elements of `source` that the engine does not know, as they were given, by their names on the wire."""
+    given = ((name, getattr(source, name)) for name in names)
+    return {camel(name): msgspec.to_builtins(value) for name, value in given if value is not None}
+
+
+def camel(name: str) -> str:
+    """`max_task_retry_count` as the wire has it."""
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)

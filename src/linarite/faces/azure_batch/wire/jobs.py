@@ -1,0 +1,354 @@
+"""Jobs as clients send them: add, patch, put, disable, terminate. Source: 2025-06-01, NOTES 7.
+
+An element that nothing executes yet (a preparation task) is named, so that the job's tasks end at once saying so.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from linarite.engine.model import (
+    Facts,
+    Job,
+    JobSpec,
+    Named,
+    OnAllTasksComplete,
+    OnRunning,
+    OnTaskFailure,
+    PoolSpec,
+    TaskSpec,
+)  # fmt: skip
+from linarite.faces.azure_batch import versions
+from linarite.faces.azure_batch.errors import Refusal, invalid_property, missing_property
+from linarite.faces.azure_batch.wire.decoding import Body, Element, plain
+from linarite.faces.azure_batch.wire.elements import (
+    ApplicationPackageReference,
+    NameValue,
+    ResourceFileElement,
+    TaskConstraints,
+    UserIdentity,
+    checked_files,
+    kept,
+    named,
+)  # fmt: skip
+from linarite.faces.azure_batch.wire.pools import PoolSpecification, pool_of
+from linarite.faces.azure_batch.wire.tasks import (
+    FACE,
+    OutputFile,
+    TaskAdd,
+    TokenSettings,
+    command_line,
+    environment,
+    task_of,
+)  # fmt: skip
+from linarite.faces.azure_batch.wire.values import (
+    Int32,
+    checked_id,
+    display_name,
+    duration,
+    number,
+    required,
+    word,
+    word_of,
+)
+
+LIFETIMES = ("jobschedule", "job")
+MOST_PREFIX = 20
+PREPARATION, RELEASE = "jobpreparation", "jobrelease"
+
+
+class JobConstraints(Element):
+    """Limits of a job."""
+
+    max_wall_clock_time: str | None = None
+    max_task_retry_count: Int32 | None = None
+
+
+class AutoPool(Element):
+    """A pool made for the job."""
+
+    auto_pool_id_prefix: str | None = None
+    pool_lifetime_option: str | None = None
+    keep_alive: bool | None = None
+    pool: PoolSpecification | None = None
+
+
+class PoolInfo(Element):
+    """Where the job runs."""
+
+    pool_id: str | None = None
+    auto_pool_specification: AutoPool | None = None
+
+
+class JobManagerTask(Element):
+    """The task that is made with the job."""
+
+    id: str | None = None
+    display_name: str | None = None
+    command_line: str | None = None
+    container_settings: dict[str, Any] | None = None
+    resource_files: list[ResourceFileElement] | None = None
+    output_files: list[OutputFile] | None = None
+    environment_settings: list[NameValue] | None = None
+    constraints: TaskConstraints | None = None
+    required_slots: Int32 | None = None
+    kill_job_on_completion: bool | None = None
+    user_identity: UserIdentity | None = None
+    run_exclusive: bool | None = None
+    application_package_references: list[ApplicationPackageReference] | None = None
+    authentication_token_settings: TokenSettings | None = None
+    allow_low_priority_node: bool | None = None
+
+
+class PreparationTask(Element):
+    """What a node would run before the job's first task there."""
+
+    id: str | None = None
+    command_line: str | None = None
+    container_settings: dict[str, Any] | None = None
+    resource_files: list[ResourceFileElement] | None = None
+    environment_settings: list[NameValue] | None = None
+    constraints: TaskConstraints | None = None
+    wait_for_success: bool | None = None
+    user_identity: UserIdentity | None = None
+    rerun_on_node_reboot_after_success: bool | None = None
+
+
+class ReleaseTask(Element):
+    """What a node would run when the job ends."""
+
+    id: str | None = None
+    command_line: str | None = None
+    container_settings: dict[str, Any] | None = None
+    resource_files: list[ResourceFileElement] | None = None
+    environment_settings: list[NameValue] | None = None
+    max_wall_clock_time: str | None = None
+    retention_time: str | None = None
+    user_identity: UserIdentity | None = None
+
+
+class JobChange(Body):
+    """The body of Patch Job: what PATCH, PUT and Add have in common."""
+
+    priority: Int32 | None = None
+    allow_task_preemption: bool | None = None
+    max_parallel_tasks: Int32 | None = None
+    constraints: JobConstraints | None = None
+    pool_info: PoolInfo | None = None
+    on_all_tasks_complete: str | None = None
+    metadata: list[NameValue] | None = None
+    network_configuration: dict[str, Any] | None = None
+
+
+class JobAdd(JobChange):
+    """The body of Add Job."""
+
+    id: str | None = None
+    display_name: str | None = None
+    uses_task_dependencies: bool | None = None
+    job_manager_task: JobManagerTask | None = None
+    job_preparation_task: PreparationTask | None = None
+    job_release_task: ReleaseTask | None = None
+    common_environment_settings: list[NameValue] | None = None
+    on_task_failure: str | None = None
+
+
+class JobPut(JobAdd):
+    """The body of Update Job: a job as it was read; what cannot be changed is passed over."""
+
+    url: Any = None
+    e_tag: Any = None
+    last_modified: Any = None
+    creation_time: Any = None
+    state: Any = None
+    state_transition_time: Any = None
+    previous_state: Any = None
+    previous_state_transition_time: Any = None
+    execution_info: Any = None
+    stats: Any = None
+
+
+class JobDisable(Body):
+    """The body of Disable Job."""
+
+    disable_tasks: str | None = None
+
+
+class JobTerminate(Body):
+    """The body of Terminate Job."""
+
+    terminate_reason: str | None = None
+
+
+SPANS: dict[str, versions.Span] = {
+    "max_parallel_tasks": (versions.PARALLEL_TASKS, None),
+    "allow_task_preemption": (versions.PARALLEL_TASKS, None),
+}
+_KEPT = (
+    "allow_task_preemption", "network_configuration", "job_manager_task", "job_preparation_task", "job_release_task",
+)  # fmt: skip
+
+
+def job_of(body: JobAdd, version: str, pool: str | None = None) -> tuple[JobSpec, Facts]:
+    """The engine's spec of a job and this face's facts; `pool` is the id of the pool made for it."""
+    versions.check_properties(body, SPANS, version)
+    limits = body.constraints or JobConstraints()
+    _check_node_tasks(body, version)
+    manager = body.job_manager_task
+    spec = JobSpec(
+        id=checked_id(body.id),
+        pool=pool or required(body.pool_info.pool_id if body.pool_info else None, "poolInfo.poolId"),
+        display_name=display_name(body.display_name),
+        priority=_priority(body.priority),
+        max_parallel_tasks=_parallel(body.max_parallel_tasks),
+        max_wall_clock=duration(limits.max_wall_clock_time, "maxWallClockTime"),
+        max_retries=number(limits.max_task_retry_count, "maxTaskRetryCount", -1) or 0,
+        uses_dependencies=bool(body.uses_task_dependencies),
+        on_all_tasks_complete=_on_complete(body.on_all_tasks_complete),
+        on_task_failure=word(OnTaskFailure, body.on_task_failure, "onTaskFailure") or OnTaskFailure.NO_ACTION,
+        environment=environment(body.common_environment_settings),
+        metadata=metadata(body.metadata),
+        not_executed=("jobPreparationTask",) if body.job_preparation_task else (),
+        ends_with=manager.id if manager and manager.kill_job_on_completion is not False else None,
+    )
+    facts = kept(body, _KEPT)
+    if body.pool_info is not None and body.pool_info.auto_pool_specification is not None:
+        facts["autoPoolSpecification"] = plain(body.pool_info.auto_pool_specification)
+    return spec, {FACE: facts} if facts else {}
+
+
+def _priority(value: int | None) -> int:
+    return number(value, "priority", -1000, 1000) or 0
+
+
+def _parallel(value: int | None) -> int:
+    if value == 0:
+        raise invalid_property("maxParallelTasks", value, "It is greater than 0, or -1 for no limit.")
+    return number(value, "maxParallelTasks", -1) or -1
+
+
+def _on_complete(value: str | None) -> OnAllTasksComplete:
+    return word(OnAllTasksComplete, value, "onAllTasksComplete") or OnAllTasksComplete.NO_ACTION
+
+
+def metadata(items: list[NameValue] | None) -> tuple[Named, ...]:
+    """The items of metadata; each needs name and value."""
+    for item in items or ():
+        if item.value is None:
+            raise missing_property("metadata.value")
+    return named(items, "metadata")
+
+
+def _check_node_tasks(body: JobAdd, version: str) -> None:
+    """The preparation task and the release task, which needs one."""
+    preparation, release = body.job_preparation_task, body.job_release_task
+    if release is not None and preparation is None:
+        reason = "A job with a job release task has a job preparation task."
+        raise invalid_property("jobReleaseTask", release.id or RELEASE, reason)
+    for name, task, default in (
+        ("jobPreparationTask", preparation, PREPARATION), ("jobReleaseTask", release, RELEASE),
+    ):  # fmt: skip
+        if task is not None:
+            checked_id(task.id or default, f"{name}.id")
+            command_line(task.command_line, f"{name}.commandLine")
+            checked_files(task.resource_files, f"{name}.resourceFiles", version)
+            environment(task.environment_settings)
+
+
+def auto_pool(body: JobAdd, version: str, unique: str) -> tuple[PoolSpec, Facts] | None:
+    """The pool to make for the job, None when it names one; its id is the prefix and `unique`."""
+    info = body.pool_info
+    if info is None:
+        raise missing_property("poolInfo")
+    if (info.pool_id is None) is (info.auto_pool_specification is None):
+        reason = "Exactly one of poolId and autoPoolSpecification has to be specified."
+        raise invalid_property("poolInfo", info.pool_id or "", reason)
+    automatic = info.auto_pool_specification
+    if automatic is None:
+        checked_id(info.pool_id, "poolInfo.poolId")
+        return None
+    prefix = automatic.auto_pool_id_prefix or ""
+    if len(prefix) > MOST_PREFIX:
+        raise invalid_property("autoPoolIdPrefix", prefix, f"It has at most {MOST_PREFIX} characters.")
+    word_of(LIFETIMES, required(automatic.pool_lifetime_option, "poolLifetimeOption"), "poolLifetimeOption")
+    if automatic.pool is None:
+        raise missing_property("autoPoolSpecification.pool")
+    name = f"{prefix}_{unique}" if prefix else unique
+    return pool_of(automatic.pool, checked_id(name, "autoPoolIdPrefix"), version)
+
+
+def manager_task(body: JobAdd, version: str) -> tuple[TaskSpec, Facts] | None:
+    """The job manager task as a task like any other, None when the job has none."""
+    manager = body.job_manager_task
+    if manager is None:
+        return None
+    common = {name: getattr(manager, name) for name in manager.__struct_fields__ if name in TaskAdd.__struct_fields__}
+    return task_of(TaskAdd(**common), version)
+
+
+def put(body: JobPut) -> JobChange:
+    """The part of a whole job that can be changed. The pool has to be there."""
+    if body.pool_info is None:
+        raise missing_property("poolInfo")
+    return JobChange(**{name: getattr(body, name) for name in JobChange.__struct_fields__})
+
+
+def patched(job: Job, change: JobChange) -> Job:
+    """The job with the properties that `change` gives; each is replaced as a whole."""
+    spec, facts = job.spec, dict(job.facts.get(FACE, {}))
+    if change.priority is not None:
+        spec = replace(spec, priority=_priority(change.priority))
+    if change.max_parallel_tasks is not None:
+        spec = replace(spec, max_parallel_tasks=_parallel(change.max_parallel_tasks))
+    if change.constraints is not None:
+        spec = _constrained(spec, change.constraints)
+    if change.on_all_tasks_complete is not None:
+        spec = replace(spec, on_all_tasks_complete=_on_complete(change.on_all_tasks_complete))
+    if change.metadata is not None:
+        spec = replace(spec, metadata=metadata(change.metadata))
+    if change.pool_info is not None:
+        spec = _moved(job, spec, change.pool_info)
+    facts.update(kept(change, ("allow_task_preemption", "network_configuration")))
+    return replace(job, spec=spec, facts={**job.facts, FACE: facts})
+
+
+def replaced(job: Job, change: JobChange) -> Job:
+    """The job with all that can be changed set anew; what `change` leaves out is reset."""
+    facts = dict(job.facts.get(FACE, {}))
+    for name in ("allowTaskPreemption", "networkConfiguration"):
+        facts.pop(name, None)
+    bare = replace(
+        job.spec, priority=0, max_parallel_tasks=-1, max_wall_clock=None, max_retries=0, metadata=(),
+        on_all_tasks_complete=OnAllTasksComplete.NO_ACTION,
+    )  # fmt: skip
+    return patched(replace(job, spec=bare, facts={**job.facts, FACE: facts}), change)
+
+
+def _constrained(spec: JobSpec, limits: JobConstraints) -> JobSpec:
+    return replace(
+        spec,
+        max_wall_clock=duration(limits.max_wall_clock_time, "maxWallClockTime"),
+        max_retries=number(limits.max_task_retry_count, "maxTaskRetryCount", -1) or 0,
+    )
+
+
+def _moved(job: Job, spec: JobSpec, info: PoolInfo) -> JobSpec:
+    """The job on another pool, which it can be given while it is disabled."""
+    if info.auto_pool_specification is not None:
+        if "autoPoolSpecification" in job.facts.get(FACE, {}):
+            return spec
+        raise Refusal("NotImplemented", Reason="A job cannot be given an auto pool after it was added.")
+    pool = checked_id(info.pool_id, "poolInfo.poolId")
+    if pool.lower() == spec.pool.lower():
+        return spec
+    if job.state not in {"disabled", "draft"}:
+        reason = "The pool of a job can be changed while the job is disabled."
+        raise Refusal("OperationInvalidForCurrentState", Reason=reason)
+    return replace(spec, pool=pool)
+
+
+def on_running(body: JobDisable) -> OnRunning:
+    """What becomes of the running tasks of a job that is disabled."""
+    return word(OnRunning, required(body.disable_tasks, "disableTasks"), "disableTasks") or OnRunning.REQUEUE

@@ -1,0 +1,323 @@
+"""Pools and their nodes as clients send them. Source: BatchPoolCreateOptions and its like of 2025-06-01.
+
+What a cloud alone has (images, networks, disks) is kept verbatim and means nothing here. What a node would have to do
+and does not do yet (start task, packages, mounts) is named in `not_executed`, so that its nodes say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
+from linarite.engine.errors import WrongState
+from linarite.engine.model import MINUTE, Facts, Named, NodeFill, OnRunning, Pool, PoolSpec
+from linarite.faces.azure_batch import versions
+from linarite.faces.azure_batch.errors import Refusal, invalid_property, missing_property
+from linarite.faces.azure_batch.wire.decoding import Body, Element, plain
+from linarite.faces.azure_batch.wire.elements import (
+    ApplicationPackageReference,
+    NameValue,
+    ResourceFileElement,
+    UserIdentity,
+    checked_files,
+    checked_packages,
+    checked_user,
+    kept,
+    named,
+)  # fmt: skip
+from linarite.faces.azure_batch.wire.tasks import FACE, command_line, environment
+from linarite.faces.azure_batch.wire.values import (
+    Int32,
+    checked_id,
+    display_name,
+    duration,
+    number,
+    required,
+    word,
+    word_of,
+)
+
+ORDERS = ("none", "creationtime")
+DEALLOCATIONS = {
+    "requeue": OnRunning.REQUEUE, "terminate": OnRunning.TERMINATE, "taskcompletion": OnRunning.WAIT,
+    "retaineddata": OnRunning.WAIT,
+}  # fmt: skip
+LEAST_RESIZE_TIMEOUT = 5 * MINUTE
+MOST_SLOTS = 256
+MOST_REMOVED = 100
+
+
+class StartTask(Element):
+    """What a node would run when it starts."""
+
+    command_line: str | None = None
+    container_settings: dict[str, Any] | None = None
+    resource_files: list[ResourceFileElement] | None = None
+    environment_settings: list[NameValue] | None = None
+    user_identity: UserIdentity | None = None
+    max_task_retry_count: Int32 | None = None
+    wait_for_success: bool | None = None
+
+
+class SchedulingPolicy(Element):
+    """Where tasks go first."""
+
+    job_default_order: str | None = None
+    node_fill_type: str | None = None
+
+
+class PoolChange(Body):
+    """The body of Patch Pool: what it, the specification of a pool and Add Pool have in common."""
+
+    display_name: str | None = None
+    vm_size: str | None = None
+    enable_inter_node_communication: bool | None = None
+    start_task: StartTask | None = None
+    application_package_references: list[ApplicationPackageReference] | None = None
+    metadata: list[NameValue] | None = None
+    virtual_machine_configuration: dict[str, Any] | None = None
+    task_slots_per_node: Int32 | None = None
+    task_scheduling_policy: SchedulingPolicy | None = None
+    network_configuration: dict[str, Any] | None = None
+    user_accounts: list[dict[str, Any]] | None = None
+    mount_configuration: list[dict[str, Any]] | None = None
+    upgrade_policy: dict[str, Any] | None = None
+    certificate_references: list[dict[str, Any]] | None = None
+    target_node_communication_mode: str | None = None
+    resource_tags: dict[str, str] | None = None
+
+
+class PoolSpecification(PoolChange):
+    """What a pool is to be, without its id."""
+
+    cloud_service_configuration: dict[str, Any] | None = None
+    max_tasks_per_node: Int32 | None = None
+    resize_timeout: str | None = None
+    target_dedicated: Int32 | None = None
+    target_dedicated_nodes: Int32 | None = None
+    target_low_priority_nodes: Int32 | None = None
+    enable_auto_scale: bool | None = None
+    auto_scale_formula: str | None = None
+    auto_scale_evaluation_interval: str | None = None
+    application_licenses: list[str] | None = None
+
+
+class PoolAdd(PoolSpecification):
+    """The body of Add Pool."""
+
+    id: str | None = None
+
+
+class PoolReplace(Body):
+    """The body of Update Pool Properties."""
+
+    start_task: StartTask | None = None
+    application_package_references: list[ApplicationPackageReference] | None = None
+    metadata: list[NameValue] | None = None
+    certificate_references: list[dict[str, Any]] | None = None
+    target_node_communication_mode: str | None = None
+
+
+class PoolResize(Body):
+    """The body of Resize Pool."""
+
+    target_dedicated: Int32 | None = None
+    target_dedicated_nodes: Int32 | None = None
+    target_low_priority_nodes: Int32 | None = None
+    resize_timeout: str | None = None
+    node_deallocation_option: str | None = None
+
+
+class NodeRemove(Body):
+    """The body of Remove Nodes."""
+
+    node_list: list[str] | None = None
+    resize_timeout: str | None = None
+    node_deallocation_option: str | None = None
+
+
+class NodeDisable(Body):
+    """The body of Disable Node Scheduling."""
+
+    node_disable_scheduling_option: str | None = None
+
+
+SPANS: dict[str, versions.Span] = {
+    "max_tasks_per_node": (None, versions.TASK_SLOTS),
+    "task_slots_per_node": (versions.TASK_SLOTS, None),
+    "target_dedicated": (None, versions.TWO_KINDS_OF_NODES),
+    "target_dedicated_nodes": (versions.TWO_KINDS_OF_NODES, None),
+    "target_low_priority_nodes": (versions.TWO_KINDS_OF_NODES, None),
+    "mount_configuration": (versions.MOUNTS, None),
+    "certificate_references": (None, versions.WITHOUT_TOKENS),
+    "target_node_communication_mode": (None, versions.WITHOUT_TOKENS),
+    "resource_tags": (None, versions.WITHOUT_TOKENS),
+}
+_RESIZE_SPANS = {
+    name: SPANS[name] for name in ("target_dedicated", "target_dedicated_nodes", "target_low_priority_nodes")
+}
+_CHANGE_SPANS = {name: span for name, span in SPANS.items() if name in PoolChange.__struct_fields__}
+_KEPT = (
+    "enable_inter_node_communication", "application_package_references", "virtual_machine_configuration",
+    "cloud_service_configuration", "network_configuration", "user_accounts", "mount_configuration", "upgrade_policy",
+    "certificate_references", "target_node_communication_mode", "resource_tags", "application_licenses",
+)  # fmt: skip
+_EXECUTED_BY_NODES = ("startTask", "applicationPackageReferences", "mountConfiguration")
+
+
+def pool_of(body: PoolSpecification, pool_id: str | None, version: str) -> tuple[PoolSpec, Facts]:
+    """The engine's spec of a pool and this face's facts."""
+    versions.check_properties(body, SPANS, version)
+    checked_id(pool_id)
+    size = required(body.vm_size, "vmSize")
+    if body.enable_auto_scale:
+        raise Refusal("NotImplemented", Reason="enableAutoScale is not executed by this server yet.")
+    facts = _facts(body, version)
+    policy = body.task_scheduling_policy or SchedulingPolicy()
+    dedicated = body.target_dedicated if body.target_dedicated_nodes is None else body.target_dedicated_nodes
+    slots = body.max_tasks_per_node if body.task_slots_per_node is None else body.task_slots_per_node
+    spec = PoolSpec(
+        id=pool_id or "",
+        display_name=display_name(body.display_name),
+        size=size.lower(),
+        target_dedicated=number(dedicated, "targetDedicatedNodes", 0) or 0,
+        target_low_priority=number(body.target_low_priority_nodes, "targetLowPriorityNodes", 0) or 0,
+        slots_per_node=_slots(slots) or 1,
+        fill=word(NodeFill, policy.node_fill_type, "nodeFillType") or NodeFill.SPREAD,
+        resize_timeout=resize_timeout(body.resize_timeout) or 15 * MINUTE,
+        metadata=_metadata(body.metadata),
+        not_executed=_not_executed(facts),
+    )
+    return spec, {FACE: facts} if facts else {}
+
+
+def _slots(value: int | None) -> int | None:
+    return number(value, "taskSlotsPerNode", 1, MOST_SLOTS)
+
+
+def resize_timeout(value: str | None) -> int | None:
+    """At least five minutes."""
+    return duration(value, "resizeTimeout", LEAST_RESIZE_TIMEOUT)
+
+
+def _metadata(items: list[NameValue] | None) -> tuple[Named, ...]:
+    for item in items or ():
+        if item.value is None:
+            raise missing_property("metadata.value")
+    return named(items, "metadata")
+
+
+def _facts(body: PoolChange, version: str) -> dict[str, Any]:
+    """What the engine does not model of a pool, checked where this server can check it."""
+    _check_image(body.virtual_machine_configuration)
+    _check_network(body.network_configuration)
+    checked_packages(body.application_package_references)
+    facts = kept(body, tuple(name for name in _KEPT if name in body.__struct_fields__))
+    if body.virtual_machine_configuration is not None:
+        facts["virtualMachineConfiguration"] = _with_version(body.virtual_machine_configuration)
+    if body.start_task is not None:
+        facts["startTask"] = _start_task(body.start_task, version)
+    policy = body.task_scheduling_policy
+    if policy is not None and policy.job_default_order is not None:
+        facts["jobDefaultOrder"] = word_of(ORDERS, policy.job_default_order, "jobDefaultOrder")
+    return facts
+
+
+def _check_image(configuration: dict[str, Any] | None) -> None:
+    if configuration is None:
+        return
+    image = configuration.get("imageReference")
+    if not isinstance(image, dict):
+        raise missing_property("virtualMachineConfiguration.imageReference")
+    if not configuration.get("nodeAgentSKUId"):
+        raise missing_property("virtualMachineConfiguration.nodeAgentSKUId")
+    for name in ("virtualMachineImageId", "sharedGalleryImageId", "communityGalleryImageId"):
+        if image.get(name):
+            raise invalid_property(name, image[name], "There is no such image: this server's nodes have none.")
+
+
+def _with_version(configuration: dict[str, Any]) -> dict[str, Any]:
+    image = configuration["imageReference"]
+    return {**configuration, "imageReference": {**image, "version": image.get("version") or "latest"}}
+
+
+def _check_network(configuration: dict[str, Any] | None) -> None:
+    if configuration and configuration.get("subnetId"):
+        reason = "There is no such subnet: this server's nodes have no virtual network."
+        raise invalid_property("subnetId", configuration["subnetId"], reason)
+
+
+def _start_task(task: StartTask, version: str) -> dict[str, Any]:
+    command_line(task.command_line, "startTask.commandLine")
+    checked_files(task.resource_files, "startTask.resourceFiles", version)
+    environment(task.environment_settings)
+    number(task.max_task_retry_count, "startTask.maxTaskRetryCount", -1)
+    element: dict[str, Any] = plain(task)
+    if task.user_identity is not None:
+        element["userIdentity"] = plain(checked_user(task.user_identity))
+    return element
+
+
+def _not_executed(facts: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(name for name in _EXECUTED_BY_NODES if facts.get(name))
+
+
+def patched(pool: Pool, change: PoolChange, version: str, *, has_nodes: bool) -> Pool:
+    """The pool with the properties that `change` gives; each is replaced as a whole."""
+    versions.check_properties(change, _CHANGE_SPANS, version)
+    if has_nodes and (change.task_slots_per_node or change.vm_size):
+        raise WrongState(
+            "pool", "with nodes", "update", "vmSize and taskSlotsPerNode change while a pool has no nodes."
+        )
+    facts = {**pool.facts.get(FACE, {}), **_facts(change, version)}
+    spec, policy = pool.spec, change.task_scheduling_policy
+    if policy is not None and policy.node_fill_type is not None:
+        spec = replace(spec, fill=word(NodeFill, policy.node_fill_type, "nodeFillType") or spec.fill)
+    spec = replace(
+        spec,
+        display_name=spec.display_name if change.display_name is None else display_name(change.display_name),
+        size=spec.size if change.vm_size is None else required(change.vm_size, "vmSize").lower(),
+        slots_per_node=_slots(change.task_slots_per_node) or spec.slots_per_node,
+        metadata=spec.metadata if change.metadata is None else _metadata(change.metadata),
+        not_executed=_not_executed(facts),
+    )
+    return replace(pool, spec=spec, facts={**pool.facts, FACE: facts})
+
+
+def replaced(pool: Pool, body: PoolReplace, version: str) -> Pool:
+    """The pool with start task, packages and metadata set anew; an omitted start task is removed."""
+    if body.application_package_references is None:
+        raise missing_property("applicationPackageReferences")
+    if body.metadata is None:
+        raise missing_property("metadata")
+    facts = dict(pool.facts.get(FACE, {}))
+    for name in ("startTask", "applicationPackageReferences", "certificateReferences"):
+        facts.pop(name, None)
+    change = PoolChange(**{name: getattr(body, name) for name in body.__struct_fields__})
+    return patched(replace(pool, facts={**pool.facts, FACE: facts}), change, version, has_nodes=False)
+
+
+def targets(body: PoolResize, version: str) -> tuple[int | None, int | None]:
+    """The new numbers of dedicated and of low priority nodes; at least one has to be given."""
+    versions.check_properties(body, _RESIZE_SPANS, version)
+    dedicated = body.target_dedicated if body.target_dedicated_nodes is None else body.target_dedicated_nodes
+    if dedicated is None and body.target_low_priority_nodes is None:
+        raise missing_property("targetDedicatedNodes")
+    number(dedicated, "targetDedicatedNodes", 0)
+    return dedicated, number(body.target_low_priority_nodes, "targetLowPriorityNodes", 0)
+
+
+def deallocation(value: str | None, name: str = "nodeDeallocationOption") -> OnRunning:
+    """What becomes of the tasks of nodes that go."""
+    return DEALLOCATIONS[word_of(tuple(DEALLOCATIONS), value, name) or "requeue"]
+
+
+def nodes_to_remove(body: NodeRemove) -> list[str]:
+    """The ids of 1 to 100 nodes."""
+    if not body.node_list:
+        raise missing_property("nodeList")
+    if len(body.node_list) > MOST_REMOVED:
+        raise invalid_property("nodeList", len(body.node_list), f"It has at most {MOST_REMOVED} nodes.")
+    return body.node_list

@@ -1,0 +1,404 @@
+"""Add a task: every element of its table, checked by the table's rules, as the engine's spec and this face's own facts.
+
+Source: seed 002 and BatchTaskCreateOptions of 2025-06-01. What the engine does not model is kept verbatim; what no node
+executes yet is named in `not_executed`, so that the task says so at once instead of running without it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from linarite.engine.model import (
+    DAY,
+    Dependencies,
+    DependencyAction,
+    ExitCodes,
+    ExitConditions,
+    ExitOptions,
+    Facts,
+    JobAction,
+    Named,
+    ResourceFile,
+    TaskSpec,
+)  # fmt: skip
+from linarite.faces.azure_batch import versions
+from linarite.faces.azure_batch.errors import invalid_property, missing_property
+from linarite.faces.azure_batch.wire.decoding import Body, Element, plain
+from linarite.faces.azure_batch.wire.elements import (
+    ApplicationPackageReference,
+    NameValue,
+    ResourceFileElement,
+    TaskConstraints,
+    UserIdentity,
+    are_plain_files,
+    brought_files,
+    checked_files,
+    checked_packages,
+    checked_user,
+    files_from_storage,
+    is_elevated,
+    keeps_empty_values,
+    kept,
+    named,
+)  # fmt: skip
+from linarite.faces.azure_batch.wire.values import (
+    Int32,
+    checked_id,
+    display_name,
+    duration,
+    number,
+    required,
+    word,
+    word_of,
+)
+
+FACE = "azure_batch"
+RETENTION = 7 * DAY
+MOST_SLOTS = 256
+MOST_IN_A_COLLECTION = 100
+AFFINITY = "TVM:"
+UPLOAD_CONDITIONS = ("tasksuccess", "taskfailure", "taskcompletion")
+
+
+class ExitOptionsElement(Element):
+    """What one way of ending does."""
+
+    job_action: str | None = None
+    dependency_action: str | None = None
+
+
+class ExitCodeMapping(Element):
+    """One exit code."""
+
+    code: Int32 | None = None
+    exit_options: ExitOptionsElement | None = None
+
+
+class ExitCodeRangeMapping(Element):
+    """Exit codes from `start` to `end`."""
+
+    start: Int32 | None = None
+    end: Int32 | None = None
+    exit_options: ExitOptionsElement | None = None
+
+
+class ExitConditionsElement(Element):
+    """All ways of ending; `schedulingError` is the oldest version's name of `preProcessingError`."""
+
+    exit_codes: list[ExitCodeMapping] | None = None
+    exit_code_ranges: list[ExitCodeRangeMapping] | None = None
+    pre_processing_error: ExitOptionsElement | None = None
+    scheduling_error: ExitOptionsElement | None = None
+    file_upload_error: ExitOptionsElement | None = None
+    default: ExitOptionsElement | None = None
+
+
+class TaskIdRange(Element):
+    """Integer ids from `start` to `end`."""
+
+    start: Int32 | None = None
+    end: Int32 | None = None
+
+
+class DependsOn(Element):
+    """The tasks that come first."""
+
+    task_ids: list[str] | None = None
+    task_id_ranges: list[TaskIdRange] | None = None
+
+
+class AffinityInfo(Element):
+    """Where the task would best run."""
+
+    affinity_id: str | None = None
+
+
+class MultiInstanceSettings(Element):
+    """A task on several nodes at once."""
+
+    number_of_instances: Int32 | None = None
+    coordination_command_line: str | None = None
+    common_resource_files: list[ResourceFileElement] | None = None
+
+
+class ContainerDestination(Element):
+    """Where output files go."""
+
+    path: str | None = None
+    container_url: str | None = None
+    identity_reference: dict[str, Any] | None = None
+    upload_headers: list[NameValue] | None = None
+
+
+class Destination(Element):
+    """Where output files go."""
+
+    container: ContainerDestination | None = None
+
+
+class UploadOptions(Element):
+    """When output files go."""
+
+    upload_condition: str | None = None
+
+
+class OutputFile(Element):
+    """Files to bring away."""
+
+    file_pattern: str | None = None
+    destination: Destination | None = None
+    upload_options: UploadOptions | None = None
+
+
+class TokenSettings(Element):
+    """What a task's token would allow."""
+
+    access: list[str] | None = None
+
+
+class TaskAdd(Body):
+    """The body of Add Task."""
+
+    id: str | None = None
+    display_name: str | None = None
+    command_line: str | None = None
+    container_settings: dict[str, Any] | None = None
+    resource_files: list[ResourceFileElement] | None = None
+    output_files: list[OutputFile] | None = None
+    environment_settings: list[NameValue] | None = None
+    affinity_info: AffinityInfo | None = None
+    constraints: TaskConstraints | None = None
+    required_slots: Int32 | None = None
+    user_identity: UserIdentity | None = None
+    exit_conditions: ExitConditionsElement | None = None
+    multi_instance_settings: MultiInstanceSettings | None = None
+    depends_on: DependsOn | None = None
+    application_package_references: list[ApplicationPackageReference] | None = None
+    authentication_token_settings: TokenSettings | None = None
+
+
+class TaskPut(TaskAdd):
+    """The body of Update Task: a task as it was read; what cannot be changed is passed over."""
+
+    url: Any = None
+    e_tag: Any = None
+    last_modified: Any = None
+    creation_time: Any = None
+    state: Any = None
+    state_transition_time: Any = None
+    previous_state: Any = None
+    previous_state_transition_time: Any = None
+    execution_info: Any = None
+    node_info: Any = None
+    stats: Any = None
+
+
+class TaskCollection(Body):
+    """The body of Add Task Collection."""
+
+    value: list[TaskAdd] | None = None
+
+
+SPANS: dict[str, versions.Span] = {
+    "authentication_token_settings": (None, versions.WITHOUT_TOKENS),
+    "required_slots": (versions.TASK_SLOTS, None),
+    "container_settings": (versions.CONTAINERS, None),
+    "output_files": (versions.TWO_KINDS_OF_NODES, None),
+}
+_KEPT = (
+    "container_settings", "affinity_info", "multi_instance_settings", "application_package_references",
+    "authentication_token_settings",
+)  # fmt: skip
+
+
+def task_of(body: TaskAdd, version: str) -> tuple[TaskSpec, Facts]:
+    """The engine's spec of a task and what this face alone keeps of it. Refusals name the element."""
+    versions.check_properties(body, SPANS, version)
+    limits = body.constraints or _NO_CONSTRAINTS
+    spec = TaskSpec(
+        id=checked_id(body.id),
+        command=command_line(body.command_line),
+        display_name=display_name(body.display_name),
+        resource_files=_resource_files(body.resource_files, version),
+        environment=environment(body.environment_settings),
+        max_retries=number(limits.max_task_retry_count, "maxTaskRetryCount", -1),
+        max_wall_clock=duration(limits.max_wall_clock_time, "maxWallClockTime"),
+        retention=retention(limits),
+        required_slots=number(body.required_slots, "requiredSlots", 1, MOST_SLOTS) or 1,
+        dependencies=_dependencies(body.depends_on),
+        exit_conditions=exit_conditions(body.exit_conditions),
+        elevated=is_elevated(checked_user(body.user_identity)),
+        not_executed=_not_executed(body, version),
+        preferred_node=_preferred_node(body.affinity_info),
+    )
+    return spec, facts_of(body)
+
+
+_NO_CONSTRAINTS = TaskConstraints()
+
+
+def command_line(text: str | None, name: str = "commandLine") -> str:
+    """A command line: it has to be there, and no process can be given a NUL."""
+    line = required(text, name)
+    if "\0" in line:
+        raise invalid_property(name, line, "It has no NUL character.")
+    return line
+
+
+def environment(items: list[NameValue] | None) -> tuple[Named, ...]:
+    """The variables, with names and values that a process can have."""
+    for item in items or ():
+        if "=" in (item.name or "") or "\0" in f"{item.name}{item.value}":
+            reason = "A name has no equals sign, and neither name nor value has a NUL character."
+            raise invalid_property("environmentSettings", item.name, reason)
+    return named(items, "environmentSettings")
+
+
+def retention(limits: TaskConstraints) -> int | None:
+    """The time to keep a task's files: seven days unless it is said."""
+    return RETENTION if limits.retention_time is None else duration(limits.retention_time, "retentionTime")
+
+
+def _resource_files(files: list[ResourceFileElement] | None, version: str) -> tuple[ResourceFile, ...]:
+    if not files:
+        return ()
+    checked_files(files, "resourceFiles", version)
+    return brought_files(files)
+
+
+def _dependencies(element: DependsOn | None) -> Dependencies | None:
+    if element is None:
+        return None
+    ranges = list[tuple[int, int]]()
+    for item in element.task_id_ranges or ():
+        if item.start is None or item.end is None:
+            raise missing_property("taskIdRanges.start" if item.start is None else "taskIdRanges.end")
+        ranges.append((item.start, item.end))
+    return Dependencies(ids=tuple(element.task_ids or ()), ranges=tuple(ranges))
+
+
+def exit_conditions(element: ExitConditionsElement | None) -> ExitConditions | None:
+    """The ways of ending; a mapping without its code or its options is refused."""
+    if element is None:
+        return None
+    before = element.pre_processing_error or element.scheduling_error
+    return ExitConditions(
+        codes=tuple([_codes(m.code, m.code, m.exit_options, "exitCodes") for m in element.exit_codes or ()]),
+        ranges=tuple(
+            [_codes(m.start, m.end, m.exit_options, "exitCodeRanges") for m in element.exit_code_ranges or ()]
+        ),
+        pre_processing_error=_options(before),
+        file_upload_error=_options(element.file_upload_error),
+        default=_options(element.default),
+    )
+
+
+def _codes(start: int | None, end: int | None, options: ExitOptionsElement | None, name: str) -> ExitCodes:
+    if start is None or end is None:
+        raise missing_property(f"{name}.code" if name == "exitCodes" else f"{name}.start and {name}.end")
+    if options is None:
+        raise missing_property(f"{name}.exitOptions")
+    if start > end:
+        raise invalid_property(name, f"{start}-{end}", "start must not be greater than end.")
+    return ExitCodes(start=start, end=end, options=_options(options) or ExitOptions())
+
+
+def _options(element: ExitOptionsElement | None) -> ExitOptions | None:
+    if element is None:
+        return None
+    return ExitOptions(
+        job_action=word(JobAction, element.job_action, "jobAction"),
+        dependency_action=word(DependencyAction, element.dependency_action, "dependencyAction"),
+    )
+
+
+def _preferred_node(element: AffinityInfo | None) -> str | None:
+    if element is None:
+        return None
+    return required(element.affinity_id, "affinityInfo.affinityId").removeprefix(AFFINITY)
+
+
+def _not_executed(body: TaskAdd, version: str) -> tuple[str, ...]:
+    """Check the elements that nothing executes yet, and name those that would do something."""
+    names = list[str]()
+    if body.multi_instance_settings is not None:
+        _checked_instances(body, body.multi_instance_settings, version)
+        names.append("multiInstanceSettings")
+    if body.application_package_references:
+        checked_packages(body.application_package_references)
+        names.append("applicationPackageReferences")
+    if body.output_files:
+        _checked_outputs(body.output_files)
+        names.append("outputFiles")
+    if body.authentication_token_settings is not None:
+        _checked_token(body.authentication_token_settings)
+        names.append("authenticationTokenSettings")
+    if body.container_settings is not None:
+        if not isinstance(body.container_settings.get("imageName"), str):
+            raise missing_property("containerSettings.imageName")
+        names.append("containerSettings")
+    return (*names, *files_from_storage(body.resource_files)) if body.resource_files or names else ()
+
+
+def _checked_instances(body: TaskAdd, settings: MultiInstanceSettings, version: str) -> None:
+    number(settings.number_of_instances, "numberOfInstances", 1)
+    if version >= versions.TWO_KINDS_OF_NODES:
+        required(settings.coordination_command_line, "multiInstanceSettings.coordinationCommandLine")
+    elif settings.number_of_instances is None:
+        raise missing_property("multiInstanceSettings.numberOfInstances")
+    checked_files(settings.common_resource_files, "commonResourceFiles", version)
+    if body.required_slots not in {None, 1}:
+        raise invalid_property("requiredSlots", body.required_slots, "It is 1 for a multi-instance task.")
+
+
+def _checked_outputs(files: list[OutputFile]) -> None:
+    for file in files:
+        required(file.file_pattern, "outputFiles.filePattern")
+        if file.destination is None or file.destination.container is None:
+            raise missing_property("outputFiles.destination.container")
+        required(file.destination.container.container_url, "outputFiles.destination.container.containerUrl")
+        if file.upload_options is None:
+            raise missing_property("outputFiles.uploadOptions")
+        required(file.upload_options.upload_condition, "outputFiles.uploadOptions.uploadCondition")
+        _with_condition(file)
+
+
+def _with_condition(file: OutputFile) -> OutputFile:
+    """The same with its condition as the protocol spells it."""
+    given = file.upload_options.upload_condition if file.upload_options else None
+    condition = word_of(UPLOAD_CONDITIONS, given, "uploadCondition")
+    return replace(file, upload_options=UploadOptions(upload_condition=condition))
+
+
+def _checked_token(settings: TokenSettings) -> None:
+    if not settings.access:
+        raise missing_property("authenticationTokenSettings.access")
+    for access in settings.access:
+        word_of(("job",), access, "access")
+
+
+def facts_of(body: TaskAdd) -> Facts:
+    """What the engine's spec cannot tell of what was given."""
+    facts = kept(body, _KEPT)
+    if body.user_identity is not None:
+        facts["userIdentity"] = plain(checked_user(body.user_identity))
+    if body.output_files:
+        facts["outputFiles"] = [plain(_with_condition(file)) for file in body.output_files]
+    if body.resource_files and not are_plain_files(body.resource_files):
+        facts.update(kept(body, ("resource_files",)))
+    if keeps_empty_values(body.environment_settings):
+        facts.update(kept(body, ("environment_settings",)))
+    return {FACE: facts} if facts else {}
+
+
+def constrained(spec: TaskSpec, limits: TaskConstraints | None) -> TaskSpec:
+    """The spec with its limits set anew; what is omitted is reset."""
+    given = limits or _NO_CONSTRAINTS
+    return replace(
+        spec,
+        max_retries=number(given.max_task_retry_count, "maxTaskRetryCount", -1),
+        max_wall_clock=duration(given.max_wall_clock_time, "maxWallClockTime"),
+        retention=retention(given),
+    )
