@@ -1,4 +1,4 @@
-"""What all tests share: a real server a worker, a fresh account a test, and markers that say loudly what they left out."""
+"""What all tests share: a real server a worker, a fresh account a test, markers that say loudly what was left out."""
 
 from __future__ import annotations
 

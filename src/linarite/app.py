@@ -1,4 +1,4 @@
-"""The composition root: settings -> store -> identity -> nodes -> engine -> faces -> servers. It alone knows them all."""
+"""The composition root: settings, store, identity, nodes, engine, faces, servers. It alone knows them all."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import secrets
 import signal
 import time
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import msgspec
 import structlog
 import uvloop
 
 from linarite import __version__, logs
-from linarite.data import DataFolder, default_uid_base
+from linarite.data import DataFolder, default_uid_base, write_whole
 from linarite.engine.core import Engine
 from linarite.engine.housekeeping import Retention
 from linarite.engine.model import Role
+from linarite.faces.azure_batch import AzureBatch
 from linarite.faces.azure_files import AzureFiles
 from linarite.faces.dashboard import Dashboard
 from linarite.faces.hpc_pack import HpcPack
@@ -76,33 +76,38 @@ def serve(settings: Settings) -> None:
 async def _serve(settings: Settings, folder: DataFolder) -> None:
     certificate = _certificate(settings, folder)
     sockets = {face: bind(settings.host, settings.port(face)) for face in FACES}
-    scheme = "https" if certificate else "http"
-    local = {face: address(bound, scheme) for face, bound in sockets.items()}
+    local = {face: address(bound, "https" if certificate else "http") for face, bound in sockets.items()}
+    first_uid, ready = _first_uid(settings, folder), asyncio.Event()
     async with AsyncExitStack() as stack:
-        store = open_store(_database(settings, folder))
+        store = open_store(settings.database.get_secret_value() if settings.database else folder.database)
         stack.push_async_callback(store.close)
         identity = Identity(store, WallClock(), *_trust(settings, folder), development=settings.development)
         await identity.start()
-        first_uid = _first_uid(settings, folder)
-        nodes = LocalNodes(
-            folder.path, allow_elevated=settings.allow_elevated, ca_file=authority(folder.tls) if settings.tls else None,
-            uid_of=None if first_uid is None else lambda account: first_uid + identity.number(account),
-        )  # fmt: skip
-        batch_url = settings.public_url("batch") or local["batch"]
-        environment = ServiceEnvironment(batch_url, platform.node())
-        engine = Engine(store, nodes, WallClock(), make_id, environment, _retention(settings))
+        engine = _engine(settings, folder, store, identity, local, first_uid)
         faces = _faces(settings, folder, engine, store, identity, local)
-        ready = asyncio.Event()
-        servers = Servers({name: (Funnel(face, ready), sockets[name]) for name, face in faces.items()}, certificate)
         await engine.start()
         stack.push_async_callback(_let_go, engine)
+        servers = Servers([(Funnel(face, ready), sockets[name]) for name, face in faces.items()], certificate)
         await servers.start()
         stack.push_async_callback(servers.stop)
         ready.set()
         _announce(settings, local, first_uid)
         await _asked_to_stop(servers)
-        ready.clear()
         log.info("stopping: requests in flight are finished first")
+
+
+def _engine(
+    settings: Settings, folder: DataFolder, store: SqlStore, identity: Identity, local: dict[str, str],
+    first_uid: int | None,
+) -> Engine:  # fmt: skip
+    nodes = LocalNodes(
+        folder.path, allow_elevated=settings.allow_elevated, ca_file=authority(folder.tls) if settings.tls else None,
+        uid_of=None if first_uid is None else lambda account: first_uid + identity.number(account),
+    )  # fmt: skip
+    batch_url = settings.public_url("batch") or local["batch"]
+    days = {"events": settings.events_days, "finished_jobs": settings.finished_jobs_days}
+    retention = Retention(**{name: None if value is None else int(value * DAY) for name, value in days.items()})
+    return Engine(store, nodes, WallClock(), make_id, ServiceEnvironment(batch_url, platform.node()), retention)
 
 
 def _faces(
@@ -110,11 +115,12 @@ def _faces(
 ) -> dict[str, Face]:  # fmt: skip
     public = settings.public_url
     addresses = {face: public(face) or url for face, url in local.items()}
-    shares = folder.make_shares()
-    faces: dict[str, Face] = {
-        "files": AzureFiles(store, DirectoryTree(str(shares)), identity, public_url=public("files")),
+    return {
+        "batch": AzureBatch(engine, identity, public_url=public("batch")),
+        "files": AzureFiles(store, DirectoryTree(str(folder.make_shares())), identity, public_url=public("files")),
         "hpc": HpcPack(
-            engine, identity, public_url=public("hpc"), cluster=settings.hpc_cluster, default_pool=settings.hpc_default_pool
+            engine, identity, public_url=public("hpc"), cluster=settings.hpc_cluster,
+            default_pool=settings.hpc_default_pool,
         ),
         "superoffice": SuperOffice(
             engine, identity, public_url=public("superoffice"), prefix=settings.superoffice_prefix,
@@ -122,13 +128,6 @@ def _faces(
         ),
         "dashboard": Dashboard(engine, addresses, development=settings.development),
     }  # fmt: skip
-    try:
-        from linarite.faces.azure_batch import AzureBatch
-
-        faces["batch"] = AzureBatch(engine, identity, public_url=public("batch"))
-    except ImportError as error:
-        log.warning("the Azure Batch face is not there yet", error=str(error))
-    return faces
 
 
 def _definitions(settings: Settings) -> dict[str, Definition]:
@@ -136,10 +135,6 @@ def _definitions(settings: Settings) -> dict[str, Definition]:
         return msgspec.convert(settings.superoffice_tasks, dict[str, Definition])
     except msgspec.ValidationError as error:
         raise Refused(f"Settings: superoffice_tasks: {error}.") from error
-
-
-def _database(settings: Settings, folder: DataFolder) -> str | Path:
-    return settings.database.get_secret_value() if settings.database else folder.database
 
 
 def _certificate(settings: Settings, folder: DataFolder) -> Certificate | None:
@@ -162,7 +157,7 @@ def _trust(settings: Settings, folder: DataFolder) -> tuple[Verifier, dict[str, 
 
 
 def _first_uid(settings: Settings, folder: DataFolder) -> int | None:
-    """Below the user numbers of tasks, which asks for root; None when tasks run as the server's user. Raises Refused."""
+    """Below the user numbers of tasks, None when tasks run as the server's user (no root). Raises Refused."""
     if os.geteuid() != 0:
         return None
     base = default_uid_base() if settings.task_uid_base is None else settings.task_uid_base
@@ -173,27 +168,18 @@ def _first_uid(settings: Settings, folder: DataFolder) -> int | None:
     return base
 
 
-def _retention(settings: Settings) -> Retention:
-    days = {"events": settings.events_days, "finished_jobs": settings.finished_jobs_days}
-    return Retention(**{name: None if value is None else int(value * DAY) for name, value in days.items()})
-
-
 def _announce(settings: Settings, local: dict[str, str], first_uid: int | None) -> None:
     for face, url in local.items():
-        log.info("serving", face=face, url=url, public_url=settings.public_url(face) or url)
-    log.info("ready", version=__version__, data=str(settings.data), pid=os.getpid())
+        log.info("serving", face=face, url=url)
     if settings.development:
-        log.warning(
-            "development mode: the account key and the password are known to everybody; this machine alone is served"
-        )
+        log.warning("development mode: everybody knows the account key and the password; only this machine is served")
     if first_uid is None:
-        log.warning("not started by root: tasks run as the server's own user and can read what it can", uid=os.getuid())
+        log.warning("not started by root: tasks run as the server's user and can read what it can", uid=os.getuid())
     else:
-        log.info("tasks run as unprivileged users, one an account", first_uid=first_uid + 1)
+        log.info("tasks run as unprivileged users, one an account, numbered from here on", uid=first_uid + 1)
+    log.info("ready", version=__version__, data=str(settings.data), pid=os.getpid())
     if settings.ready_file is not None:
-        fresh = settings.ready_file.with_name(f".{settings.ready_file.name}.{os.getpid()}")
-        fresh.write_text(json.dumps({"pid": os.getpid(), **local}) + "\n")
-        fresh.replace(settings.ready_file)
+        write_whole(settings.ready_file, json.dumps({"pid": os.getpid(), **local}) + "\n")
 
 
 async def _asked_to_stop(servers: Servers) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -45,7 +44,7 @@ def render_text(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
     return f"{whole}\n{exception}" if exception else whole
 
 
-def _plain(value: Any) -> str:
+def _plain(value: object) -> str:
     """A value that cannot break out of its place in the line."""
     text = str(value)
     return text if text.isprintable() and " " not in text and text else repr(text)

@@ -32,9 +32,9 @@ def _default_data() -> Path:
 class Issuer(BaseModel):
     """An issuer of bearer tokens that is trusted.
 
-    `jwks` is a file or an https URL; `audiences`, when given, stand in place of the protocol's own; `roles` maps a value
-    of the token's `roles` to read, write or admin (those three words map to themselves); a token without a role that
-    is known has `default_role`.
+    `jwks` is a file or an https URL; `audiences`, when given, stand in place of the protocol's own; `roles` maps a
+    value of the token's `roles` to read, write or admin (those three words map to themselves); a token without a role
+    that is known has `default_role`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -105,7 +105,8 @@ class Settings(BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource, **_: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource, dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the supertype's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
     ) -> tuple[PydanticBaseSettingsSource, ...]:  # fmt: skip
         """Flags, then the environment, then the file."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
@@ -117,15 +118,15 @@ class Settings(BaseSettings):
 
     @field_validator("events_days", "finished_jobs_days", mode="before")
     @classmethod
-    def _for_ever(cls, value: Any) -> Any:
+    def _for_ever(cls, value: object) -> object:
         return None if str(value).lower() in {"0", "none", ""} else value
 
     @field_validator("issuers", "superoffice_tasks", mode="before")
     @classmethod
-    def _from_json(cls, value: Any) -> Any:
+    def _from_json(cls, value: object) -> object:
         return json.loads(value) if isinstance(value, str) else value
 
-    @field_validator("batch_public_url", "files_public_url", "hpc_public_url", "superoffice_public_url", "dashboard_public_url")  # fmt: skip
+    @field_validator(*(f"{face}_public_url" for face in FACES))
     @classmethod
     def _address(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("http://", "https://")):
@@ -149,7 +150,10 @@ class Settings(BaseSettings):
 
 
 def load(flags: dict[str, Any], config: Path | None = None) -> Settings:
-    """The settings from flags (None: not given), environment and file. Raises pydantic.ValidationError, OSError, ValueError."""
+    """The settings from flags (None: not given), environment and file.
+
+    Raises pydantic.ValidationError, OSError and ValueError (the file is no TOML).
+    """
     config = config or (Path(text) if (text := os.environ.get("LINARITE_CONFIG")) else None)
     given = {name: value for name, value in flags.items() if value is not None}
     if config is None:

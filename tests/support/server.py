@@ -150,7 +150,7 @@ def environment() -> dict[str, str]:
 def end_processes(home: Path) -> None:
     """Kill, again and again until there is none, every process that stands in the folder, names it or was given it."""
     deadline = time.monotonic() + STOP_SECONDS
-    while any([_kill_if_of(process, os.fsencode(home)) for process in Path("/proc").glob("[0-9]*")]):
+    while sum(_kill_if_of(process, os.fsencode(home)) for process in Path("/proc").glob("[0-9]*")):
         assert time.monotonic() < deadline, "processes of the server do not end"
         time.sleep(0.02)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -12,37 +13,47 @@ from linarite import __version__
 from linarite.refusal import Refused
 
 COMMANDS = {
-    "serve": ("linarite.cli.serve", "Serve Azure Batch, Azure Files, HPC Pack and SuperOffice until stopped."),
-    "demo": ("linarite.cli.demo", "Run a real job through all four protocols and show what came out."),
-    "accounts": ("linarite.cli.accounts", "Make accounts, list them, show and rotate their keys."),
-    "users": ("linarite.cli.users", "Add people, list them, change their passwords and roles."),
-    "token": ("linarite.cli.token", "Print a bearer token, or a credential for SuperOffice."),
-    "cert": ("linarite.cli.cert", "Print where the certificate is that clients of --tls must trust."),
+    "serve": ("linarite.cli.serve:serve", "Serve Azure Batch, Azure Files, HPC Pack and SuperOffice until stopped."),
+    "demo": ("linarite.cli.demo:demo", "Run a real job through all four protocols and show what came out."),
+    "accounts": ("linarite.cli.accounts:app", "Make accounts, list them, show and rotate their keys."),
+    "users": ("linarite.cli.users:app", "Add people, list them, change their passwords and roles."),
+    "token": ("linarite.cli.token:token", "Print a bearer token, or a credential for SuperOffice."),
+    "cert": ("linarite.cli.cert:cert", "Print where the certificate is that clients of --tls must trust."),
 }
-"""Name of a command: the module whose `app` it is, and its sentence in `--help`."""
+"""Name of a command: where its function (or its group) is, and its sentence in `--help`."""
 
 
 class Commands(TyperGroup):
     """A group that knows of its commands what `--help` shows, and loads the one that is called."""
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:
+    def list_commands(self, ctx: object) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> TyperCommand | TyperGroup | None:
+    def get_command(self, ctx: object, cmd_name: str) -> Any:  # noqa: ANN401 - typer's own class is not public
         if cmd_name not in COMMANDS:
             return None
         return TyperCommand(cmd_name, help=COMMANDS[cmd_name][1], rich_markup_mode=None)
 
-    def resolve_command(self, ctx, args):
-        name, command, rest = super().resolve_command(ctx, args)
-        module = importlib.import_module(COMMANDS[name][0])
-        return name, typer.main.get_command(module.app), rest
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - the same
+        name, _, rest = super().resolve_command(ctx, args)
+        assert name is not None
+        return name, _load(name), rest
+
+
+def _load(name: str) -> Any:  # noqa: ANN401 - the same
+    module, _, attribute = COMMANDS[name][0].partition(":")
+    found = getattr(importlib.import_module(module), attribute)
+    if not isinstance(found, typer.Typer):
+        alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        alone.command(name)(found)
+        found = alone
+    return typer.main.get_command(found)
 
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
-def _version(wanted: bool) -> None:
+def _tell_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"linarite {__version__}")
         raise typer.Exit
@@ -51,12 +62,13 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def linarite(
     version: bool = typer.Option(
-        False, "--version", callback=_version, is_eager=True, help="Print the version and leave."
+        False, "--version", callback=_tell_version, is_eager=True, help="Print the version and leave."
     ),
 ) -> None:
     """A self-hosted batch computing server that existing clients run against unchanged.
 
-    In development mode, the default, nothing has to be set up: `linarite serve` and go.
+    Nothing has to be set up: `linarite serve`, and it answers on this machine with a well-known account.
+    `linarite demo` shows it at work.
     """
 
 

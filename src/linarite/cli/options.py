@@ -15,52 +15,45 @@ from linarite.refusal import Refused
 from linarite.settings import Settings, load
 
 PANELS = {
-    "hpc": "Serving",
-    "tls": "TLS",
-    "task": "Tasks",
-    "allow": "Tasks",
-    "log": "Logs",
-    "events": "History",
-    "finished": "History",
-}
+    "tls": "TLS", "task": "Tasks", "allow": "Tasks", "log": "Logs", "events": "History", "finished": "History",
+    "development": "Who may call", "issuers": "Who may call",
+}  # fmt: skip
+"""Where an option stands in `--help`, by its first word."""
+
+Config = Annotated[Path | None, typer.Option("--config", help="A TOML file with any of the settings.")]
+Data = Annotated[Path | None, typer.Option("--data", help="Folder of everything that is kept.", show_default=False)]
 
 
 def parameters() -> list[inspect.Parameter]:
     """One option for each setting, and `--config`."""
-    config = Annotated[Path | None, typer.Option("--config", help="A TOML file with any of these settings.")]
     made = [_parameter(name, field) for name, field in Settings.model_fields.items()]
-    return [_keyword("config", config), *made]
+    return [_keyword("config", Config), *made]
 
 
-def _keyword(name: str, annotation: Any) -> inspect.Parameter:
+def _keyword(name: str, annotation: Any) -> inspect.Parameter:  # noqa: ANN401 - a type is made here
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=None)
 
 
 def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
-    flag, plain = "--" + name.replace("_", "-"), _plain(field.annotation)
-    if name == "development":
-        flag = "--development/--production"
-    option = typer.Option(
-        flag,
-        help=field.description,
-        show_default=_default(field),
-        rich_help_panel=PANELS.get(name.partition("_")[0], "Serving"),
-    )
-    return _keyword(name, Annotated[plain | None, option])
+    flag = "--development/--production" if name == "development" else "--" + name.replace("_", "-")
+    panel = PANELS.get(name.partition("_")[0], "Serving")
+    option = typer.Option(flag, help=field.description, show_default=_default(field), rich_help_panel=panel)
+    return _keyword(name, Annotated[_plain(field.annotation) | None, option])
 
 
-def _plain(annotation: Any) -> Any:
+def _plain(annotation: Any) -> Any:  # noqa: ANN401 - types
     """The type that the command line reads: what pydantic makes of it follows."""
-    if get_origin(annotation) in {types.UnionType}:
+    if get_origin(annotation) is types.UnionType:
         annotation = next(one for one in get_args(annotation) if one is not types.NoneType)
     if annotation is SecretStr or get_origin(annotation) in {tuple, dict}:
         return str
     return annotation
 
 
-def _default(field: FieldInfo) -> Any:
+def _default(field: FieldInfo) -> str | bool:
     value = field.get_default(call_default_factory=True)
-    return False if value in (None, (), False) else str(value)
+    plain = isinstance(value, str | int | float | Path) and not isinstance(value, bool)
+    return str(value) if plain and value != "" else False
 
 
 def settings(flags: dict[str, Any], config: Path | None = None) -> Settings:
@@ -68,7 +61,12 @@ def settings(flags: dict[str, Any], config: Path | None = None) -> Settings:
     try:
         return load(flags, config)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'settings'}: {one['msg']}" for one in error.errors())
-        raise Refused(f"Settings: {wrong}.") from None
+        raise Refused(f"Settings: {'; '.join(_wrong(dict(one)) for one in error.errors())}.") from None
     except (OSError, ValueError) as error:
         raise Refused(f"Settings: {error}.") from None
+
+
+def _wrong(error: dict[str, Any]) -> str:
+    name = ".".join(map(str, error["loc"]))
+    text: str = error["msg"].removeprefix("Value error, ")
+    return f"{name}: {text}" if name else text

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
-
-import typer
+from pathlib import Path
 
 from linarite.cli.options import parameters, settings
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
-
-def serve(**flags: Any) -> None:
+def serve(*, config: Path | None = None, **flags: object) -> None:
     """Serve Azure Batch, Azure Files, HPC Pack and SuperOffice until stopped.
 
-    Each option can also stand in the file that --config names, as a key with underscores, and in the environment as LINARITE_<KEY>. A
-    flag wins over the environment, that over the file.
+    Each option can also stand in the file that --config names, as a key with underscores (batch_port = 0), and in the
+    environment (LINARITE_BATCH_PORT=0). A flag wins over the environment, that over the file.
     """
-    chosen = settings(flags, flags.pop("config"))
-    from linarite import app as composition
+    chosen = settings(flags, config)
+    from linarite import app
 
-    composition.serve(chosen)
+    app.serve(chosen)
 
 
-_parameters = parameters()
-serve.__signature__ = inspect.Signature(_parameters)  # type: ignore[attr-defined]
-serve.__annotations__ = {parameter.name: parameter.annotation for parameter in _parameters}
-app.command()(serve)
+serve.__signature__ = inspect.Signature(parameters())  # type: ignore[attr-defined]
+serve.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters()}

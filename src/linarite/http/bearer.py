@@ -11,7 +11,9 @@ from typing import Any, Protocol
 import httpx
 import jwt
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt import PyJWK, PyJWKSet
+from jwt.types import Options
 
 ASYMMETRIC = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 LEEWAY = 60
@@ -19,7 +21,15 @@ LEEWAY = 60
 KEYS_LIFE, KEYS_PAUSE = 3600.0, 60.0
 """Seconds for which fetched keys are good, and between two fetches for a key that is not among them."""
 
-_UNCHECKED = {f"verify_{claim}": False for claim in ("exp", "nbf", "iat", "aud", "iss", "sub", "jti")}
+_UNCHECKED: Options = {
+    "require": ["exp", "aud"], "verify_exp": False, "verify_nbf": False, "verify_iat": False, "verify_aud": False,
+    "verify_iss": False, "verify_sub": False, "verify_jti": False,
+}  # fmt: skip
+"""Claims are checked here: at the time that the caller gives, and audiences without regard to a slash at the end."""
+
+
+Key = PyJWK | RSAPublicKey | bytes
+"""A published key, or the secret of HS256."""
 
 
 class InvalidToken(Exception):
@@ -29,7 +39,7 @@ class InvalidToken(Exception):
 class Keys(Protocol):
     """Where an issuer's keys come from."""
 
-    async def find(self, kid: str | None) -> Any:
+    async def find(self, kid: str | None) -> Key:
         """The key of that id; raises InvalidToken."""
         ...
 
@@ -37,11 +47,11 @@ class Keys(Protocol):
 class OneKey:
     """An issuer with one key, whatever id a token names."""
 
-    def __init__(self, key: Any) -> None:
+    def __init__(self, key: Key) -> None:
         """A public key, or bytes for HS256."""
         self._key = key
 
-    async def find(self, kid: str | None) -> Any:
+    async def find(self, kid: str | None) -> Key:
         return self._key
 
 
@@ -55,7 +65,7 @@ class KeySet:
         self._stamp: float | None = None
         self._turn = asyncio.Lock()
 
-    async def find(self, kid: str | None) -> Any:
+    async def find(self, kid: str | None) -> Key:
         async with self._turn:
             await self._refresh(KEYS_LIFE)
             found = self._pick(kid)
@@ -64,7 +74,7 @@ class KeySet:
                 found = self._pick(kid)
         if found is None:
             raise InvalidToken("The token is signed with a key that its issuer does not publish.")
-        return found.key
+        return found
 
     def _pick(self, kid: str | None) -> PyJWK | None:
         if kid is None:
@@ -124,7 +134,7 @@ class Verifier:
             raise InvalidToken("The token is signed with an algorithm that is not allowed.")
         key = await issuer.keys.find(header.get("kid"))
         try:
-            claims = jwt.decode(token, key, algorithms=list(issuer.algorithms), options=_options())
+            claims = jwt.decode(token, key, algorithms=list(issuer.algorithms), options=_UNCHECKED)
         except jwt.InvalidSignatureError as error:
             raise InvalidToken("The signature of the token does not match.") from error
         except (jwt.PyJWTError, TypeError, ValueError) as error:
@@ -136,7 +146,7 @@ class Verifier:
     def _issuer(self, token: str) -> tuple[Issuer, dict[str, Any]]:
         try:
             header = jwt.get_unverified_header(token)
-            named = jwt.decode(token, options={"verify_signature": False, **_UNCHECKED}).get("iss")
+            named = jwt.decode(token, options={**_UNCHECKED, "verify_signature": False}).get("iss")
         except (jwt.PyJWTError, TypeError, ValueError) as error:
             raise InvalidToken("The token is malformed.") from error
         issuer = self._issuers.get(named) if isinstance(named, str) else None
@@ -144,10 +154,6 @@ class Verifier:
         if issuer is None:
             raise InvalidToken("The issuer of the token is not trusted here.")
         return issuer, header
-
-
-def _options() -> Any:
-    return {"require": ["exp", "aud"], **_UNCHECKED}
 
 
 def _check_times(claims: dict[str, Any], now: int) -> None:

@@ -6,17 +6,19 @@ import asyncio
 import contextlib
 import ipaddress
 import socket
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import Any
 
 import uvicorn
 
+from linarite.http.funnel import Funnel
 from linarite.refusal import Refused
 
 GRACE = 20
 """Seconds left to requests in flight when the server is asked to stop."""
 BACKLOG = 2048
+KEEP_ALIVE = 75
+"""Seconds for which an idle connection is kept."""
 
 
 class Certificate:
@@ -70,9 +72,9 @@ class _Server(uvicorn.Server):
 class Servers:
     """Several applications, each on its socket."""
 
-    def __init__(self, apps: Mapping[str, tuple[Any, socket.socket]], certificate: Certificate | None) -> None:
-        """`apps` maps names to an ASGI application and the socket that it is served on."""
-        self._servers = [(_Server(_config(app, certificate)), bound) for app, bound in apps.values()]
+    def __init__(self, apps: Sequence[tuple[Funnel, socket.socket]], certificate: Certificate | None) -> None:
+        """Each application with the socket that it is served on."""
+        self._servers = [(_Server(_config(app, certificate)), bound) for app, bound in apps]
         self._running: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -97,9 +99,10 @@ class Servers:
             server.force_exit = True
 
 
-def _config(app: Any, certificate: Certificate | None) -> uvicorn.Config:
+def _config(app: Funnel, certificate: Certificate | None) -> uvicorn.Config:
     return uvicorn.Config(
         app, http="httptools", ws="none", lifespan="off", interface="asgi3", log_config=None, access_log=False,
         server_header=False, date_header=False, proxy_headers=False, backlog=BACKLOG, timeout_graceful_shutdown=GRACE,
-        timeout_keep_alive=75, ssl_certfile=certificate and certificate.chain, ssl_keyfile=certificate and certificate.key,
+        timeout_keep_alive=KEEP_ALIVE, ssl_certfile=certificate.chain if certificate else None,
+        ssl_keyfile=certificate.key if certificate else None,
     )  # fmt: skip

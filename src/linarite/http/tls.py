@@ -30,7 +30,7 @@ def authority(folder: Path) -> Path:
 
 
 def server_certificate(folder: Path, names: Sequence[str]) -> tuple[Path, Path]:
-    """The server's chain and key for the loopback names and `names`; made anew when those changed or its end is near."""
+    """The server's chain and key for the loopback names and `names`; made anew when they changed or its end is near."""
     wanted = [_name(name) for name in dict.fromkeys((*LOOPBACK, *names))]
     chain, key_path = folder / "server.pem", folder / "server.key"
     issuer = x509.load_pem_x509_certificate(authority(folder).read_bytes())
@@ -74,7 +74,8 @@ def _authority_certificate(key: EllipticCurvePrivateKey) -> x509.Certificate:
 
 
 def _leaf_certificate(
-    key: EllipticCurvePrivateKey, issuer: x509.Certificate, signer: EllipticCurvePrivateKey, names: list[x509.GeneralName]
+    key: EllipticCurvePrivateKey, issuer: x509.Certificate, signer: EllipticCurvePrivateKey,
+    names: list[x509.GeneralName],
 ) -> x509.Certificate:  # fmt: skip
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Linarite")])
     identifier = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value

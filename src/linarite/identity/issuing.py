@@ -24,8 +24,11 @@ AUDIENCES = {"batch": "https://batch.core.windows.net/", "storage": "https://sto
 SESSION = "superoffice-session"
 SESSION_LIFE = 6 * 60 * MINUTE
 TENANT = "Cust00001"
+COOKIE, XSRF_COOKIE = "SOSESSION", "XSRF-TOKEN"
+"""Names of the cookies in which a session and its proof travel."""
 
 SuperOfficeKind = Literal["ticket", "bearer", "cookie"]
+SUPEROFFICE_KINDS: tuple[SuperOfficeKind, ...] = ("ticket", "bearer", "cookie")
 
 
 def signing_key(folder: Path) -> RSAPrivateKey:
@@ -62,7 +65,8 @@ def token(key: RSAPrivateKey, audience: str, account: str, role: Role, hours: fl
     """A token for `account`, good for `hours` from `now` (seconds since the epoch)."""
     subject = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{ISSUER}{account}/{role}"))
     claims = {
-        "iss": ISSUER, "aud": audience, "sub": subject, "oid": subject, "tid": str(uuid.uuid5(uuid.NAMESPACE_URL, ISSUER)),
+        "iss": ISSUER, "aud": audience, "sub": subject, "oid": subject,
+        "tid": str(uuid.uuid5(uuid.NAMESPACE_URL, ISSUER)),
         "iat": now, "nbf": now, "exp": now + int(hours * 3600), "account": account, "roles": [role.value],
     }  # fmt: skip
     return jwt.encode(claims, key, algorithm="RS256", headers={"kid": "linarite"})
