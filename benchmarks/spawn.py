@@ -23,6 +23,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import uvloop
+
 from linarite.engine.launching import Launch, NodeRef, NodeReport, Report, RunStarted
 from linarite.nodes.access import drop_privileges
 from linarite.nodes.environment import run_environment
@@ -159,7 +161,8 @@ def main() -> None:
     data = Path(tempfile.mkdtemp(prefix="linarite-spawn-", dir="/dev/shm"))
     data.chmod(0o711)
     try:
-        figures = asyncio.run(measure(data, options.runs, options.width, options.rounds))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            figures = runner.run(measure(data, options.runs, options.width, options.rounds))
     finally:
         shutil.rmtree(data, ignore_errors=True)
     print(json.dumps({name: round(value, 3) for name, value in figures.items()}))

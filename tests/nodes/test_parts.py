@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import subprocess
 from pathlib import Path
 
 import msgspec
@@ -15,7 +16,7 @@ from linarite.engine.launching import RunExited
 from linarite.nodes.access import UnreachableFolderError, check_reachable
 from linarite.nodes.environment import stays_below
 from linarite.nodes.journal import Forgotten, Intended, Journal, KnownRun, Spawned, read_history
-from linarite.nodes.processes import CannotStartError, split_command, start_ticks
+from linarite.nodes.processes import CannotStartError, boot_ticks, split_command, start_ticks
 from linarite.nodes.wire import Acknowledge, EndRun, Frames, Hello, RunStarted, WireError, pack
 
 
@@ -28,7 +29,7 @@ def _journal(folder: Path) -> Journal:
 def test_journal_tells_what_was_written(tmp_path: Path) -> None:
     """Each run's last record counts, and forgotten runs are gone."""
     journal = _journal(tmp_path)
-    spawned = Spawned("b", 7, 70, 700)
+    spawned = Spawned("b", 7, 70, 71, 700)
     ended = RunExited(run="c", code=3, started_at=1, at=2)
     journal.append([Intended("a"), Intended("b"), spawned, Intended("c"), ended, Intended("d"), Forgotten(["d"])])
     assert Journal(tmp_path).same_boot
@@ -172,6 +173,9 @@ def test_stays_below(path: str, *, below: bool) -> None:
 
 
 def test_start_ticks() -> None:
-    """A process has a start, a number without one has none."""
-    assert start_ticks(os.getpid()) > 0
+    """A process's start lies between the clock before and after; a number without a process has none."""
+    before = boot_ticks()
+    with subprocess.Popen(["sleep", "60"]) as process:
+        assert before <= start_ticks(process.pid) <= boot_ticks()
+        process.kill()
     assert start_ticks(2**22 + 1) == 0

@@ -34,6 +34,7 @@ class Channel(asyncio.Protocol):
         """Wait for the event loop to connect it."""
         self._frames = Frames()
         self._received: list[Message] = []
+        self._unsent: list[Request] = []
         self._closed = False
         self._news = asyncio.Event()
         self._transport: asyncio.Transport | None = None
@@ -65,13 +66,22 @@ class Channel(asyncio.Protocol):
         return received
 
     def send(self, requests: Sequence[Request]) -> None:
-        """Send the requests, in frames of a size that the host gets through quickly."""
+        """Send the requests, with all others of this turn of the event loop: each frame wakes the host."""
+        if not self._unsent:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._unsent += requests
+
+    def _flush(self) -> None:
+        """Write frames of a size that the host gets through quickly."""
+        unsent, self._unsent = self._unsent, []
         if self._transport is not None and not self._closed:
-            for at in range(0, len(requests), _REQUESTS_A_FRAME):
-                self._transport.write(pack(requests[at : at + _REQUESTS_A_FRAME]))
+            for at in range(0, len(unsent), _REQUESTS_A_FRAME):
+                self._transport.write(pack(unsent[at : at + _REQUESTS_A_FRAME]))
 
     def close(self) -> None:
-        """Let go of the host."""
+        """Let go of the host, once it was sent all that was asked."""
+        if self._unsent:
+            self._flush()
         if self._transport is not None:
             self._transport.close()
 
@@ -97,7 +107,7 @@ class HostStarter:
             if greeted is not None:
                 return greeted
             # It was just leaving.
-        if not needed and not read_history(self.place.folder).runs:
+        if not needed and not read_history(Path(self.place.folder)).runs:
             return None
         greeted = await self._greet(self._start(), _START_DEADLINE)
         if greeted is None:
@@ -144,15 +154,15 @@ class HostStarter:
         """Start a host that is connected from the first: no socket has to be waited for."""
         self.reap()
         place = self.place
-        place.folder.mkdir(mode=0o700, exist_ok=True)
-        command = [sys.executable, "-P", "-s", "-m", "linarite.nodes.host", "--folder", str(place.folder)]
+        os.makedirs(place.folder, mode=0o700, exist_ok=True)
+        command = [sys.executable, "-P", "-s", "-m", "linarite.nodes.host", "--folder", place.folder]
         command += ["--patience", str(self._patience)]
         for option, value in (("--uid", place.uid), ("--owner", place.owner), ("--ca-file", self._ca_file)):
             command += [] if value is None else [option, str(value)]
         ours, theirs = socket.socketpair()
         ours.settimeout(0)
         environment = {name: os.environ[name] for name in _passed_on if name in os.environ}
-        with theirs, (place.folder / "log").open("ab") as log:
+        with theirs, open(f"{place.folder}/log", "ab") as log:
             self._process = subprocess.Popen(
                 command, stdin=theirs.fileno(), stdout=log, stderr=log, cwd="/", env=environment, start_new_session=True
             )

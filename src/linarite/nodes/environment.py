@@ -8,7 +8,6 @@ expands nothing in command lines or values.
 from __future__ import annotations
 
 from functools import lru_cache
-from pathlib import PurePosixPath
 
 NODE_FOLDERS = ("applications", "fsmounts", "shared", "startup/wd", "volatile", "workitems")
 MARKER = "LINARITE_RUN"
@@ -50,5 +49,6 @@ def run_environment(run: str, root: str, directory: str, account: str, wanted: d
 
 def stays_below(directory: str) -> bool:
     """Whether `directory` is a relative path that names something strictly below the folder it is joined to."""
-    parts = PurePosixPath(directory).parts
-    return bool(parts) and not directory.startswith("/") and ".." not in parts and "\0" not in directory
+    parts = directory.split("/")
+    named = any(part not in ("", ".") for part in parts)
+    return named and not directory.startswith("/") and ".." not in parts and "\0" not in directory

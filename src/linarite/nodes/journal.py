@@ -38,11 +38,15 @@ class Intended(msgspec.Struct, frozen=True, tag="intended"):
 
 
 class Spawned(msgspec.Struct, frozen=True, tag="spawned"):
-    """`run` is process `pid`, told from later ones of that number by `ticks` (field 22 of /proc/<pid>/stat)."""
+    """`run` is process `pid` since `at` (microseconds since the epoch).
+
+    It is told from later ones of that number by its start, which lies between the clock ticks `earliest` and `latest`.
+    """
 
     run: str
     pid: int
-    ticks: int
+    earliest: int
+    latest: int
     at: int
 
 

@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Iterable
 
-from linarite.nodes.journal import KnownRun
+from linarite.nodes.journal import KnownRun, Spawned
 from linarite.nodes.processes import kill, marked_processes, signal_group, start_ticks
 
 DEADLINE = 10.0
@@ -23,10 +23,14 @@ def end_leftovers(runs: Iterable[KnownRun], *, same_boot: bool) -> None:
     names = set()
     for run in runs:
         names.add(run.run)
-        if same_boot and run.spawned is not None and start_ticks(run.spawned.pid) == run.spawned.ticks:
+        if same_boot and run.spawned is not None and _is_still_there(run.spawned):
             _end([run.spawned.pid], time.monotonic() + DEADLINE, groups=True)
     if names:
         _end_marked(names, time.monotonic() + DEADLINE)
+
+
+def _is_still_there(spawned: Spawned) -> bool:
+    return spawned.earliest <= start_ticks(spawned.pid) <= spawned.latest
 
 
 def _end_marked(names: set[str], deadline: float) -> None:

@@ -76,7 +76,7 @@ class HostLink:
         self._work = asyncio.Event()
         self._stopping = asyncio.Event()
         self.greeted = asyncio.Event()
-        self._task = asyncio.create_task(self._keep(), name=f"host {starter.place.folder.name}")
+        self._task = asyncio.create_task(self._keep(), name=f"host {starter.place.folder}")
         self._task.add_done_callback(_tell_of_failure)
 
     def knows(self, run: str) -> bool:
@@ -180,7 +180,7 @@ class HostLink:
             self._channel = None
             channel.close()
         if not self._stopping.is_set():
-            _log.warning("node_host_gone", host=str(self._starter.place.folder), runs=len(self._runs))
+            _log.warning("node_host_gone", host=self._starter.place.folder, runs=len(self._runs))
 
     def _learn(self, messages: Sequence[Message]) -> None:
         """Note what is answered."""
@@ -222,7 +222,7 @@ class HostLink:
 
     async def _on_unavailable(self, message: str) -> None:
         """Tell of the nodes that wait for a host that cannot be had; everything else waits for a better time."""
-        _log.error("node_host_unavailable", host=str(self._starter.place.folder), error=message)
+        _log.error("node_host_unavailable", host=self._starter.place.folder, error=message)
         nodes: list[NodeReport] = [NodeUnusable(node=node, message=message) for node in self._nodes.values()]
         for root in self._nodes:
             self._pending.pop(("node", root), None)

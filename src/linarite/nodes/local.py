@@ -7,6 +7,7 @@ otherwise all run as the server's user below one host. See `host` for what outli
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -151,7 +152,7 @@ class LocalNodes:
         def then() -> None:
             # The account's own host cannot remove what an elevated run left in its folders.
             elevated = self._places.host(node, elevated=True)
-            if elevated.owner is not None and elevated.folder.exists():
+            if elevated.owner is not None and os.path.isdir(elevated.folder):
                 self._link(elevated).sweep(trash)
 
         self._link(self._places.host(node, elevated=False)).remove(Remove(path, trash, keep), then)

@@ -22,7 +22,7 @@ _LOCAL = "local"
 class HostPlace(msgspec.Struct, frozen=True):
     """A host's folder; the user that it becomes (None: stays the server's); the user who owns what it makes."""
 
-    folder: Path
+    folder: str
     uid: int | None = None
     owner: int | None = None
 
@@ -40,9 +40,11 @@ class Places:
     def __init__(self, data: Path, uid_of: Callable[[str], int] | None) -> None:
         """Nothing is made yet."""
         self._nodes = os.path.abspath(data / "nodes")
-        self._hosts = Path(os.path.abspath(data / "hosts"))
+        self._hosts = os.path.abspath(data / "hosts")
+        self._local = HostPlace(f"{self._hosts}/{_LOCAL}")
         self._uid_of = uid_of
         self._made: set[str] = set()
+        self._known: dict[tuple[int, bool], HostPlace] = {}
 
     def make(self) -> None:
         """Make the two top folders. Raises OSError."""
@@ -73,14 +75,14 @@ class Places:
     def host(self, node: NodeRef, *, elevated: bool) -> HostPlace:
         """Give the host that starts the account's runs."""
         if self._uid_of is None:
-            return HostPlace(self._hosts / _LOCAL)
+            return self._local
         return self._host_of(self._uid_of(node.account), elevated=elevated)
 
     def hosts(self) -> Iterator[HostPlace]:
         """Every host that has a folder."""
         for name in sorted(os.listdir(self._hosts)):
             if self._uid_of is None and name == _LOCAL:
-                yield HostPlace(self._hosts / name)
+                yield self._local
             elif self._uid_of is not None and name.removesuffix(_ELEVATED).isdecimal():
                 yield self._host_of(int(name.removesuffix(_ELEVATED)), elevated=name.endswith(_ELEVATED))
 
@@ -91,17 +93,20 @@ class Places:
             if not os.path.isdir(trash) or not os.listdir(trash):
                 continue
             if self._uid_of is None:
-                yield HostPlace(self._hosts / _LOCAL), trash
+                yield self._local, trash
             else:
                 uid = os.stat(f"{self._nodes}/{name}").st_uid
                 yield self._host_of(uid, elevated=False), trash
-                if (elevated := self._host_of(uid, elevated=True)).folder.exists():
+                if os.path.isdir((elevated := self._host_of(uid, elevated=True)).folder):
                     yield elevated, trash
 
     def _account(self, name: str) -> str:
         return f"{self._nodes}/{_part(name)}"
 
     def _host_of(self, uid: int, *, elevated: bool) -> HostPlace:
-        if elevated:
-            return HostPlace(self._hosts / f"{uid}{_ELEVATED}", owner=uid)
-        return HostPlace(self._hosts / str(uid), uid=uid)
+        place = self._known.get((uid, elevated))
+        if place is None:
+            folder = f"{self._hosts}/{uid}{_ELEVATED if elevated else ''}"
+            place = HostPlace(folder, owner=uid) if elevated else HostPlace(folder, uid=uid)
+            self._known[uid, elevated] = place
+        return place

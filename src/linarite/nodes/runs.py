@@ -23,17 +23,19 @@ from linarite.nodes.fetching import Fetcher, FetchError
 from linarite.nodes.journal import Forgotten, Intended, Journal, KnownRun, Record, Spawned
 from linarite.nodes.processes import (
     CannotStartError,
+    boot_ticks,
     kill,
     kill_orphans,
     marked_processes,
     signal_group,
-    start_ticks,
 )
 from linarite.nodes.starting import Starter
 from linarite.nodes.wire import Ended, LaunchRun, Message
 
 STARTS_A_TURN = 16
 """So many processes are started before the host looks for ended ones and tells the server."""
+_TOGETHER = 0.02
+"""Seconds after an end until the host looks for what outlived it: one look for all that end by then."""
 _DOUBT = 1.0
 """Seconds until the host looks again at a process of which it could not tell whose it is."""
 
@@ -176,13 +178,11 @@ class Runs:
 
     def reap(self) -> None:
         """Take note of every process that has ended."""
-        ended = False
         # The leader stays a zombie while its group is killed, so that the number still means that group.
         while (pid := _next_zombie()) is not None:
-            ended = True
             self._on_exit(pid)
-        if ended:
-            self._kill_orphans()
+            if self._look_again_at == math.inf:
+                self._look_again_at = time.monotonic() + _TOGETHER
 
     def _kill_orphans(self) -> None:
         doubtful = kill_orphans(self._processes.keys(), self._running)
@@ -241,13 +241,14 @@ class Runs:
             self._fail(run, error)
 
     def _start(self, run: Run, request: LaunchRun) -> None:
+        earliest = boot_ticks()
         try:
             pid = self._starter.start(request.launch, request.root, run.directory)
         except CannotStartError as error:
             self._fail(run, error)
             return
         run.request = None
-        run.spawned = Spawned(run.name, pid, start_ticks(pid), _now())
+        run.spawned = Spawned(run.name, pid, earliest, boot_ticks(), _now())
         self._processes[pid] = run
         self._records.append(run.spawned)
         self._reports.append(RunStarted(run=run.name, at=run.spawned.at))
