@@ -155,6 +155,7 @@ class Ledger:
             count(job.counts, old, -1)
             count(job.counts, new, 1)
         job.queued += new.queued - old.queued
+        self.effects.wake |= new.queued and not old.queued  # this unit's own pass reads what stood before it
         self._changed_jobs.add(job.key)
         self._on_node(old, -1)
         self._on_node(new, 1)
