@@ -17,7 +17,6 @@ from linarite.engine.housekeeping import Retention
 from linarite.engine.launching import Launch, Listener, NodeReady, NodeRef, RunExited
 from linarite.engine.model import JobSpec, PoolSpec, Role, Task, TaskSpec
 from linarite.faces.superoffice import Definition, SuperOffice
-from linarite.faces.superoffice.states import Cancellation
 from linarite.http.bearer import Verifier
 from linarite.http.funnel import Funnel
 from linarite.http.serving import Servers, address, bind
@@ -30,8 +29,8 @@ ACCOUNT = "devaccount"
 BASIC = ("dev", "linarite")
 DEFINITIONS = {
     "nightly-export": Definition(command="echo exported"),
-    "held fast": Definition(command="sleep 60", cancellation=Cancellation.CannotCancel),
-    "slow": Definition(command="sleep 60", timeout=30, restarts=2, cancellation=Cancellation.CancelWithWarning),
+    "held fast": Definition(command="sleep 60", cancellation="CannotCancel"),
+    "slow": Definition(command="sleep 60", timeout=30, restarts=2, cancellation="CancelWithWarning"),
     "nowhere": Definition(command="true", pool="not-there"),
 }
 

@@ -6,12 +6,13 @@ Source: SuperOffice NOTES sections 6 and 13; issue 5, SuperOffice 3. No web call
 from __future__ import annotations
 
 import re
+from typing import Annotated, Literal
 
 import msgspec
 
 from linarite.engine.errors import EngineError, InvalidValue
 from linarite.engine.model import SECOND, Facts, Named, TaskSpec
-from linarite.faces.superoffice.states import FACE, Cancellation
+from linarite.faces.superoffice.states import FACE
 
 DEFAULT_POOL = "superoffice"
 
@@ -20,7 +21,7 @@ class CannotStart(EngineError):
     """There is no definition of that name, or its pool is not there."""
 
 
-class Definition(msgspec.Struct, frozen=True, kw_only=True):
+class Definition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One kind of work: `command` runs on `pool`, by a shell unless `shell` is false.
 
     `timeout` in seconds, None without limit; `restarts` after a failure, -1 for ever. The pool `superoffice` is made
@@ -31,9 +32,9 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     pool: str = DEFAULT_POOL
     description: str = ""
     shell: bool = True
-    timeout: int | None = None
-    restarts: int = 0
-    cancellation: Cancellation = Cancellation.CanCancel
+    timeout: Annotated[int, msgspec.Meta(gt=0)] | None = None
+    restarts: Annotated[int, msgspec.Meta(ge=-1)] = 0
+    cancellation: Literal["CanCancel", "CancelWithWarning", "CannotCancel"] = "CanCancel"
 
 
 class Start(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +80,6 @@ def _facts(definition: Definition, start: Start) -> dict[str, object]:
     facts = {
         "definition": start.name, "associate": start.associate, "request": start.request, "context": start.context,
         "file_name": start.file_name, "parameters": start.parameters, "details_table": start.details_table,
-        "details_record": start.details_record, "cancellation": definition.cancellation.name,
+        "details_record": start.details_record, "cancellation": definition.cancellation,
     }  # fmt: skip
     return {name: value for name, value in facts.items() if value}
