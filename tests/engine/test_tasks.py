@@ -384,3 +384,21 @@ def test_exit_options_act_on_the_job(tmp_path, action, state):
         assert job.terminate_reason == ("TaskFailed" if action is JobAction.TERMINATE else None)
 
     play(tmp_path, story)
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_task_that_joins_the_queue_wakes_the_scheduler(tmp_path, code):
+    """A dependent that was released, or a task that is tried again, is looked at by a pass of its own."""
+
+    async def story(world: World) -> None:
+        await world.pool()
+        await world.job(uses_dependencies=True, max_retries=1)
+        await world.tasks("a")
+        await world.tasks("b", dependencies=Dependencies(ids=("a",)))
+        [run] = await world.schedule()
+        await world.exit(run, code)
+        assert world.awake
+        [run] = await world.schedule()
+        await world.exit(run)
+
+    play(tmp_path, story)

@@ -30,6 +30,7 @@ class World:
         self.launched: list[Launch] = []
         self.ended: list[str] = []
         self.removed: list[str] = []
+        self.awake = False
         self._names = count(1)
 
     async def do(self, operation: Callable[..., T], *args: Any, **options: Any) -> T:
@@ -45,6 +46,7 @@ class World:
         self.launched += effects.launch
         self.ended += [run for _, run, _ in effects.end]
         self.removed += [directory for _, directory in effects.remove]
+        self.awake = effects.wake
         if effects.provision:
             await self.do(runs.take_nodes, [NodeReady(node=node) for node in effects.provision])
         return result

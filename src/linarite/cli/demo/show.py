@@ -28,6 +28,7 @@ from linarite.identity.users import DEVELOPMENT_PASSWORD, DEVELOPMENT_USER
 
 console = Console(highlight=False)
 START = 30.0
+LAST = "Add the counts up"
 
 
 def demo() -> None:
@@ -37,6 +38,7 @@ def demo() -> None:
     except ModuleNotFoundError as missing:
         message = f"The demo needs Microsoft's clients ({missing.name}): pip install 'linarite[demo]'."
         raise SystemExit(message) from missing
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # asked to end, it still clears up after itself
     began = time.monotonic()
     sources = modules()
     with _server() as urls:
@@ -52,7 +54,7 @@ def demo() -> None:
             work.wait(len(sources) + 1, lambda done: bars.update(tasks, completed=done))
             seconds = time.monotonic() - first
         _table(work.result(), len(sources))
-        _other_faces(urls, len(sources) + 1)
+        _other_faces(urls)
         rate = (len(sources) + 1) / seconds
         console.print(
             f"\n[bold]{len(sources) + 1} tasks in {seconds:.1f} s: {rate:.0f} a second[/], each a process of its own."
@@ -80,13 +82,15 @@ def _table(result: dict[str, Any], number: int) -> None:
     console.print(table)
 
 
-def _other_faces(urls: dict[str, str], last: int) -> None:
+def _other_faces(urls: dict[str, str]) -> None:
     """The same job and its last task, asked of the other two protocols."""
     login = (DEVELOPMENT_USER, DEVELOPMENT_PASSWORD)
     query = {"Properties": "Id,Name,State,Progress,AllocatedNodes", "api-version": "2012-11-01.4.0"}
     with httpx.Client(auth=login, verify=False) as client:  # noqa: S501 - our own server on loopback
         job = client.get(f"{urls['hpc']}/WindowsHPC/Job/1", params=query).raise_for_status()
-        task = client.get(f"{urls['superoffice']}/api/v1/BatchTask/{last}").raise_for_status()
+        done = client.get(f"{urls['superoffice']}/api/v1/BatchTask/Succeeded").raise_for_status().json()
+        number = next(task["Id"] for task in done if task["Description"] == LAST)
+        task = client.get(f"{urls['superoffice']}/api/v1/BatchTask/{number}").raise_for_status()
     console.print("\nThe same job, read as an [bold]HPC Pack[/] job:")
     console.print(Syntax(minidom.parseString(job.content).toprettyxml("  ").partition("\n")[2].strip(), "xml"))
     console.print("\nIts last task, read as a [bold]SuperOffice[/] BatchTask:")

@@ -73,6 +73,8 @@ class Work:
         )  # fmt: skip
         tasks = [self._count_task(number, path) for number, path in enumerate(modules, 1)]
         self.batch.create_tasks(JOB, [*tasks, self._merge_task(len(modules))])
+        ending = models.BatchJobUpdateOptions(all_tasks_complete_mode="terminatejob")
+        self.batch.update_job(JOB, ending)
 
     def _count_task(self, number: int, module: Path) -> models.BatchTaskCreateOptions:
         target, source = f"counts/{number}.json", f"sources/{number}.py"
