@@ -62,7 +62,7 @@ def test_job_added_by_batch_is_read_by_all(server):
         )
         assert (one["State"], one["ExitCode"], one["Name"]) == ("Failed", "3", "The one")
 
-        # No user of SuperOffice made the task, so it is a system task there: `GET BatchTask/Failed` has users' tasks alone.
+        # No user of SuperOffice made the task: it is a system task, and `GET BatchTask/Failed` has users' tasks alone.
         agent = f"{server.urls['superoffice']}/api/v1/Agents/Batch"
         found = requests.post(
             f"{agent}/GetSystemBatchTaskInfosByNameAndState",
