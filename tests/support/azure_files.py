@@ -13,20 +13,25 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
+import httpx
 import jwt
 import uvicorn
 
 from linarite.engine.access import Unauthenticated
 from linarite.faces.azure_files import AzureFiles
+from linarite.http import storage_auth
 from linarite.http.funnel import Funnel
+from linarite.http.messages import Headers
 from linarite.http.spelling import SpellingProtocol
 from linarite.shares import DirectoryTree
 from linarite.store import open_store
 
 KEY = "bGluYXJpdGUtZGV2ZWxvcG1lbnQta2V5LW5vdC1hLXNlY3JldA=="
+ABSENT = "(absent)"
 SECOND_KEY = base64.b64encode(b"another key of the same account").decode()
 
 
@@ -112,6 +117,38 @@ def file_service(folder: Path, port: int = 0) -> Iterator[FileService]:
         holder[0].should_exit = True
         thread.join(30)
         bound.close()
+
+
+class Raw:
+    """Signed requests without a client in between: for what no client would send."""
+
+    def __init__(self, service: FileService, account: str = "devaccount", key: str = KEY) -> None:
+        self.service, self.account, self.key = service, account, key
+        self.http = httpx.Client(base_url=service.url, trust_env=False)
+
+    def __call__(
+        self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes = b"", *,
+        scheme: str = "SharedKey", host: str | None = None, sign: bool = True, date: str | None = None,
+    ) -> httpx.Response:  # fmt: skip
+        """Send `/<account>/<path>` (or `/<path>` when `host` names the account), signed unless told otherwise."""
+        url = f"/{path}" if host else f"/{self.account}/{path}"
+        fields = {
+            "x-ms-version": "2025-01-05", "x-ms-date": date or formatdate(usegmt=True),
+            **({"Content-Length": str(len(body))} if body or method == "PUT" else {}), **(headers or {}),
+        }  # fmt: skip
+        fields = {name: value for name, value in fields.items() if value != ABSENT}
+        if host:
+            fields["Host"] = host
+        if sign:
+            fields["Authorization"] = f"{scheme} {self.account}:{self._signature(method, url, fields, scheme)}"
+        return self.http.request(method, url, headers=fields, content=body or None)
+
+    def _signature(self, method: str, url: str, fields: dict[str, str], scheme: str) -> str:
+        path, _, query = url.partition("?")
+        named = Headers((name.encode(), value.encode()) for name, value in fields.items())
+        texts = storage_auth.shared_key_texts if scheme == "SharedKey" else storage_auth.shared_key_lite_texts
+        text = list(texts(method, path, query, named, self.account))[1]
+        return base64.b64encode(storage_auth.sign(base64.b64decode(self.key), text)).decode()
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ class Files(Reading):
     ) -> View:
         """A new file of zeros (after `data`), in place of one that was there; an active lease stays."""
         _check_size(size)
-        _check(path, settings)
+        await self._check(place, path, settings)
         async with self._tree.hold(place, path, alone=True):
             old = await self._replaceable(place, path, claim)
             item = await self._tree.create(place, old.item.path if old else path, size, data)
@@ -40,7 +40,7 @@ class Files(Reading):
 
     async def create_directory(self, place: Place, path: str, settings: Settings) -> View:
         """A new, empty directory."""
-        _check(path, settings)
+        await self._check(place, path, settings)
         async with self._tree.hold(place, path, alone=True):
             await self._share(place)
             item = await self._tree.make_directory(place, path)
@@ -48,7 +48,7 @@ class Files(Reading):
 
     async def change(self, place: Place, path: str, settings: Settings, claim: Claim, *, directory: bool) -> View:
         """Set metadata, content headers, attributes and times."""
-        _check(path, settings)
+        await self._check(place, path, settings)
         async with self._tree.hold(place, path, alone=True):
             before = await self._view(place, path, directory=directory)
             check_change(before.facts.lease, claim)
@@ -58,7 +58,7 @@ class Files(Reading):
     async def resize(self, place: Place, path: str, size: int, settings: Settings, claim: Claim) -> View:
         """Cut a file, or lengthen it by zeros, and set properties besides."""
         _check_size(size)
-        _check(path, settings)
+        await self._check(place, path, settings)
         async with self._tree.hold(place, path, alone=True):
             before = await self._changeable(place, path, claim)
             item = await self._tree.resize(place, before.item.path, size)
@@ -108,7 +108,7 @@ class Files(Reading):
         self, origin: tuple[Place, str], place: Place, path: str, settings: Settings, copy: Copy, claim: Claim
     ) -> View:
         """Copy a file over another or to a new one; metadata and content headers come along unless given."""
-        _check(path, settings)
+        await self._check(place, path, settings)
         source = await self.look(*origin, directory=False)
         async with self._tree.hold(place, path, alone=True):
             old = await self._replaceable(place, path, claim)
@@ -126,7 +126,7 @@ class Files(Reading):
 
         `claims` are those to the source and to what is replaced, which must be a file.
         """
-        _check(target, settings)
+        await self._check(place, target, settings)
         check_path(source)
         async with AsyncExitStack() as stack:
             for path in sorted({source, target}):
@@ -138,6 +138,18 @@ class Files(Reading):
             item = await self._tree.rename(place, before.item.path, target, replace=replacing)
             await self._store.write(lambda tx: tx.shares.move_facts(before.share.key, before.item.path, item.path))
             return await self._settled(place, before.facts, settings, before, item)
+
+    async def _check(self, place: Place, path: str, settings: Settings) -> None:
+        """Refuse what cannot be set before anything is touched."""
+        check_path(path)
+        check_metadata(settings.metadata or {})
+        if settings.descriptor is not None:
+            check_descriptor(settings.descriptor)
+        key = settings.permission
+        if key is None or key == permission_key(DEFAULT_PERMISSION):
+            return
+        if await self._store.read(lambda tx: tx.shares.permission(require(tx, place).key, key)) is None:
+            raise InvalidValue("permission", key, "unknown key")
 
     async def _changeable(self, place: Place, path: str, claim: Claim, *, directory: bool = False) -> View:
         view = await self._view(place, path, directory=directory)
@@ -178,13 +190,6 @@ class Files(Reading):
         return await self._store.write(work)
 
 
-def _check(path: str, settings: Settings) -> None:
-    check_path(path)
-    check_metadata(settings.metadata or {})
-    if settings.descriptor is not None:
-        check_descriptor(settings.descriptor)
-
-
 def _check_size(size: int) -> None:
     if not 0 <= size <= MAX_FILE_BYTES:
         raise InvalidValue("size", size, "0 to 4 TiB")
@@ -206,12 +211,8 @@ def _from(origin: View, settings: Settings) -> Settings:
 
 
 def _with_permission(records: ShareRecords, share: Share, settings: Settings) -> Settings:
-    if settings.descriptor is not None:
-        key = permission_key(settings.descriptor)
-        records.put_permission(share.key, key, settings.descriptor)
-        return replace(settings, permission=key)
-    if settings.permission in {None, permission_key(DEFAULT_PERMISSION)}:
+    if settings.descriptor is None:
         return settings
-    if records.permission(share.key, settings.permission or "") is None:
-        raise InvalidValue("permission", settings.permission, "unknown key")
-    return settings
+    key = permission_key(settings.descriptor)
+    records.put_permission(share.key, key, settings.descriptor)
+    return replace(settings, permission=key)
