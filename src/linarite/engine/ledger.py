@@ -155,8 +155,6 @@ class Ledger:
             count(job.counts, old, -1)
             count(job.counts, new, 1)
         job.queued += new.queued - old.queued
-        # The queue is read from the store: a task that joins it now can be started by the next unit, not by this one.
-        self.effects.wake |= new.queued and not old.queued
         self.effects.wake |= new.queued and not old.queued  # this unit's own pass reads what stood before it
         self._changed_jobs.add(job.key)
         self._on_node(old, -1)
