@@ -89,13 +89,13 @@ class Site:
     def __init__(self, data: Path, uid: int | None) -> None:
         self.data = data
         self.uid = uid
+        self._uids = {} if uid is None else {NODE.account: uid}
         self.heard = Heard()
         self.local = self._make()
-        self.options: dict[str, Any] = {}
 
     def _make(self, **options: Any) -> LocalNodes:
         uid = self.uid
-        uid_of = None if uid is None else lambda account: uid + (account != NODE.account)
+        uid_of = None if uid is None else lambda account: self._uids.setdefault(account, uid + len(self._uids))
         return LocalNodes(self.data, uid_of=uid_of, **{"fetch_patience": 0.0} | options)
 
     async def start(self, heard: Heard | None = None, **options: Any) -> None:

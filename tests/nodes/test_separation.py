@@ -40,6 +40,22 @@ async def test_launch_other_account(site: Site) -> None:
     assert len(site.host_pids()) == 2
 
 
+async def test_host_leaves_among_many(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many accounts' idle hosts only the latest stay; one that left is started again when there is work."""
+    monkeypatch.setattr("linarite.nodes.local.IDLE_HOSTS", 2)
+    nodes = [NodeRef(account=f"a{n}", pool="p", node="n", key=n) for n in range(5)]
+    for node in nodes:
+        await site.provision(node)
+    await eventually(lambda: len(site.host_pids()) == 2)
+    busy = await site.launch("sleep 600", node=nodes[0])
+    await site.heard.started(busy)
+    for node in nodes * 2:
+        run = await site.sh("exit 7", node=node)
+        assert (await site.heard.exited(run)).code == 7
+    await eventually(lambda: len(site.host_pids()) == 3)
+    assert not site.heard.ends(busy)
+
+
 async def test_launch_server_files(site: Site) -> None:
     """A task can neither list the data folder nor read what the server keeps in it."""
     store = site.data / "store.db"

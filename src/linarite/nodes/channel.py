@@ -95,6 +95,7 @@ class HostStarter:
         self._ca_file = ca_file
         self._patience = patience
         self._process: subprocess.Popen[bytes] | None = None
+        self._ends: set[int] = set()
 
     async def connect(self, *, needed: bool) -> tuple[Channel, list[Message]] | None:
         """Reach the host and give its first messages. Raises HostUnavailableError, OSError.
@@ -152,7 +153,6 @@ class HostStarter:
 
     def _start(self) -> socket.socket:
         """Start a host that is connected from the first: no socket has to be waited for."""
-        self.reap()
         place = self.place
         os.makedirs(place.folder, mode=0o700, exist_ok=True)
         command = [sys.executable, "-P", "-s", "-m", "linarite.nodes.host", "--folder", place.folder]
@@ -166,16 +166,32 @@ class HostStarter:
             self._process = subprocess.Popen(
                 command, stdin=theirs.fileno(), stdout=log, stderr=log, cwd="/", env=environment, start_new_session=True
             )
+        self._watch(self._process)
         return ours
 
-    def reap(self) -> None:
-        """Take note of the end of the process that was started here, so that it stays no zombie."""
-        if self._process is not None and self._process.poll() is not None:
-            self._process = None
+    def _watch(self, process: subprocess.Popen[bytes]) -> None:
+        """Take note of the end of the process when it comes, so that it stays no zombie."""
+        loop = asyncio.get_running_loop()
+        end = os.pidfd_open(process.pid)
+
+        def on_end() -> None:
+            loop.remove_reader(end)
+            os.close(end)
+            process.poll()
+            self._ends.discard(end)
+
+        self._ends.add(end)
+        loop.add_reader(end, on_end)
+
+    def close(self) -> None:
+        """Leave what was started to itself."""
+        for end in self._ends:
+            asyncio.get_running_loop().remove_reader(end)
+            os.close(end)
+        self._ends.clear()
 
     def _discard(self) -> None:
         """Kill a process of ours that never said hello: it started no run, and may hold the folder's lock."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait()
             self._process = None

@@ -64,8 +64,12 @@ def _tell_of_failure(task: asyncio.Task[None]) -> None:
 class HostLink:
     """One host, as the server sees it."""
 
-    def __init__(self, starter: HostStarter, listener: Listener) -> None:
-        """`starter` finds or starts the host; `listener` hears what it reports."""
+    def __init__(self, starter: HostStarter, listener: Listener, on_idle: Callable[[HostLink], None]) -> None:
+        """`starter` finds or starts the host; `listener` hears what it reports.
+
+        `on_idle` is called whenever the host has told all and nothing is asked of it.
+        """
+        self._on_idle = on_idle
         self._starter = starter
         self._listener = listener
         self._channel: Channel | None = None
@@ -119,6 +123,13 @@ class HostLink:
             self._task.cancel()
         with suppress(asyncio.CancelledError):
             await self._task
+        self._starter.close()
+
+    def let_go(self) -> None:
+        """Let a host that has nothing to do leave; the next request starts it again."""
+        if self._channel is not None and not self._needed:
+            self._channel.close()
+            self._channel = None
 
     def _ask(self, requests: dict[tuple[str, str], Request]) -> None:
         for key, request in requests.items():
@@ -148,15 +159,14 @@ class HostLink:
                 if reached is not None:
                     await self._converse(*reached)
                 self.greeted.set()
-                self._starter.reap()
                 if not self._needed:
                     self._work.clear()
             if self._stopping.is_set():
                 return
             # A successor follows at once, but not without end when each dies of the same thing.
-            if time.monotonic() - began > _LASTING:
+            if time.monotonic() - began > _LASTING or not self._work.is_set():
                 pause = _FIRST_PAUSE
-            elif self._work.is_set():
+            else:
                 await self._wait(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
 
@@ -174,12 +184,14 @@ class HostLink:
         try:
             while messages and not self._stopping.is_set():
                 await self._deliver(channel, messages)
+                if not self._needed:
+                    self._on_idle(self)
                 messages = await channel.receive()
                 self._learn(messages)
         finally:
             self._channel = None
             channel.close()
-        if not self._stopping.is_set():
+        if self._needed and not self._stopping.is_set():
             _log.warning("node_host_gone", host=self._starter.place.folder, runs=len(self._runs))
 
     def _learn(self, messages: Sequence[Message]) -> None:

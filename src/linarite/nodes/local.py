@@ -25,6 +25,8 @@ from linarite.nodes.wire import LaunchRun, Remove
 
 _GREETING = 15.0
 """Seconds for which the start waits for hosts that are there already; one that is slower is heard later."""
+IDLE_HOSTS = 8
+"""So many hosts without runs stay, ready to start one within milliseconds; the others leave and are started again."""
 
 _log = structlog.get_logger(__name__)
 
@@ -57,6 +59,7 @@ class LocalNodes:
         self._fetch_patience = fetch_patience
         self._listener: Listener | None = None
         self._links: dict[HostPlace, HostLink] = {}
+        self._idle: dict[HostLink, None] = {}
         self._refusals: set[asyncio.Task[None]] = set()
 
     async def start(self, listener: Listener) -> None:
@@ -126,13 +129,23 @@ class LocalNodes:
         """Let go without ending any run."""
         await asyncio.gather(*(link.stop() for link in self._links.values()), *self._refusals)
         self._links.clear()
+        self._idle.clear()
 
     def _link(self, place: HostPlace) -> HostLink:
         link = self._links.get(place)
         if link is None:
             starter = HostStarter(place, self._ca_file, self._fetch_patience)
-            link = self._links[place] = HostLink(starter, self._listening)
+            link = self._links[place] = HostLink(starter, self._listening, self._on_idle)
         return link
+
+    def _on_idle(self, link: HostLink) -> None:
+        """Keep a few idle hosts at hand, those that were busy last; each takes 30 MB of memory."""
+        self._idle.pop(link, None)
+        self._idle[link] = None
+        while len(self._idle) > IDLE_HOSTS:
+            longest = next(iter(self._idle))
+            del self._idle[longest]
+            longest.let_go()
 
     @property
     def _listening(self) -> Listener:
