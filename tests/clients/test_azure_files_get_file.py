@@ -130,11 +130,9 @@ def test_get_file_with_a_range_past_the_end_is_416(raw: Raw, name: str, wanted: 
     refused(raw("GET", f"share/{name}", {"x-ms-range": wanted}), 416, "InvalidRange")
 
 
-@pytest.mark.parametrize("wanted", ["bytes=-5", "bytes=9-5", "bytes=0-1,4-5", "items=0-1", "bytes=a-b", "bytes=٣-٤"])
+@pytest.mark.parametrize("wanted", ["bytes=-5", "bytes=9-5", "bytes=0-1,4-5", "items=0-1", "bytes=a-b"])
 def test_get_file_with_a_malformed_range_is_refused(raw: Raw, wanted: str) -> None:
     """Two forms are known."""
-    if not wanted.isascii():
-        pytest.skip("httpx sends ASCII alone")
     refused(raw("GET", "share/f", {"x-ms-range": wanted}), 400, "InvalidHeaderValue")
 
 

@@ -84,6 +84,10 @@ class Spelling:
         """Take note of a name that was just made in a directory (both as on disk)."""
         self._folded.add(base, directory, name)
 
+    def moved(self, base: Beneath, directory: str) -> None:
+        """Take note that names of a directory went or changed."""
+        self._folded.forget(base, directory)
+
     def _walk(self, base: Beneath, path: str) -> Found:
         *parents, last = path.split("/")
         disk, spelled = "", ""
@@ -105,6 +109,9 @@ class Spelling:
             return exact, name
         try:
             found = self._folded.get(base, directory).get(fold(name))
+            if found is not None and not base.exists(_join(directory, found)):
+                self._folded.forget(base, directory)
+                found = self._folded.get(base, directory).get(fold(name))
         except FileNotFoundError as error:
             raise NotFound("share") from error
         except NotADirectoryError as error:
@@ -150,6 +157,12 @@ class _FoldedNames:
             while len(self._known) > _DIRECTORIES:
                 self._known.popitem(last=False)
         return names
+
+    def forget(self, base: Beneath, directory: str) -> None:
+        """Read the directory again when it is next asked for."""
+        stat = base.stat(directory)
+        with self._lock:
+            self._known.pop((stat.st_dev, stat.st_ino), None)
 
     def add(self, base: Beneath, directory: str, disk: str) -> None:
         """A name that we made ourselves."""

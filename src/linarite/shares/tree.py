@@ -225,7 +225,7 @@ class DirectoryTree:
         base.rename(old.disk, new.disk, replace=True)
         for directory in {new.disk.rpartition("/")[0], old.disk.rpartition("/")[0]}:
             base.sync(directory)
-        self._made(base, new._replace(stat=None))
+            self._spelling.moved(base, directory)
         return self._stamp(place, new.path)
 
     def _cleared(self, base: Beneath, old: Found, new: Found, target: str, *, replace: bool) -> Found:

@@ -1,0 +1,126 @@
+"""The face's tables: every engine error has an answer, every operation a row; and single values on the wire."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from linarite.engine import access, errors
+from linarite.engine.sharing.leases import Reason
+from linarite.faces.azure_files import values, xml
+from linarite.faces.azure_files.address import parse
+from linarite.faces.azure_files.dispatch import TABLE
+from linarite.faces.azure_files.errors import _LEASES, CODES, Refused, translate
+from linarite.http.messages import BodyTooLarge
+from linarite.http.storage_auth import by_byte, by_weight
+
+
+def family(root: type[Exception]) -> list[type[Exception]]:
+    return [each for child in root.__subclasses__() for each in (child, *family(child))]
+
+
+SAMPLES: dict[type[Exception], tuple[Any, ...]] = {
+    errors.NotFound: ("file", "f"),
+    errors.AlreadyExists: ("file", "f"),
+    errors.WrongState: ("file", "odd", "act"),
+    errors.InvalidValue: ("name", "value", "reason"),
+    errors.MissingValue: ("name",),
+}
+
+
+@pytest.mark.parametrize(
+    "kind", [each for each in family(errors.EngineError) if each.__module__.startswith("linarite.engine")]
+)
+def test_every_engine_error_has_an_answer(kind: type[Exception]) -> None:
+    """None of them is a 500."""
+    answer = translate(kind(*SAMPLES.get(kind, ("why",))), "File")
+    assert answer.code in CODES
+    assert answer.status < 500 or kind is errors.Unavailable
+
+
+def test_every_reason_of_a_lease_has_a_code() -> None:
+    """In the words for files and in those for shares."""
+    assert {reason for _, reason in _LEASES} == {reason.value for reason in Reason}
+    for kind in ("File", "Share"):
+        for action, reason in _LEASES:
+            assert "{" not in translate(errors.WrongState("lease", reason, action), kind).message
+
+
+def test_what_is_no_refusal_is_an_internal_error() -> None:
+    """And a body that is too large has its own."""
+    assert translate(ZeroDivisionError(), "File").code == "InternalError"
+    assert translate(BodyTooLarge(5), "File").status == 413
+
+
+def test_an_unknown_caller_is_403() -> None:
+    assert translate(access.Unauthenticated("no"), "File").status == 403
+
+
+def test_every_code_has_a_status_and_a_sentence() -> None:
+    assert all(400 <= status <= 503 and text.endswith(".") for status, text in CODES.values())
+    assert Refused("LeaseIdMissing").status == 412
+
+
+def test_operations_are_told_apart() -> None:
+    """No two rows bear one name."""
+    names = [operation.name for methods in TABLE.values() for operation in methods.values()]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(
+    ("nanoseconds", "tag", "text"),
+    [
+        (0, '"0x89F7FF5F7B58000"', "1970-01-01T00:00:00.0000000Z"),
+        (1_639_469_895_262_257_200, '"0x8D9BEDA46FAC1EC"', "2021-12-14T08:18:15.2622572Z"),
+    ],
+)
+def test_tags_and_times(nanoseconds: int, tag: str, text: str) -> None:
+    assert (values.tag(nanoseconds), values.time_text(nanoseconds)) == (tag, text)
+    assert values.parse_time(text) == nanoseconds
+
+
+def test_a_recorded_tag_is_its_time() -> None:
+    """The tag 0x8D702793E285839 came with Sun, 07 Jul 2019 01:20:05 GMT (recorded-examples.json)."""
+    moment = values.parse_time("2019-07-07T01:20:05Z")
+    assert moment is not None
+    assert values.tag(moment)[:9] == '"0x8D702793E285839"'[:9]
+
+
+@pytest.mark.parametrize("text", ["", "soon", "2021-13-01T00:00:00Z", "2021-01-01", "2021-01-01T00:00:00.12345678901Z"])
+def test_what_is_no_time(text: str) -> None:
+    assert values.parse_time(text) is None
+
+
+def test_attributes_stand_in_their_order() -> None:
+    assert values.parse_attributes("archive|ReadOnly | hidden") == ("ReadOnly", "Hidden", "Archive")
+    assert values.attributes_text(("Archive", "ReadOnly")) == "ReadOnly | Archive"
+    assert (values.parse_attributes("None"), values.attributes_text(())) == ((), "None")
+    assert values.parse_attributes("Blue") is None
+
+
+def test_header_names_sort_by_weight_as_the_service_does() -> None:
+    """Punctuation before digits before letters, hyphens only between equals."""
+    names = ["x-ms-meta-a1", "x-ms-meta-a_b", "x-ms-meta-ab", "x-ms-meta", "x-ms-meta-a-b"]
+    assert sorted(names, key=by_weight)[:3] == ["x-ms-meta", "x-ms-meta-a_b", "x-ms-meta-a1"]  # type: ignore[arg-type]
+    assert sorted(names, key=by_byte)[:3] == ["x-ms-meta", "x-ms-meta-a-b", "x-ms-meta-a1"]  # type: ignore[arg-type]
+
+
+def test_names_that_xml_cannot_hold_are_encoded() -> None:
+    assert xml.named("Name", "a\ufffeb") == '<Name Encoded="true">a%EF%BF%BEb</Name>'
+    assert xml.named("Name", "a&b") == "<Name>a&amp;b</Name>"
+
+
+@pytest.mark.parametrize(
+    ("host", "path", "found"),
+    [
+        ("127.0.0.1:1", "/acc/share/a/b", ("acc", "share", "a/b")),
+        ("ACC.file.core.windows.net", "/share/a%2Fb/", ("acc", "share", "a/b")),
+        ("acc.file.localhost:10004", "//share//a.//b..", ("acc", "share", "a/b")),
+        ("localhost", "/acc", ("acc", "", "")),
+        ("localhost", "/acc/share/a%252Fb", ("acc", "share", "a%2Fb")),
+    ],
+)
+def test_addresses(host: str, path: str, found: tuple[str, str, str]) -> None:
+    address = parse(host, path)
+    assert (address.account, address.share, address.path) == found

@@ -1,0 +1,225 @@
+"""The tree on a real disk: names, holes, links, foreign changes, and what it refuses."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from linarite.engine.errors import AlreadyExists, NotFound, PathRefused, WrongState
+from linarite.engine.sharing.ports import Item, Place
+from linarite.shares import DirectoryTree
+
+T = TypeVar("T")
+PLACE = Place("account", "share")
+
+
+class Shares:
+    """A tree with one share, called without a loop."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.tree = root, DirectoryTree(str(root))
+        self.folder = root / "account" / "share"
+        run(self.tree.make_share(PLACE))
+
+    def names(self, path: str = "", prefix: str = "") -> list[str]:
+        return [item.name for item in run(self.tree.page(PLACE, path, prefix, "", 5000))[0]]
+
+    def read(self, path: str) -> bytes:
+        item, descriptor = run(self.tree.open(PLACE, path))
+        try:
+            return os.pread(descriptor, item.size, 0)
+        finally:
+            os.close(descriptor)
+
+
+def run(work: Coroutine[object, object, T]) -> T:
+    return asyncio.run(work)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def shares(tmp_path: Path) -> Shares:
+    return Shares(tmp_path / "shares")
+
+
+def test_every_change_gives_a_later_time(shares: Shares) -> None:
+    """Tags are made of times: no two changes have the same, however quick."""
+    item = run(shares.tree.create(PLACE, "f", 10))
+    times = [item.modified]
+    for change in range(50):
+        item = run(shares.tree.write(PLACE, "f", 0, b"x")) if change % 2 else run(shares.tree.stamp(PLACE, "f"))
+        times.append(item.modified)
+    assert times == sorted(set(times))
+    assert run(shares.tree.find(PLACE, "f")).modified == times[-1]
+
+
+def test_what_is_missing_is_told_apart(shares: Shares) -> None:
+    """The name, the directory above it, or the share."""
+    for place, path, kind in (
+        (PLACE, "f", "resource"),
+        (PLACE, "d/f", "parent"),
+        (Place("account", "no"), "f", "share"),
+    ):
+        with pytest.raises(NotFound) as missing:
+            run(shares.tree.find(place, path))
+        assert missing.value.kind == kind
+
+
+def test_a_file_on_the_way_is_no_directory(shares: Shares) -> None:
+    run(shares.tree.create(PLACE, "f", 1))
+    with pytest.raises(NotFound) as missing:
+        run(shares.tree.create(PLACE, "f/g", 1))
+    assert missing.value.kind == "parent"
+    with pytest.raises(WrongState):
+        run(shares.tree.make_directory(PLACE, "d")) and run(shares.tree.create(PLACE, "d", 1))
+
+
+def test_many_names_made_in_one_directory_stay_unique_without_case(shares: Shares) -> None:
+    """The folded names that are remembered follow what we make, and what others make."""
+    for number in range(100):
+        run(shares.tree.create(PLACE, f"Name{number}", 0))
+    (shares.folder / "Foreign").touch()
+    for name in ("name7", "NAME99", "fOREIGN"):
+        run(shares.tree.create(PLACE, name, 3))
+    assert len(shares.names()) == 101
+    assert run(shares.tree.find(PLACE, "FOREIGN")).size == 3
+
+
+def test_a_page_begins_where_the_last_one_ended(shares: Shares) -> None:
+    """Also when the name that it should begin with is gone."""
+    for name in "edcba":
+        run(shares.tree.create(PLACE, name, 0))
+    first, marker = run(shares.tree.page(PLACE, "", "", "", 2))
+    assert ([item.name for item in first], marker) == (["a", "b"], "c")
+    run(shares.tree.remove(PLACE, "c", directory=False))
+    rest, end = run(shares.tree.page(PLACE, "", "", marker, 2))
+    assert ([item.name for item in rest], end) == (["d", "e"], "")
+
+
+def test_names_that_the_protocol_cannot_say_are_left_out(shares: Shares) -> None:
+    """Other programs may make them; no client could ask for them."""
+    for name in ("good", "a:b", "c\\d", b"\xff\xfe".decode(errors="surrogateescape")):
+        (shares.folder / name).touch()
+    os.mkfifo(shares.folder / "pipe")
+    assert shares.names() == ["good"]
+
+
+@pytest.mark.parametrize("name", ["Ж" * 200, "日本語" * 85, "🙂" * 120])
+def test_long_names_are_escaped_on_disk_and_whole_in_listings(shares: Shares, name: str) -> None:
+    run(shares.tree.make_directory(PLACE, name))
+    run(shares.tree.create(PLACE, f"{name}/{name}", 2))
+    assert (shares.names(), shares.names(name)) == ([name], [name])
+    assert len(os.fsencode(next(shares.folder.iterdir()).name)) <= 255
+    run(shares.tree.rename(PLACE, f"{name}/{name}", "short", replace=False))
+    assert sorted(shares.names()) == sorted(["short", name])
+    assert DirectoryTree(str(shares.root))._spelling.protocol(next(iter(shares.folder.glob("*~*"))).name) == name
+
+
+def test_a_link_inside_is_followed_and_one_that_leaves_is_not(shares: Shares, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"outside")
+    run(shares.tree.create(PLACE, "f", 3))
+    (shares.folder / "inside").symlink_to("f")
+    (shares.folder / "outside").symlink_to("../../../secret")
+    (shares.folder / "up").symlink_to("..")
+    assert shares.read("inside") == bytes(3)
+    assert shares.names() == ["f", "inside"]
+    for path in ("outside", "up/share/f"):
+        with pytest.raises(PathRefused):
+            run(shares.tree.open(PLACE, path))
+    with pytest.raises(PathRefused):
+        run(shares.tree.create(PLACE, "up/new", 1))
+
+
+def test_ranges_tell_what_is_not_zero_by_pages(shares: Shares) -> None:
+    """Merged, in order, clipped to what was asked for and to the file's end."""
+    run(shares.tree.create(PLACE, "f", 10_000))
+    for offset in (0, 600, 4096, 9990):
+        run(shares.tree.write(PLACE, "f", offset, b"x" * 10))
+    assert run(shares.tree.ranges(PLACE, "f", 0, 9999)) == [(0, 1023), (4096, 4607), (9728, 9999)]
+    assert run(shares.tree.ranges(PLACE, "f", 512, 4100)) == [(512, 1023), (4096, 4100)]
+    run(shares.tree.clear(PLACE, "f", 0, 9000))
+    assert run(shares.tree.ranges(PLACE, "f", 0, 9999)) == [(9728, 9999)]
+    assert run(shares.tree.ranges(PLACE, "f", 0, 100)) == []
+
+
+def test_resize_cuts_and_lengthens_by_zeros(shares: Shares) -> None:
+    run(shares.tree.create(PLACE, "f", 4, b"abcd"))
+    run(shares.tree.resize(PLACE, "f", 2))
+    assert run(shares.tree.resize(PLACE, "f", 6)).size == 6
+    assert shares.read("f") == b"ab\0\0\0\0"
+
+
+def test_a_write_past_the_end_changes_nothing(shares: Shares) -> None:
+    before = run(shares.tree.create(PLACE, "f", 4, b"abcd"))
+    with pytest.raises(WrongState):
+        run(shares.tree.write(PLACE, "f", 2, b"xyz"))
+    assert (run(shares.tree.find(PLACE, "f")), shares.read("f")) == (before, b"abcd")
+
+
+def test_a_copy_keeps_the_holes(shares: Shares) -> None:
+    run(shares.tree.create(PLACE, "f", 1 << 30))
+    run(shares.tree.write(PLACE, "f", 1 << 29, b"data"))
+    run(shares.tree.copy(PLACE, "f", PLACE, "g"))
+    assert run(shares.tree.find(PLACE, "g")).size == 1 << 30
+    assert run(shares.tree.ranges(PLACE, "g", 0, 1 << 30)) == [(1 << 29, (1 << 29) + 511)]
+    assert (shares.folder / "g").stat().st_blocks * 512 < 1 << 20
+
+
+def test_rename_to_another_case_is_a_rename(shares: Shares) -> None:
+    before = run(shares.tree.create(PLACE, "name", 1))
+    run(shares.tree.rename(PLACE, "name", "NAME", replace=False))
+    assert shares.names() == ["NAME"]
+    assert run(shares.tree.find(PLACE, "name")).id == before.id
+    run(shares.tree.create(PLACE, "other", 1))
+    with pytest.raises(AlreadyExists):
+        run(shares.tree.rename(PLACE, "NAME", "OTHER", replace=False))
+
+
+def test_a_snapshot_keeps_times_and_stays(shares: Shares) -> None:
+    run(shares.tree.make_directory(PLACE, "d"))
+    item = run(shares.tree.create(PLACE, "d/f", 4, b"abcd"))
+    taken = Place("account", "share", "2024-01-01T00:00:00.0000000Z")
+    run(shares.tree.copy_share(PLACE, taken))
+    run(shares.tree.write(PLACE, "d/f", 0, b"x"))
+    then = run(shares.tree.find(taken, "d/f"))
+    assert (then.modified, then.size) == (item.modified, 4)
+
+
+def test_a_dropped_share_is_gone_at_once_and_then_from_disk(shares: Shares) -> None:
+    """What a killed server left in the trash goes at the next start."""
+
+    async def drop() -> None:
+        await shares.tree.drop_share(PLACE)
+        with pytest.raises(NotFound):
+            await shares.tree.find(PLACE, "f")
+        await asyncio.gather(*shares.tree._sweeping)
+
+    run(shares.tree.create(PLACE, "f", 1))
+    run(drop())
+    assert list((shares.root / ".trash").iterdir()) == []
+    (shares.root / ".trash" / "left" / "over").mkdir(parents=True)
+
+    async def sweep() -> None:
+        shares.tree.sweep()
+        await asyncio.gather(*shares.tree._sweeping)
+
+    run(sweep())
+    assert list((shares.root / ".trash").iterdir()) == []
+
+
+def test_many_writers_of_one_file_agree_on_its_last_time(shares: Shares) -> None:
+    """Ranges written at once are all there, and the latest time is the file's."""
+
+    async def write() -> list[Item]:
+        await shares.tree.create(PLACE, "f", 64 * 1000)
+        parts = (shares.tree.write(PLACE, "f", n * 1000, bytes([n]) * 1000) for n in range(64))
+        return await asyncio.gather(*parts)
+
+    items = run(write())
+    assert len({item.modified for item in items}) <= len(items)
+    assert run(shares.tree.find(PLACE, "f")).modified == max(item.modified for item in items)
+    assert shares.read("f") == b"".join(bytes([n]) * 1000 for n in range(64))
