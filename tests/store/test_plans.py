@@ -6,7 +6,6 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event
 from tests.contract.records import ACCOUNT, NOW, job, task
 
 from linarite.engine.filtering import Compare
@@ -61,22 +60,24 @@ def test_question_is_answered_by_its_index(tmp_path: Path, question, analysed):
 
 async def plans_of(path: Path, ask, analysed):
     store = open_store(path)
-    plans = []
-
-    def look(connection, _cursor, statement, parameters, _context, _many):
-        if statement.startswith("SELECT"):
-            raw = connection.connection.driver_connection
-            plans.extend(row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {statement}", parameters))
 
     def fill(tx):
         tx.jobs.insert(job("a", queued=1))
         tx.tasks.insert([task(str(n), satisfied=n % 2 == 0, queued=n > 290) for n in range(1, 300)])
 
     await store.write(fill)
-    engine = store._engines[0]
     if analysed:
         await store.write(lambda tx: tx.tasks._connection.exec_driver_sql("ANALYZE"))
-    event.listen(engine, "before_cursor_execute", look)
-    await store.write(ask)
+    plans = await store.read(lambda tx: plans_in(tx, ask))
     await store.close()
     return plans
+
+
+def plans_in(tx, ask):
+    """Ask, and have SQLite explain each statement that it ran for the answer."""
+    database = tx.tasks._connection.connection.driver_connection
+    statements = []
+    database.set_trace_callback(statements.append)
+    ask(tx)
+    database.set_trace_callback(None)
+    return [row[3] for text in statements for row in database.execute(f"EXPLAIN QUERY PLAN {text}")]

@@ -8,7 +8,7 @@ from linarite.engine.model import Account
 from linarite.store.counters import take
 from linarite.store.rows import Rows
 from linarite.store.schema import key_column, metadata, number, text
-from linarite.store.statements import unique
+from linarite.store.statements import Query, unique
 
 accounts = Table(
     "accounts",
@@ -25,8 +25,8 @@ accounts = Table(
 _rows = Rows(Account, accounts, paths={"name_key": "name"}, write={"name_key": str.lower}, read={})
 _insert = _rows.inserter()
 _update = _rows.updater(_rows.names_but())
-_BY_NAME = _rows.select.where(accounts.c.name_key == bindparam("name"))
-_ALL = _rows.select.order_by(accounts.c.key)
+_BY_NAME = Query(_rows.select.where(accounts.c.name_key == bindparam("name")))
+_ALL = Query(_rows.select.order_by(accounts.c.key))
 
 
 class SqlAccounts:

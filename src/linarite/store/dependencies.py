@@ -15,7 +15,7 @@ from sqlalchemy import Column, Connection, Index, Integer, Table, bindparam, del
 
 from linarite.engine.model import Task
 from linarite.store.schema import NUMBER, metadata, number, text
-from linarite.store.statements import Statement, Values, inserting
+from linarite.store.statements import Query, Statement, Values, inserting
 from linarite.store.task_table import SATISFIED, as_number, tasks
 
 T = TypeVar("T")
@@ -39,25 +39,33 @@ dependencies = Table(
 
 _insert = inserting(dependencies, ["task_key", "place", "job_key", "id_key", "first_number", "last_number"])
 _delete = Statement(delete(dependencies).where(dependencies.c.task_key == bindparam("of_key")), ["of_key"])
-_NAMING = (
+_NAMING = Query(
     select(dependencies.c.task_key)
     .where(dependencies.c.job_key == bindparam("job_key"))
     .where(dependencies.c.id_key.in_(bindparam("ids", expanding=True)))
 )
-_OVERLAPPING = select(dependencies.c.task_key, dependencies.c.first_number, dependencies.c.last_number).where(
-    dependencies.c.job_key == bindparam("job_key"),
-    dependencies.c.first_number <= bindparam("last"),
-    dependencies.c.last_number >= bindparam("first"),
+_OVERLAPPING = Query(
+    select(dependencies.c.task_key, dependencies.c.first_number, dependencies.c.last_number).where(
+        dependencies.c.job_key == bindparam("job_key"),
+        dependencies.c.first_number <= bindparam("last"),
+        dependencies.c.last_number >= bindparam("first"),
+    )
 )
-_SATISFIED_NUMBERS = SATISFIED.answers(select(tasks.c.number)).where(
-    tasks.c.job_key == bindparam("job_key"), tasks.c.number.in_(bindparam("numbers", expanding=True))
+_SATISFIED_NUMBERS = Query(
+    SATISFIED.answers(select(tasks.c.number)).where(
+        tasks.c.job_key == bindparam("job_key"), tasks.c.number.in_(bindparam("numbers", expanding=True))
+    )
 )
-_COUNT_IDS = select(func.count()).where(
-    tasks.c.job_key == bindparam("job_key"), tasks.c.id_key.in_(bindparam("ids", expanding=True)), tasks.c.satisfied
+_COUNT_IDS = Query(
+    select(func.count()).where(
+        tasks.c.job_key == bindparam("job_key"), tasks.c.id_key.in_(bindparam("ids", expanding=True)), tasks.c.satisfied
+    )
 )
-_COUNT_RANGE = SATISFIED.answers(select(func.count(tasks.c.number.distinct()))).where(
-    tasks.c.job_key == bindparam("job_key"),
-    tasks.c.number.between(bindparam("first"), bindparam("last")),
+_COUNT_RANGE = Query(
+    SATISFIED.answers(select(func.count(tasks.c.number.distinct()))).where(
+        tasks.c.job_key == bindparam("job_key"),
+        tasks.c.number.between(bindparam("first"), bindparam("last")),
+    )
 )
 
 
@@ -75,7 +83,7 @@ def dependents(connection: Connection, job_key: int, ids: Sequence[str]) -> Coun
     """How many rows of which task the ids satisfy that just became satisfied, their tasks not yet told so."""
     counts: Counter[int] = Counter()
     for names in chunks(sorted({id.lower() for id in ids})):
-        counts.update(connection.execute(_NAMING, {"job_key": job_key, "ids": names}).scalars())
+        counts.update(key for (key,) in _NAMING.rows(connection, job_key=job_key, ids=names))
     numbers = sorted({number for number in map(as_number, ids) if number is not None})
     counts.update(_in_ranges(connection, job_key, numbers))
     return counts
@@ -85,9 +93,9 @@ def satisfied_count(connection: Connection, job_key: int, ids: Sequence[str], ra
     """How many of these ids, and of the integers of each of these ranges, are satisfied already."""
     found = 0
     for names in chunks(sorted({id.lower() for id in ids})):
-        found += connection.execute(_COUNT_IDS, {"job_key": job_key, "ids": names}).scalar_one()
+        found += _COUNT_IDS.value(connection, job_key=job_key, ids=names) or 0
     for first, last in ranges:
-        found += connection.execute(_COUNT_RANGE, {"job_key": job_key, "first": first, "last": last}).scalar_one()
+        found += _COUNT_RANGE.value(connection, job_key=job_key, first=first, last=last) or 0
     return found
 
 
@@ -112,8 +120,7 @@ def _in_ranges(connection: Connection, job_key: int, numbers: Sequence[int]) -> 
     counts: Counter[int] = Counter()
     if not numbers:
         return counts
-    bounds = {"job_key": job_key, "first": numbers[0], "last": numbers[-1]}
-    overlapping = connection.execute(_OVERLAPPING, bounds).all()
+    overlapping = _OVERLAPPING.rows(connection, job_key=job_key, first=numbers[0], last=numbers[-1])
     if not overlapping:
         return counts
     new = _not_yet_satisfied(connection, job_key, numbers)
@@ -125,5 +132,5 @@ def _in_ranges(connection: Connection, job_key: int, numbers: Sequence[int]) -> 
 def _not_yet_satisfied(connection: Connection, job_key: int, numbers: Sequence[int]) -> list[int]:
     before: set[int] = set()
     for some in chunks(numbers):
-        before.update(connection.execute(_SATISFIED_NUMBERS, {"job_key": job_key, "numbers": some}).scalars())
+        before.update(number for (number,) in _SATISFIED_NUMBERS.rows(connection, job_key=job_key, numbers=some))
     return [number for number in numbers if number not in before]

@@ -10,6 +10,7 @@ from sqlalchemy import text as sql
 
 from linarite.store.rows import pack
 from linarite.store.schema import TEXT, metadata, number, packed
+from linarite.store.statements import Query
 
 documents = Table(
     "documents",
@@ -22,10 +23,12 @@ documents = Table(
 )
 
 _ALIVE = documents.c.expires_at.is_(None) | (documents.c.expires_at > bindparam("now"))
-_GET = select(documents.c.value).where(
-    documents.c.kind == bindparam("kind"), documents.c.name == bindparam("name"), _ALIVE
+_GET = Query(
+    select(documents.c.value).where(
+        documents.c.kind == bindparam("kind"), documents.c.name == bindparam("name"), _ALIVE
+    )
 )
-_ALL = (
+_ALL = Query(
     select(documents.c.name, documents.c.value)
     .where(documents.c.kind == bindparam("kind"), _ALIVE)
     .order_by(documents.c.name)
@@ -43,7 +46,7 @@ class SqlDocuments:
         self._connection = connection
 
     def get(self, kind: str, name: str, now: int) -> Any | None:  # noqa: ANN401 - plain data of the caller's own
-        value = self._connection.execute(_GET, {"kind": kind, "name": name, "now": now}).scalar()
+        value = _GET.value(self._connection, kind=kind, name=name, now=now)
         return None if value is None else msgspec.json.decode(value)
 
     def put(self, kind: str, name: str, value: object, expires_at: int | None = None) -> None:
@@ -54,7 +57,7 @@ class SqlDocuments:
         self._connection.execute(delete(documents).where(documents.c.kind == kind, documents.c.name == name))
 
     def all(self, kind: str, now: int) -> dict[str, Any]:
-        found = self._connection.execute(_ALL, {"kind": kind, "now": now})
+        found = _ALL.rows(self._connection, kind=kind, now=now)
         return {name: msgspec.json.decode(value) for name, value in found}
 
     def prune(self, now: int) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import Column, Connection, Index, Table, bindparam, delete, sele
 from linarite.engine.model import Event
 from linarite.store.rows import Rows
 from linarite.store.schema import NUMBER, metadata, number, text
-from linarite.store.statements import inserting
+from linarite.store.statements import Query, Statement, inserting
 
 events = Table(
     "events",
@@ -30,12 +30,13 @@ _NAMES = [column.name for column in events.c if column.name != "seq"]
 _rows = Rows(Event, events, paths={"seq": ""}, write={}, read={})
 _values = _rows.values(_NAMES)
 _insert = inserting(events, _NAMES)
-_OF = (
+_delete = Statement(delete(events).where(events.c.seq == bindparam("of_seq")), ["of_seq"])
+_OF = Query(
     _rows.select.where(events.c.kind == bindparam("kind"), events.c.key == bindparam("key"))
     .order_by(events.c.seq)
     .limit(bindparam("limit"))
 )
-_OLDEST = select(events.c.seq, events.c.at).order_by(events.c.seq).limit(bindparam("limit"))
+_OLDEST = Query(select(events.c.seq, events.c.at).order_by(events.c.seq).limit(bindparam("limit")))
 
 
 class SqlEvents:
@@ -56,7 +57,7 @@ class SqlEvents:
 
         Rows stand in the order of time, but for clocks that jump: looking at the first ones needs no index on time.
         """
-        oldest = self._connection.execute(_OLDEST, {"limit": limit})
-        old = [seq for seq, at in oldest if at < before]
-        self._connection.execute(delete(events).where(events.c.seq.in_(old)))
+        oldest = _OLDEST.rows(self._connection, limit=limit)
+        old = [(seq,) for seq, at in oldest if at < before]
+        _delete(self._connection, old)
         return len(old)

@@ -1,15 +1,20 @@
-"""Conditions of the engine to SQL, by a table of the properties that a list may be filtered by."""
+"""Lists in pages, and the engine's conditions to SQL by a table of the properties that a list may be filtered by."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from operator import eq, ge, gt, le, lt
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, and_, or_
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Select, and_, or_
 
 from linarite.engine.errors import InvalidValue
 from linarite.engine.filtering import Both, Compare, Either, Expression
+from linarite.store.rows import Rows
+from linarite.store.statements import Query
+
+R = TypeVar("R", bound=msgspec.Struct)
 
 MOST_COMPARISONS = 500
 LARGEST = 2**63 - 1
@@ -26,6 +31,20 @@ class Property(NamedTuple):
 Properties = Mapping[str, Property]
 
 _ORDERS: dict[str, Callable[[Any, Any], Any]] = {"eq": eq, "lt": lt, "le": le, "gt": gt, "ge": ge}
+
+
+class Page(Generic[R]):
+    """A list that may be filtered: the statement of its plain pages is `statement`."""
+
+    def __init__(self, rows: Rows[R], statement: Select[Any], properties: Properties) -> None:
+        self._rows, self._statement, self._properties = rows, statement, properties
+        self._plain = Query(statement)
+
+    def __call__(self, connection: Connection, where: Expression | None, **values: object) -> list[R]:
+        """The records of one page for which `where` holds."""
+        if where is None:
+            return self._rows.many(connection, self._plain, **values)
+        return self._rows.listed(connection, self._statement.where(condition(where, self._properties)), **values)
 
 
 def condition(expression: Expression, properties: Properties) -> ColumnElement[bool]:

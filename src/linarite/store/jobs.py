@@ -11,10 +11,10 @@ from sqlalchemy import Boolean, Column, Connection, Index, Table, UniqueConstrai
 from linarite.engine.filtering import Expression
 from linarite.engine.model import Counts, Job, JobSpec, JobState, OnRunning
 from linarite.store.counters import take
-from linarite.store.filters import Property, condition
+from linarite.store.filters import Page, Property
 from linarite.store.rows import Rows, pack, pack_or_null, unpack_facts, unpacked, word
 from linarite.store.schema import Partial, key_column, metadata, number, packed, text
-from linarite.store.statements import inserting, unique
+from linarite.store.statements import Query, inserting, unique
 
 _COUNTS = {f"{name}_count": f"counts.{name}" for name in msgspec.structs.asdict(Counts())}
 
@@ -108,28 +108,34 @@ _insert = _rows.inserter()
 _update = _rows.updater(_rows.names_but("account", "alias", "id_key"))
 _insert_parents = inserting(parents, ["job_key", "id_key"])
 _OF_ACCOUNT = _rows.select.where(jobs.c.account == bindparam("account"))
-_BY_ID = _OF_ACCOUNT.where(jobs.c.id_key == bindparam("id"))
-_BY_ALIAS = _OF_ACCOUNT.where(jobs.c.alias == bindparam("alias"))
-_BY_KEY = _rows.select.where(jobs.c.key == bindparam("key"))
-_PAGE = _OF_ACCOUNT.where(jobs.c.key > bindparam("after")).order_by(jobs.c.key)
+_BY_ID = Query(_OF_ACCOUNT.where(jobs.c.id_key == bindparam("id")))
+_BY_ALIAS = Query(_OF_ACCOUNT.where(jobs.c.alias == bindparam("alias")))
+_BY_KEY = Query(_rows.select.where(jobs.c.key == bindparam("key")))
+_PAGE = _OF_ACCOUNT.where(jobs.c.key > bindparam("after")).order_by(jobs.c.key).limit(bindparam("limit"))
 _MAY_START = jobs.c.not_before.is_(None) | (jobs.c.not_before <= bindparam("now"))
-_RUNNABLE = (
+_RUNNABLE = Query(
     RUNNABLE.answers(_OF_ACCOUNT)
     .where(jobs.c.pool_id_key == bindparam("pool"), _MAY_START)
     .order_by(jobs.c.priority.desc(), jobs.c.key)
 )
-_WAITING_POOLS = RUNNABLE.answers(select(jobs.c.account, jobs.c.pool_id_key)).where(_MAY_START).distinct()
-_CHILDREN = (
+_WAITING_POOLS = Query(RUNNABLE.answers(select(jobs.c.account, jobs.c.pool_id_key)).where(_MAY_START).distinct())
+_CHILDREN = Query(
     _OF_ACCOUNT.join(parents, parents.c.job_key == jobs.c.key)
     .where(parents.c.id_key == bindparam("parent"))
     .order_by(jobs.c.key)
 )
-_NEXT_DEADLINE = LIMITED.answers(select(func.min(jobs.c.deadline)))
-_NEXT_START = COMING.answers(select(func.min(jobs.c.not_before))).where(jobs.c.not_before > bindparam("now"))
-_DUE = LIMITED.answers(_rows.select).where(jobs.c.deadline <= bindparam("now")).order_by(jobs.c.deadline)
-_IN_STATES = _rows.select.where(jobs.c.state.in_(bindparam("states", expanding=True))).order_by(jobs.c.key)
-_OPEN_IN_STATES = OPEN.answers(_IN_STATES)
-_ENDED = ENDED.answers(_rows.select).where(jobs.c.ended_at < bindparam("moment")).order_by(jobs.c.ended_at)
+_NEXT_DEADLINE = Query(LIMITED.answers(select(func.min(jobs.c.deadline))))
+_NEXT_START = Query(COMING.answers(select(func.min(jobs.c.not_before))).where(jobs.c.not_before > bindparam("now")))
+_DUE = Query(LIMITED.answers(_rows.select).where(jobs.c.deadline <= bindparam("now")).order_by(jobs.c.deadline))
+_STATES = _rows.select.where(jobs.c.state.in_(bindparam("states", expanding=True))).order_by(jobs.c.key)
+_IN_STATES = Query(_STATES)
+_OPEN_IN_STATES = Query(OPEN.answers(_STATES))
+_ENDED = Query(
+    ENDED.answers(_rows.select)
+    .where(jobs.c.ended_at < bindparam("moment"))
+    .order_by(jobs.c.ended_at)
+    .limit(bindparam("limit"))
+)
 
 PROPERTIES = {
     "id": Property(jobs.c.id_key, folded=True),
@@ -145,6 +151,8 @@ PROPERTIES = {
     "executionInfo/endTime": Property(jobs.c.ended_at),
     "executionInfo/poolId": Property(jobs.c.pool_id_key, folded=True),
 }
+
+_page = Page(_rows, _PAGE, PROPERTIES)
 
 
 class SqlJobs:
@@ -182,15 +190,14 @@ class SqlJobs:
         self._forget_parents(key)
 
     def page(self, account: str, where: Expression | None, after: int, limit: int) -> list[Job]:
-        statement = _PAGE if where is None else _PAGE.where(condition(where, PROPERTIES))
-        return _rows.many(self._connection, statement.limit(limit), account=account, after=after)
+        return _page(self._connection, where, account=account, after=after, limit=limit)
 
     def runnable(self, account: str, pool: str, now: int) -> list[Job]:
         return _rows.many(self._connection, _RUNNABLE, account=account, pool=pool.lower(), now=now)
 
     def waiting_pools(self, now: int) -> list[tuple[str, str]]:
         """Account and pool, in lower case, of the jobs that `runnable` would give."""
-        return [(account, pool) for account, pool in self._connection.execute(_WAITING_POOLS, {"now": now})]
+        return [(account, pool) for account, pool in _WAITING_POOLS.rows(self._connection, now=now)]
 
     def children(self, account: str, job: str) -> list[Job]:
         name = job.lower()
@@ -202,14 +209,14 @@ class SqlJobs:
         return _rows.many(self._connection, statement, states=list(states))
 
     def ended_before(self, moment: int, limit: int) -> list[Job]:
-        return _rows.many(self._connection, _ENDED.limit(limit), moment=moment)
+        return _rows.many(self._connection, _ENDED, moment=moment, limit=limit)
 
     def due(self, now: int) -> list[Job]:
         return _rows.many(self._connection, _DUE, now=now)
 
     def next_moment(self, now: int) -> int | None:
-        deadline = self._connection.execute(_NEXT_DEADLINE).scalar()
-        start = self._connection.execute(_NEXT_START, {"now": now}).scalar()
+        deadline = _NEXT_DEADLINE.value(self._connection)
+        start = _NEXT_START.value(self._connection, now=now)
         return min((moment for moment in (deadline, start) if moment is not None), default=None)
 
     def _name_parents(self, job: Job) -> None:

@@ -9,10 +9,10 @@ from sqlalchemy import Boolean, Column, Connection, Index, Table, UniqueConstrai
 from linarite.engine.filtering import Expression
 from linarite.engine.model import Failure, Node, NodeState
 from linarite.store.counters import take
-from linarite.store.filters import Property, condition
+from linarite.store.filters import Page, Property
 from linarite.store.rows import Rows, pack_or_null, unpack_facts, unpacked, word
 from linarite.store.schema import key_column, metadata, number, packed, text
-from linarite.store.statements import unique
+from linarite.store.statements import Query, unique
 
 nodes = Table(
     "nodes",
@@ -51,12 +51,13 @@ _rows = Rows(
 )
 _insert = _rows.inserter()
 _update = _rows.updater(_rows.names_but("account", "pool_key", "pool", "id", "id_key", "alias"))
-_BY_ID = _rows.select.where(nodes.c.pool_key == bindparam("pool_key"), nodes.c.id_key == bindparam("id"))
-_BY_KEY = _rows.select.where(nodes.c.key == bindparam("key"))
-_OF_POOL = _rows.select.where(nodes.c.pool_key == bindparam("pool_key")).order_by(nodes.c.key)
-_OF_ACCOUNT = _rows.select.where(nodes.c.account == bindparam("account")).order_by(nodes.c.alias)
-_ALL = _rows.select.order_by(nodes.c.key)
-_PAGE = _OF_POOL.where(nodes.c.key > bindparam("after"))
+_BY_ID = Query(_rows.select.where(nodes.c.pool_key == bindparam("pool_key"), nodes.c.id_key == bindparam("id")))
+_BY_KEY = Query(_rows.select.where(nodes.c.key == bindparam("key")))
+_IN_POOL = _rows.select.where(nodes.c.pool_key == bindparam("pool_key")).order_by(nodes.c.key)
+_OF_POOL = Query(_IN_POOL)
+_OF_ACCOUNT = Query(_rows.select.where(nodes.c.account == bindparam("account")).order_by(nodes.c.alias))
+_ALL = Query(_rows.select.order_by(nodes.c.key))
+_PAGE = _IN_POOL.where(nodes.c.key > bindparam("after")).limit(bindparam("limit"))
 
 PROPERTIES = {
     "id": Property(nodes.c.id_key, folded=True),
@@ -65,6 +66,8 @@ PROPERTIES = {
     "lastBootTime": Property(nodes.c.boot_at),
     "allocationTime": Property(nodes.c.created_at),
 }
+
+_page = Page(_rows, _PAGE, PROPERTIES)
 
 
 class SqlNodes:
@@ -100,8 +103,7 @@ class SqlNodes:
         self._connection.execute(delete(nodes).where(nodes.c.key.in_(keys)))
 
     def page(self, pool_key: int, where: Expression | None, after: int, limit: int) -> list[Node]:
-        statement = _PAGE if where is None else _PAGE.where(condition(where, PROPERTIES))
-        return _rows.many(self._connection, statement.limit(limit), pool_key=pool_key, after=after)
+        return _page(self._connection, where, pool_key=pool_key, after=after, limit=limit)
 
     def all(self) -> list[Node]:
         return _rows.many(self._connection, _ALL)

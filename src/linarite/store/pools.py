@@ -7,10 +7,10 @@ from sqlalchemy import Connection, Index, Table, UniqueConstraint, bindparam, de
 from linarite.engine.filtering import Expression
 from linarite.engine.model import AllocationState, Failure, Pool, PoolSpec, PoolState
 from linarite.store.counters import take
-from linarite.store.filters import Property, condition
+from linarite.store.filters import Page, Property
 from linarite.store.rows import Rows, pack, pack_or_null, unpack_facts, unpacked, word
 from linarite.store.schema import key_column, metadata, number, packed, text
-from linarite.store.statements import unique
+from linarite.store.statements import Query, unique
 
 pools = Table(
     "pools",
@@ -49,11 +49,13 @@ _rows = Rows(
 )
 _insert = _rows.inserter()
 _update = _rows.updater(_rows.names_but("account"))
-_BY_ID = _rows.select.where(pools.c.account == bindparam("account"), pools.c.id_key == bindparam("id"))
-_BY_KEY = _rows.select.where(pools.c.key == bindparam("key"))
-_ALL = _rows.select.order_by(pools.c.key)
-_PAGE = _rows.select.where(pools.c.account == bindparam("account"), pools.c.key > bindparam("after")).order_by(
-    pools.c.key
+_BY_ID = Query(_rows.select.where(pools.c.account == bindparam("account"), pools.c.id_key == bindparam("id")))
+_BY_KEY = Query(_rows.select.where(pools.c.key == bindparam("key")))
+_ALL = Query(_rows.select.order_by(pools.c.key))
+_PAGE = (
+    _rows.select.where(pools.c.account == bindparam("account"), pools.c.key > bindparam("after"))
+    .order_by(pools.c.key)
+    .limit(bindparam("limit"))
 )
 
 PROPERTIES = {
@@ -66,6 +68,8 @@ PROPERTIES = {
     "lastModified": Property(pools.c.modified_at),
     "vmSize": Property(pools.c.size, folded=True),
 }
+
+_page = Page(_rows, _PAGE, PROPERTIES)
 
 
 class SqlPools:
@@ -93,8 +97,7 @@ class SqlPools:
         self._connection.execute(delete(pools).where(pools.c.key == key))
 
     def page(self, account: str, where: Expression | None, after: int, limit: int) -> list[Pool]:
-        statement = _PAGE if where is None else _PAGE.where(condition(where, PROPERTIES))
-        return _rows.many(self._connection, statement.limit(limit), account=account, after=after)
+        return _page(self._connection, where, account=account, after=after, limit=limit)
 
     def all(self) -> list[Pool]:
         return _rows.many(self._connection, _ALL)

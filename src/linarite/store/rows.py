@@ -8,9 +8,9 @@ from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Select, Table, select
+from sqlalchemy import Boolean, Connection, Select, Table, select
 
-from linarite.store.statements import Statement, Values, inserting, updating
+from linarite.store.statements import Query, Statement, Values, inserting, updating
 
 R = TypeVar("R", bound=msgspec.Struct)
 Codec = Callable[[Any], Any]
@@ -62,6 +62,8 @@ class Rows(Generic[R]):
         self._paths, self._write = paths, write
         self._build: Callable[..., R] = build or record
         self._names = [c.name for c in table.c if c.name not in paths or c.name in also_read]
+        truths: dict[str, Codec] = {c.name: bool for c in table.c if isinstance(c.type, Boolean)}
+        read = truths | dict(read)
         self._readers = [(name, read[name]) for name in self._names if name in read]
         self.select: Select[Any] = select(*(table.c[name] for name in self._names))
 
@@ -92,13 +94,17 @@ class Rows(Generic[R]):
         """The columns, without these and without the key."""
         return [c.name for c in self.table.c if c.name not in (*names, "key")]
 
-    def one(self, connection: Connection, statement: Select[Any], **values: object) -> R | None:
-        """The record that `statement` finds, if any."""
-        row = connection.execute(statement, values).first()
-        return None if row is None else self._load(row)
+    def one(self, connection: Connection, query: Query, **values: object) -> R | None:
+        """The record that `query` finds, if any."""
+        rows = query.rows(connection, **values)
+        return self._load(rows[0]) if rows else None
 
-    def many(self, connection: Connection, statement: Select[Any], **values: object) -> list[R]:
-        """The records that `statement` finds, in its order."""
+    def many(self, connection: Connection, query: Query, **values: object) -> list[R]:
+        """The records that `query` finds, in its order."""
+        return [self._load(row) for row in query.rows(connection, **values)]
+
+    def listed(self, connection: Connection, statement: Select[Any], **values: object) -> list[R]:
+        """The records that a statement finds that is made for this time alone."""
         return [self._load(row) for row in connection.execute(statement, values)]
 
     def _load(self, row: Sequence[Any]) -> R:

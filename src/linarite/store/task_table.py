@@ -118,6 +118,8 @@ rows = Rows(
 )
 
 _IDENTITY = ("job_key", "account", "alias", "account_alias", "id_key", "number", "created_at")
+_ASKED = ("slots", "spec", "facts")
+STATE = rows.names_but(*_IDENTITY, *_ASKED)
 insert_rows = rows.inserter()
-update_state = rows.updater(rows.names_but(*_IDENTITY, "slots", "spec", "facts"))
-update_spec = rows.updater(["slots", "spec", "facts"])
+update_state = rows.updater(STATE)
+update_spec = rows.updater(_ASKED)

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from itertools import groupby
 from operator import attrgetter
 
-from sqlalchemy import BindParameter, Connection, Select, bindparam, case, delete, func, literal_column, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, case, delete, func, literal_column, select, update
 
 from linarite.engine.filtering import Expression
 from linarite.engine.model import Task, TaskState
 from linarite.store import dependencies
 from linarite.store.counters import take
-from linarite.store.filters import condition
-from linarite.store.statements import Statement, unique
+from linarite.store.filters import Page
+from linarite.store.statements import Query, Statement, unique
 from linarite.store.task_table import (
     BEGUN,
     IN_RUN,
@@ -39,39 +39,52 @@ _wait_less = Statement(
 _KEYS: BindParameter[list[int]] = bindparam("keys", expanding=True)
 _LIMIT: BindParameter[int] = bindparam("limit")
 _OF_JOB = rows.select.where(tasks.c.job_key == bindparam("job_key"))
-_BY_ID = _OF_JOB.where(tasks.c.id_key == bindparam("id"))
-_BY_ALIAS = _OF_JOB.where(tasks.c.alias == bindparam("alias"))
-_BY_KEY = rows.select.where(tasks.c.key == bindparam("key"))
-_BY_KEYS = rows.select.where(tasks.c.key.in_(_KEYS)).order_by(tasks.c.key)
+_BY_ID = Query(_OF_JOB.where(tasks.c.id_key == bindparam("id")))
+_BY_ALIAS = Query(_OF_JOB.where(tasks.c.alias == bindparam("alias")))
+_BY_KEY = Query(rows.select.where(tasks.c.key == bindparam("key")))
+_OF_KEYS = rows.select.where(tasks.c.key.in_(_KEYS)).order_by(tasks.c.key)
+_BY_KEYS = Query(_OF_KEYS)
 _OF_ACCOUNT = rows.select.where(tasks.c.account == bindparam("account"))
-_BY_ACCOUNT_ALIAS = _OF_ACCOUNT.where(tasks.c.account_alias == bindparam("alias"))
-_ACCOUNT_PAGE = (
+_BY_ACCOUNT_ALIAS = Query(_OF_ACCOUNT.where(tasks.c.account_alias == bindparam("alias")))
+_OF_ACCOUNT_AFTER = (
     _OF_ACCOUNT.where(tasks.c.account_alias > bindparam("after")).order_by(tasks.c.account_alias).limit(_LIMIT)
 )
-_EXISTING = select(tasks.c.id_key).where(
-    tasks.c.job_key == bindparam("job_key"), tasks.c.id_key.in_(bindparam("ids", expanding=True))
+_ACCOUNT_PAGE = Query(_OF_ACCOUNT_AFTER)
+_ACCOUNT_STATES = Query(_OF_ACCOUNT_AFTER.where(tasks.c.state.in_(bindparam("states", expanding=True))))
+_EXISTING = Query(
+    select(tasks.c.id_key).where(
+        tasks.c.job_key == bindparam("job_key"), tasks.c.id_key.in_(bindparam("ids", expanding=True))
+    )
 )
 _PAGE = _OF_JOB.where(tasks.c.key > bindparam("after")).order_by(tasks.c.key).limit(_LIMIT)
-_QUEUE = QUEUED.answers(_OF_JOB).where(tasks.c.slots <= bindparam("max_slots")).order_by(tasks.c.key).limit(_LIMIT)
-_RUNNING_OF_JOB = IN_RUN.answers(_PAGE)
-_RUNNING_ON_NODE = ON_NODE.answers(rows.select).where(tasks.c.node_key == bindparam("node_key")).order_by(tasks.c.key)
-_UNFINISHED_RUNS = IN_RUN.answers(rows.select).order_by(tasks.c.job_key, tasks.c.key)
-_READY = _BY_KEYS.where(tasks.c.waiting == 0, tasks.c.state == TaskState.ACTIVE.value)
-_DUE = LIMITED.answers(rows.select).where(tasks.c.deadline <= bindparam("now")).order_by(tasks.c.deadline).limit(_LIMIT)
-_TO_CLEAN = (
+_QUEUE = Query(
+    QUEUED.answers(_OF_JOB).where(tasks.c.slots <= bindparam("max_slots")).order_by(tasks.c.key).limit(_LIMIT)
+)
+_RUNNING_OF_JOB = Query(IN_RUN.answers(_PAGE))
+_RUNNING_ON_NODE = Query(
+    ON_NODE.answers(rows.select).where(tasks.c.node_key == bindparam("node_key")).order_by(tasks.c.key)
+)
+_UNFINISHED_RUNS = Query(IN_RUN.answers(rows.select).order_by(tasks.c.job_key, tasks.c.key))
+_READY = Query(_OF_KEYS.where(tasks.c.waiting == 0, tasks.c.state == TaskState.ACTIVE.value))
+_DUE = Query(
+    LIMITED.answers(rows.select).where(tasks.c.deadline <= bindparam("now")).order_by(tasks.c.deadline).limit(_LIMIT)
+)
+_TO_CLEAN = Query(
     TO_CLEAN.answers(rows.select)
     .where(tasks.c.cleanup_at <= bindparam("now"))
     .order_by(tasks.c.cleanup_at)
     .limit(_LIMIT)
 )
-_NEXT_DEADLINE = LIMITED.answers(select(func.min(tasks.c.deadline)))
-_NEXT_CLEAN_UP = TO_CLEAN.answers(select(func.min(tasks.c.cleanup_at)))
-_RECENT_ON_NODE = (
+_NEXT_DEADLINE = Query(LIMITED.answers(select(func.min(tasks.c.deadline))))
+_NEXT_CLEAN_UP = Query(TO_CLEAN.answers(select(func.min(tasks.c.cleanup_at))))
+_RECENT_ON_NODE = Query(
     BEGUN.answers(rows.select)
     .where(tasks.c.node_key == bindparam("node_key"))
     .order_by(tasks.c.started_at.desc())
     .limit(_LIMIT)
 )
+
+_page = Page(rows, _PAGE, PROPERTIES)
 
 
 class SqlTasks:
@@ -98,7 +111,7 @@ class SqlTasks:
     def existing(self, job_key: int, ids: Sequence[str]) -> set[str]:
         found: set[str] = set()
         for names in dependencies.chunks([id.lower() for id in ids]):
-            found.update(self._connection.execute(_EXISTING, {"job_key": job_key, "ids": names}).scalars())
+            found.update(id for (id,) in _EXISTING.rows(self._connection, job_key=job_key, ids=names))
         return found
 
     def insert(self, tasks: Sequence[Task]) -> None:
@@ -123,14 +136,14 @@ class SqlTasks:
         dependencies.remove(self._connection, keys)
 
     def page(self, job_key: int, where: Expression | None, after: int, limit: int) -> list[Task]:
-        statement = _PAGE if where is None else _PAGE.where(condition(where, PROPERTIES))
-        return rows.many(self._connection, statement, job_key=job_key, after=after, limit=limit)
+        return _page(self._connection, where, job_key=job_key, after=after, limit=limit)
 
     def of_account(self, account: str, after: int, limit: int, states: Sequence[TaskState] = ()) -> list[Task]:
-        statement = (
-            _ACCOUNT_PAGE.where(tasks.c.state.in_([state.value for state in states])) if states else _ACCOUNT_PAGE
-        )
-        return rows.many(self._connection, statement, account=account, after=after, limit=limit)
+        """Tasks after the account alias `after`, in the order of account aliases."""
+        if not states:
+            return rows.many(self._connection, _ACCOUNT_PAGE, account=account, after=after, limit=limit)
+        words = [state.value for state in states]
+        return rows.many(self._connection, _ACCOUNT_STATES, account=account, after=after, limit=limit, states=words)
 
     def queue(self, job_key: int, max_slots: int, limit: int) -> list[Task]:
         return rows.many(self._connection, _QUEUE, job_key=job_key, max_slots=max_slots, limit=limit)
@@ -165,8 +178,8 @@ class SqlTasks:
         return rows.many(self._connection, _TO_CLEAN, now=now, limit=limit)
 
     def next_moment(self) -> int | None:
-        deadline = self._connection.execute(_NEXT_DEADLINE).scalar()
-        clean_up = self._connection.execute(_NEXT_CLEAN_UP).scalar()
+        deadline = _NEXT_DEADLINE.value(self._connection)
+        clean_up = _NEXT_CLEAN_UP.value(self._connection)
         return min((moment for moment in (deadline, clean_up) if moment is not None), default=None)
 
     def recent_on_node(self, node_key: int, limit: int) -> list[Task]:
@@ -179,9 +192,5 @@ class SqlTasks:
             for place, task in enumerate(members):
                 task.account_alias = first + place
 
-    def _of_keys(self, statement: Select[tuple[object, ...]], keys: Sequence[int]) -> list[Task]:
-        return [
-            task
-            for some in dependencies.chunks(keys)
-            for task in rows.many(self._connection, statement, keys=list(some))
-        ]
+    def _of_keys(self, query: Query, keys: Sequence[int]) -> list[Task]:
+        return [task for some in dependencies.chunks(keys) for task in rows.many(self._connection, query, keys=some)]

@@ -8,10 +8,9 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
-from sqlalchemy.exc import InterfaceError, OperationalError
-
 from linarite.engine.errors import Unavailable
 from linarite.engine.ports import Transaction
+from linarite.store.statements import is_a
 
 
 class Unit(NamedTuple):
@@ -57,7 +56,7 @@ def run(unit: Unit, transaction: Transaction) -> Outcome:
 
 def failed(unit: Unit, error: BaseException) -> Outcome:
     """A database that is full, locked or out of reach is `Unavailable`; a future cannot carry StopIteration."""
-    if isinstance(error, OperationalError | InterfaceError):
+    if is_a(error, "OperationalError", "InterfaceError"):
         error = unavailable(error)
     elif isinstance(error, StopIteration):
         error = RuntimeError("A unit of work raised StopIteration.")
