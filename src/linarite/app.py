@@ -6,7 +6,6 @@ import asyncio
 import base64
 import json
 import os
-import platform
 import secrets
 import signal
 import time
@@ -30,8 +29,7 @@ from linarite.http.bearer import Issuer, KeySet, OneKey, Verifier
 from linarite.http.funnel import Face, Funnel
 from linarite.http.serving import Certificate, Servers, address, bind
 from linarite.http.tls import authority, server_certificate
-from linarite.identity import Identity
-from linarite.identity.access import RoleMap
+from linarite.identity.access import Identity, RoleMap
 from linarite.identity.accounts import DEVELOPMENT_KEY
 from linarite.identity.issuing import ISSUER, signing_key
 from linarite.nodes.access import UnreachableFolderError, check_reachable
@@ -107,7 +105,7 @@ def _engine(
     batch_url = settings.public_url("batch") or local["batch"]
     days = {"events": settings.events_days, "finished_jobs": settings.finished_jobs_days}
     retention = Retention(**{name: None if value is None else int(value * DAY) for name, value in days.items()})
-    return Engine(store, nodes, WallClock(), make_id, ServiceEnvironment(batch_url, platform.node()), retention)
+    return Engine(store, nodes, WallClock(), make_id, ServiceEnvironment(batch_url, settings.hpc_cluster), retention)
 
 
 def _faces(

@@ -10,10 +10,16 @@ import json
 import os
 import socket
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from linarite.engine.model import Role
 from linarite.refusal import Refused
@@ -77,7 +83,9 @@ class Settings(BaseSettings):
     tls: bool = Field(default=False, description="Serve https; `linarite cert` names the certificate to trust.")
     tls_cert: Path | None = Field(None, description="A certificate chain of your own (PEM).")
     tls_key: Path | None = Field(None, description="Its private key (PEM).")
-    tls_names: tuple[str, ...] = Field((), description="More host names and addresses for the made certificate.")
+    tls_names: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="More host names and addresses for the made certificate (commas between)."
+    )
 
     development: bool = Field(
         default=True, description="Well-known account, key and user, on this machine alone; --production for real ones."
@@ -120,6 +128,11 @@ class Settings(BaseSettings):
     @classmethod
     def _for_ever(cls, value: object) -> object:
         return None if str(value).lower() in {"0", "none", ""} else value
+
+    @field_validator("tls_names", mode="before")
+    @classmethod
+    def _from_commas(cls, value: object) -> object:
+        return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
     @field_validator("issuers", "superoffice_tasks", mode="before")
     @classmethod

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ipaddress
 import socket
+import ssl
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
@@ -25,8 +26,12 @@ class Certificate:
     """The PEM files of a server's certificate chain and of its key."""
 
     def __init__(self, chain: Path, key: Path) -> None:
-        """Keep the paths."""
+        """Check that both can be read and belong together. Raises Refused."""
         self.chain, self.key = chain, key
+        try:
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(chain, key)
+        except OSError as error:
+            raise Refused(f"The certificate {chain} with the key {key} cannot be used: {error.strerror}.") from error
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -1,0 +1,92 @@
+"""https for all faces, with the certificate authority that the server makes, or with a certificate of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from tests.support.server import FACES, RunningServer, linarite, running_server
+
+from linarite.http import tls
+
+
+@pytest.fixture(scope="module")
+def secure() -> Iterator[RunningServer]:
+    with running_server(tls=True) as running:
+        yield running
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_every_face_is_trusted_by_the_printed_certificate(secure: RunningServer, face: str) -> None:
+    authority = secure.command("cert").stdout.strip()
+    assert Path(authority) == secure.ca
+    assert secure.urls[face].startswith("https://127.0.0.1:")
+    assert requests.get(f"{secure.urls[face]}/readyz", verify=authority, timeout=10).status_code == 200
+
+
+def test_the_name_localhost_is_trusted_too(secure: RunningServer) -> None:
+    url = secure.dashboard.replace("127.0.0.1", "localhost")
+    assert requests.get(url, verify=str(secure.ca), timeout=10).status_code == 200
+
+
+def test_without_that_certificate_the_server_is_not_trusted(secure: RunningServer) -> None:
+    with pytest.raises(requests.exceptions.SSLError):
+        requests.get(secure.dashboard, timeout=10)
+
+
+def test_keys_are_readable_by_the_server_alone(secure: RunningServer) -> None:
+    keys = list((secure.data / "tls").glob("*.key"))
+    assert len(keys) == 2
+    assert all(key.stat().st_mode & 0o077 == 0 for key in keys)
+
+
+def test_a_development_token_opens_both_faces_of_azure(secure: RunningServer) -> None:
+    for face, audience, path, headers in (
+        ("batch", "batch", "/jobs?api-version=2024-07-01.20.0", {}),
+        (
+            "files",
+            "storage",
+            "/devaccount/none?restype=share",
+            {"x-ms-file-request-intent": "backup", "x-ms-version": "2025-01-05"},
+        ),
+    ):
+        token = secure.command("token", "--audience", audience, "--role", "admin").stdout.strip()
+        answer = requests.get(
+            secure.urls[face] + path,
+            headers={"Authorization": f"Bearer {token}", **headers},
+            verify=str(secure.ca),
+            timeout=10,
+        )
+        assert answer.status_code == (200 if face == "batch" else 404), answer.text
+        other = "batch" if audience == "storage" else "storage"
+        token = secure.command("token", "--audience", other).stdout.strip()
+        answer = requests.get(
+            secure.urls[face] + path,
+            headers={"Authorization": f"Bearer {token}", **headers},
+            verify=str(secure.ca),
+            timeout=10,
+        )
+        assert answer.status_code in {401, 403}
+
+
+def test_a_certificate_of_ones_own_is_served(tmp_path: Path) -> None:
+    chain, key = tls.server_certificate(tmp_path, ["batch.example.org"])
+    with running_server(tls_cert=chain, tls_key=key) as server:
+        answer = requests.get(server.dashboard, verify=str(tls.authority(tmp_path)), timeout=10)
+        assert answer.status_code == 200
+
+
+def test_a_certificate_without_its_key_is_refused() -> None:
+    done = linarite("serve", "--tls-cert", "chain.pem")
+    assert (done.returncode, "tls_key" in done.stderr) == (1, True)
+
+
+def test_a_certificate_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    done = linarite(
+        "serve", "--tls-cert", "none.pem", "--tls-key", "none.key", "--data", str(tmp_path), "--host", "::1"
+    )
+    assert done.returncode == 1
+    assert "none.pem" in done.stderr
+    assert "Traceback" not in done.stderr
