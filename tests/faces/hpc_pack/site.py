@@ -1,28 +1,29 @@
-"""An HPC Pack face on a socket, over the real store, identity, engine and local nodes."""
+"""An HPC Pack face on a socket, over the real store, engine and local nodes; its users are kept here."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import secrets
+import socket
 import threading
 import time
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 from xml.etree import ElementTree as ET
+from xml.sax.saxutils import escape
 
 import requests
+import uvicorn
 
-from linarite.app import WallClock, make_id
 from linarite.engine import jobs, pools, tasks
+from linarite.engine.access import User
 from linarite.engine.core import Engine
 from linarite.engine.housekeeping import Retention
 from linarite.engine.model import Job, JobSpec, PoolSpec, Role, Task, TaskSpec
 from linarite.faces.hpc_pack import HpcPack
-from linarite.http.bearer import Verifier
 from linarite.http.funnel import Funnel
-from linarite.http.serving import Certificate, Servers, address, bind
-from linarite.http.tls import server_certificate
-from linarite.identity import Identity, users
 from linarite.nodes.local import LocalNodes
 from linarite.nodes.service_environment import ServiceEnvironment
 from linarite.store import open_store
@@ -38,7 +39,7 @@ SERIALIZATION = "{http://schemas.microsoft.com/2003/10/Serialization/}"
 def body(*pairs: tuple[str, str], **properties: str) -> str:
     """An ArrayOfProperty as clients write it."""
     rows = "".join(
-        f"<Property><Name>{name}</Name><Value>{value}</Value></Property>"
+        f"<Property><Name>{name}</Name><Value>{escape(value)}</Value></Property>"
         for name, value in (*pairs, *properties.items())
     )
     return f'<ArrayOfProperty xmlns="{COMMON[1:-1]}">{rows}</ArrayOfProperty>'
@@ -60,14 +61,52 @@ def rows(answer: requests.Response) -> list[dict[str, str]]:
     return [{item[0].text or "": item[1].text or "" for item in row[0]} for row in root]
 
 
+class WallClock:
+    """Implements `engine.ports.Clock`."""
+
+    def now(self) -> int:
+        return time.time_ns() // 1000
+
+
+class Users:
+    """`engine.access.Access` for passwords alone."""
+
+    default_account = ACCOUNT
+    development = True
+
+    def __init__(self) -> None:
+        self.passwords = {"dev": "linarite"}
+        self.people = {"dev": User(name="dev", account=ACCOUNT, role=Role.ADMIN, number=1)}
+
+    async def user(self, name: str) -> User | None:
+        return self.people.get(name.lower())
+
+    async def password(self, name: str, password: str) -> User | None:
+        return await self.user(name) if self.passwords.get(name.lower()) == password else None
+
+    async def account_keys(self, account: str) -> tuple[bytes, ...]:
+        raise NotImplementedError
+
+    async def bearer(self, token: str, audiences: tuple[str, ...], now: int) -> dict[str, Any]:
+        raise NotImplementedError
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Any:
+        yield
+
+
 class Site:
     """The face and everything below it, in a thread with its own loop. `pool` None starts without one."""
 
-    def __init__(self, folder: Path, *, pool: str | None = "main", tls: bool = False, **options: Any) -> None:
+    def __init__(
+        self, folder: Path, *, pool: str | None = "main", certificate: tuple[str, str] | None = None, **options: Any
+    ) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
-        certificate = Certificate(*server_certificate(folder / "tls", ())) if tls else None
+        self.users = Users()
         self.run(self._open(folder, certificate, options))
         if pool:
             self.make_pool(pool)
@@ -75,18 +114,22 @@ class Site:
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
 
-    async def _open(self, folder: Path, certificate: Certificate | None, options: dict[str, Any]) -> None:
+    async def _open(self, folder: Path, certificate: tuple[str, str] | None, options: dict[str, Any]) -> None:
         self.store = open_store(folder / "linarite.db")
-        identity = Identity(self.store, WallClock(), Verifier([]), {}, development=True)
-        await identity.start()
         environment = ServiceEnvironment("http://127.0.0.1:1", "LINARITE")
-        self.engine = Engine(self.store, LocalNodes(folder), WallClock(), make_id, environment, Retention())
+        self.engine = Engine(
+            self.store, LocalNodes(folder), WallClock(), lambda kind: f"{kind}-{secrets.token_hex(4)}", environment,
+            Retention(),
+        )  # fmt: skip
         await self.engine.start()
-        face = HpcPack(self.engine, identity, **options)
-        socket = bind("127.0.0.1", 0)
-        self.url = address(socket, "https" if certificate else "http")
-        self._servers = Servers({"hpc": (Funnel(face), socket)}, certificate)
-        await self._servers.start()
+        bound = socket.create_server(("127.0.0.1", 0))
+        chain, key = certificate or (None, None)
+        app = Funnel(HpcPack(self.engine, self.users, **options))
+        config = uvicorn.Config(app, lifespan="off", log_level="critical", ssl_certfile=chain, ssl_keyfile=key)
+        self._server = _Server(config)
+        self._serving = asyncio.ensure_future(self._server.serve([bound]))
+        self.port = bound.getsockname()[1]
+        self.url = f"{'https' if certificate else 'http'}://127.0.0.1:{self.port}"
 
     def close(self) -> None:
         for pool in self.run(self.engine.ask(lambda tx: tx.pools.all())):
@@ -98,7 +141,8 @@ class Site:
         self._loop.close()
 
     async def _close(self) -> None:
-        await self._servers.stop()
+        self._server.should_exit = True
+        await self._serving
         await self.engine.stop()
         await self.store.close()
 
@@ -191,5 +235,6 @@ class Site:
     def user(self, name: str, role: Role, account: str = ACCOUNT) -> tuple[str, str]:
         """A user of their own; gives the credentials."""
         password = f"secret-of-{name}"
-        self.run(self.store.write(lambda tx: users.add(tx, name, password, account, role, WallClock().now())))
+        self.users.passwords[name] = password
+        self.users.people[name] = User(name=name, account=account, role=role, number=len(self.users.people) + 1)
         return name, password
