@@ -12,7 +12,7 @@ async def satisfy(store, *names):
     """What the engine does when tasks end well: ask whom it concerns, note it, let those wait less."""
 
     def work(tx):
-        counts = tx.tasks.dependents(1, names)
+        counts = tx.tasks.satisfy(1, names)
         ended = [tx.tasks.get(1, name) for name in names]
         for each in ended:
             each.state, each.queued, each.satisfied = TaskState.COMPLETED, False, True
@@ -46,8 +46,8 @@ def test_wait_less_never_goes_below_nothing(play):
     play(story)
 
 
-def test_wait_less_leaves_tasks_alone_that_ended_meanwhile(play):
-    """A task that was terminated while it waited is not brought back."""
+def test_wait_less_keeps_back_tasks_that_ended_meanwhile(play):
+    """A task that was terminated while it waited is not brought back, and has nothing to wait for when it is."""
 
     async def story(store):
         gone = waiting("gone", "1", count=1)
@@ -55,6 +55,33 @@ def test_wait_less_leaves_tasks_alone_that_ended_meanwhile(play):
         gone.state = TaskState.COMPLETED
         await store.write(lambda tx: tx.tasks.update([gone]))
         assert await satisfy(store, "1") == []
+        assert (await store.read(lambda tx: tx.tasks.get(1, "gone"))).waiting == 0
+
+    play(story)
+
+
+def test_update_leaves_alone_what_a_task_waits_for(play):
+    """A record that was read before a dependency was satisfied does not bring the old count back."""
+
+    async def story(store):
+        await insert(store, task("1"), waiting("last", "1", "2", count=2))
+        before = await store.read(lambda tx: tx.tasks.get(1, "last"))
+        await satisfy(store, "1")
+        await store.write(lambda tx: tx.tasks.update([before]))
+        assert (await store.read(lambda tx: tx.tasks.get(1, "last"))).waiting == 1
+
+    play(story)
+
+
+def test_satisfy_is_known_to_the_next_question_of_the_unit(play):
+    """Two tasks of one number that end in one unit satisfy a range once, before either record is written."""
+
+    async def story(store):
+        last = waiting("last", ranges=((1, 2),), count=2)
+        await insert(store, task("1"), task("01", alias=9), last)
+        both = await store.write(lambda tx: (tx.tasks.satisfy(1, ["1"]), tx.tasks.satisfy(1, ["01"])))
+        assert both == ({last.key: 1}, {})
+        assert await store.read(lambda tx: tx.tasks.satisfied_count(1, ["01"], [(1, 2)])) == 2
 
     play(story)
 

@@ -74,7 +74,7 @@ class Jobs(Protocol):
         ...
 
     def waiting_pools(self, now: int) -> list[tuple[str, str]]:
-        """Account and pool of the jobs that `runnable` would give."""
+        """Account and pool, in lower case, of the jobs that `runnable` would give."""
         ...
 
     def children(self, account: str, job: str) -> list[Job]:
@@ -112,7 +112,7 @@ class Tasks(Protocol):
         ...
 
     def update(self, tasks: Sequence[Task]) -> None:
-        """Write all but `spec` and `facts`."""
+        """Write all but `spec`, `facts` and `waiting`, which only `wait_less` changes."""
         ...
 
     def rewrite(self, tasks: Sequence[Task]) -> None:
@@ -121,7 +121,10 @@ class Tasks(Protocol):
 
     def delete(self, keys: Sequence[int]) -> None: ...
     def page(self, job_key: int, where: Expression | None, after: int, limit: int) -> list[Task]: ...
-    def of_account(self, account: str, after: int, limit: int, states: Sequence[TaskState] = ()) -> list[Task]: ...
+    def of_account(self, account: str, after: int, limit: int, states: Sequence[TaskState] = ()) -> list[Task]:
+        """Tasks after the account alias `after`, in the order of account aliases."""
+        ...
+
     def queue(self, job_key: int, max_slots: int, limit: int) -> list[Task]:
         """Queued tasks of a job that need at most `max_slots`, the oldest first."""
         ...
@@ -133,7 +136,14 @@ class Tasks(Protocol):
         ...
 
     def dependents(self, job_key: int, ids: Sequence[str]) -> dict[int, int]:
-        """How many dependency rows of which waiting task the satisfied `ids` satisfy: task key to count."""
+        """How many dependency rows of which waiting task the `ids` satisfy that are about to: task key to count.
+
+        An integer satisfies a range once: not if another task of that number (`1`, `01`) is satisfied in the store.
+        """
+        ...
+
+    def satisfy(self, job_key: int, ids: Sequence[str]) -> dict[int, int]:
+        """`dependents`, and notes at once that these tasks are satisfied, so that the unit's next call knows."""
         ...
 
     def satisfied_count(self, job_key: int, ids: Sequence[str], ranges: Sequence[tuple[int, int]]) -> int:
@@ -141,7 +151,7 @@ class Tasks(Protocol):
         ...
 
     def wait_less(self, counts: dict[int, int]) -> list[Task]:
-        """Lower `waiting` of each task by its count; returns those that came to 0."""
+        """Lower `waiting` of each task by its count; returns those that came to 0 and are active."""
         ...
 
     def due(self, now: int, limit: int) -> list[Task]:

@@ -119,7 +119,8 @@ rows = Rows(
 
 _IDENTITY = ("job_key", "account", "alias", "account_alias", "id_key", "number", "created_at")
 _ASKED = ("slots", "spec", "facts")
-STATE = rows.names_but(*_IDENTITY, *_ASKED)
+# `waiting` is lowered by `wait_less` alone: a record read before that must not bring the old count back.
+STATE = rows.names_but(*_IDENTITY, *_ASKED, "waiting")
 insert_rows = rows.inserter()
 update_state = rows.updater(STATE)
 update_spec = rows.updater(_ASKED)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from operator import attrgetter
 
-from sqlalchemy import BindParameter, Connection, bindparam, case, delete, func, literal_column, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, case, delete, func, literal_column, select, true, update
 
 from linarite.engine.filtering import Expression
 from linarite.engine.model import Task, TaskState
@@ -32,8 +32,13 @@ from linarite.store.task_table import (
 _delete = Statement(delete(tasks).where(tasks.c.key == bindparam("of_key")), ["of_key"])
 _LESS = case((tasks.c.waiting > bindparam("count"), tasks.c.waiting - bindparam("less")), else_=literal_column("0"))
 _wait_less = Statement(
-    update(tasks).where(tasks.c.key == bindparam("of_key"), tasks.c.state == bindparam("active")).values(waiting=_LESS),
-    ["count", "less", "of_key", "active"],
+    update(tasks).where(tasks.c.key == bindparam("of_key")).values(waiting=_LESS), ["count", "less", "of_key"]
+)
+_satisfy = Statement(
+    update(tasks)
+    .where(tasks.c.job_key == bindparam("of_job"), tasks.c.id_key == bindparam("of_id"))
+    .values(satisfied=true()),
+    ["of_job", "of_id"],
 )
 
 _KEYS: BindParameter[list[int]] = bindparam("keys", expanding=True)
@@ -65,7 +70,7 @@ _RUNNING_ON_NODE = Query(
     ON_NODE.answers(rows.select).where(tasks.c.node_key == bindparam("node_key")).order_by(tasks.c.key)
 )
 _UNFINISHED_RUNS = Query(IN_RUN.answers(rows.select).order_by(tasks.c.job_key, tasks.c.key))
-_READY = Query(_OF_KEYS.where(tasks.c.waiting == 0, tasks.c.state == TaskState.ACTIVE.value))
+_READY = Query(_OF_KEYS.where(tasks.c.waiting == 0))
 _DUE = Query(
     LIMITED.answers(rows.select).where(tasks.c.deadline <= bindparam("now")).order_by(tasks.c.deadline).limit(_LIMIT)
 )
@@ -160,16 +165,23 @@ class SqlTasks:
     def dependents(self, job_key: int, ids: Sequence[str]) -> dict[int, int]:
         return dependencies.dependents(self._connection, job_key, ids)
 
+    def satisfy(self, job_key: int, ids: Sequence[str]) -> dict[int, int]:
+        counts = self.dependents(job_key, ids)
+        _satisfy(self._connection, [(job_key, id.lower()) for id in ids])
+        return counts
+
     def satisfied_count(self, job_key: int, ids: Sequence[str], ranges: Sequence[tuple[int, int]]) -> int:
         return dependencies.satisfied_count(self._connection, job_key, ids, ranges)
 
     def wait_less(self, counts: dict[int, int]) -> list[Task]:
-        """Lower `waiting`; the tasks that came to 0 wait for nothing more, and their dependency rows go."""
-        active = TaskState.ACTIVE.value
-        _wait_less(self._connection, [(count, count, key, active) for key, count in counts.items()])
+        """Lower `waiting`; the tasks that came to 0 wait for nothing more, and their dependency rows go.
+
+        One that was terminated while it waited waits less too, for it may be reactivated, but is not given back.
+        """
+        _wait_less(self._connection, [(count, count, key) for key, count in counts.items()])
         ready = self._of_keys(_READY, sorted(counts))
         dependencies.remove(self._connection, [task.key for task in ready])
-        return ready
+        return [task for task in ready if task.state is TaskState.ACTIVE]
 
     def due(self, now: int, limit: int) -> list[Task]:
         return rows.many(self._connection, _DUE, now=now, limit=limit)
