@@ -103,4 +103,4 @@ async def _by_token(request: Request, address: Address, access: Access, token: s
     if claims.get("account", address.account) != address.account or not await access.account_keys(address.account):
         raise Refused("AuthorizationFailure")
     permissions = "".join(_LETTERS.get(role, "") for role in claims.get("roles", ()))
-    return Caller(kind="bearer", permissions=permissions, token=token)
+    return Caller(kind="bearer", permissions=permissions)

@@ -20,15 +20,13 @@ log = structlog.get_logger("linarite.azure_files")
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """Who calls. `kind`: owner (a key), bearer, account-sas, service-sas. `fields` are those of the signature.
 
-    `permissions`, `services` and `types` are letters; those of a key are all of them. `file` limits to one file.
+    `permissions` and `types` are letters; a key has all of them.
     """
 
     kind: str
     permissions: str = "rcwdlaup"
     types: str = "sco"
-    is_file_only: bool = False
     fields: dict[str, str] = {}
-    token: str = ""
 
 
 class Call:

@@ -12,7 +12,7 @@ from linarite.faces.azure_files import address as addresses
 from linarite.faces.azure_files import dispatch, sources, xml
 from linarite.faces.azure_files.address import Address
 from linarite.faces.azure_files.authorisation import authenticate, check_allowed
-from linarite.faces.azure_files.call import Call
+from linarite.faces.azure_files.call import Call, log
 from linarite.faces.azure_files.errors import Refused, bad_header, bad_query, missing_header, translate
 from linarite.faces.azure_files.versions import KNOWN, NEWEST
 from linarite.http.dates import http_date
@@ -41,6 +41,9 @@ class AzureFiles:
 
     async def respond(self, request: Request) -> Response:
         """Do what a request asks for."""
+        if request.method == "OPTIONS":
+            log.warning("unsupported operation", operation="Preflight File Request", path=request.path, id=request.id)
+            raise Refused("CorsPreflightFailure")
         address = addresses.read_address(request)
         request.facts["kind"] = "File" if address.path else "Share"
         version = _version(request)

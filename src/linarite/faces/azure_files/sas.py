@@ -53,9 +53,7 @@ def check_service(
     if not terms.get("sp") or not terms.get("se"):
         raise failed("sp and se are mandatory: in the signature, or in the stored access policy that it names.")
     _check_use(request, terms)
-    return Caller(
-        kind="service-sas", permissions=terms["sp"], types="o", is_file_only=fields["sr"] == "f", fields=terms
-    )
+    return Caller(kind="service-sas", permissions=terms["sp"], types="o", fields=terms)
 
 
 def _with_policy(fields: dict[str, str], share: Share | None) -> dict[str, str]:
