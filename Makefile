@@ -10,7 +10,7 @@ BENCH ?= full
 TESTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test check format bench lock clean
+.PHONY: help setup setup-dev demo test check format docs bench lock clean
 .DELETE_ON_ERROR:
 
 help: ## show this list
@@ -37,6 +37,9 @@ check: setup-dev ## format, lint, types, arrows between packages, no names of on
 format: setup-dev ## format the code and mend what the linter can
 	@$(BIN)/ruff check --quiet --fix-only .
 	@$(BIN)/ruff format --quiet .
+
+docs: setup-dev ## write the pages of docs/ that are made from the code
+	@$(BIN)/python -m tests.pages
 
 bench: setup ## measure speed against this machine's own limits; BENCH=short takes seconds
 	@$(BIN)/python -m benchmarks $(BENCH)

@@ -1,0 +1,117 @@
+"""docs/nodes.md: where a task runs, what it sees there, what survives what. The variables come from the code."""
+
+from __future__ import annotations
+
+from tests.pages.made import table
+
+from linarite.engine.layout import task_directory
+from linarite.engine.model import Counts, Job, JobSpec, Node, Task, TaskSpec
+from linarite.nodes.environment import NODE_FOLDERS, run_environment
+from linarite.nodes.service_environment import HPC_PACK, ServiceEnvironment
+
+FOLDERS = "\n".join(f"{folder}/" for folder in NODE_FOLDERS)
+INTRODUCTION = f"""
+# Nodes
+
+A pool of N nodes is N folders on this machine, in which real processes run. `taskSlotsPerNode` of the pool and
+`requiredSlots` of a task say how many run at a time on one node.
+
+## Folders
+
+Below the data folder, `nodes/<account>/<pool>/<node>/` is a node's root:
+
+```
+{FOLDERS}
+{task_directory("<job>", "<task>")}/
+  stdout.txt  stderr.txt
+  wd/           the working directory; resource files arrive here, and $HOME is here
+```
+
+Azure Batch's file operations read these paths, for tasks of every protocol. HPC Pack's tasks may name other files for
+their standard streams. A removed folder is moved away at once and its files go slowly in the background.
+
+## Users
+
+Started by root, the server runs the tasks of account number N as user and group `task_uid_base` + N, without any way to
+more privileges. They cannot read the server's part of the data folder (database, keys), nor another account's nodes; a
+data folder that such a user cannot pass through is refused at the start. A task that asks for `elevationLevel: admin`
+keeps the server's rights when `allow_elevated` is set, and fails with a reason when it is not.
+
+Not started by root, tasks run as the server's own user, can read what it can, and the start says so.
+
+## Command lines
+
+Azure Batch's are split into words and started without a shell, as there: for pipes and variables write
+`/bin/sh -c '...'`. HPC Pack's and SuperOffice's go to `/bin/sh -c`. A process that a signal ended has the exit code
+128 + its number. Termination is SIGTERM to all processes of the task, SIGKILL five seconds later.
+
+## Variables
+
+Beside the job's variables and its own, a task sees these, and nothing of the server's environment. It may give those
+that tell of folders, PATH, HOME and the like other values; what tells of account, pool, node, job and task stays.
+"""
+
+SURVIVAL = (
+    ("what happens", "running tasks", "what ended meanwhile", "waiting tasks"),
+    (
+        "the server is stopped, or killed with SIGKILL",
+        "go on; the next start takes them up again",
+        "the host keeps the exit code until the server has it on disk",
+        "start after the next start",
+    ),
+    (
+        "a node host is killed",
+        "its successor ends what is left of their processes; they are requeued",
+        "kept in the host's journal",
+        "not touched",
+    ),
+    (
+        "the machine goes down",
+        "are gone and are requeued at the next start",
+        "kept, if the host had written it",
+        "start after the next start",
+    ),
+    (
+        "a node leaves its pool",
+        "are requeued or ended, as was asked, or awaited",
+        "kept; the files go with the node",
+        "wait for another node",
+    ),
+    ("a job is deleted", "are ended at once", "goes, with the files", "go"),
+)
+
+AFTER = """
+## What survives what
+
+A requeued task runs again from its beginning, and that is no retry: `maxTaskRetryCount` counts failures of its own.
+What was acknowledged to a client stood on disk before.
+
+"""
+
+FILES = """
+A task's files stay until its `retentionTime` (seven days unless it says otherwise) is over, it is deleted, or its node
+leaves. A shell script that must not lose its output writes it to a file share.
+"""
+
+
+def page() -> str:
+    return "\n".join([INTRODUCTION, _variables(), AFTER + table(*SURVIVAL), FILES])
+
+
+def _variables() -> str:
+    spec = TaskSpec(id="<task>", command="true")
+    job = Job(
+        account="<account>", alias=7, spec=JobSpec(id="<job>", pool="<pool>"), counts=Counts(), facts={HPC_PACK: {}},
+        created_at=0, modified_at=0, state_at=0,
+    )  # fmt: skip
+    task = Task(job_key=1, account="<account>", alias=3, spec=spec, created_at=0, modified_at=0, state_at=0)
+    node = Node(account="<account>", pool_key=1, pool="<pool>", id="<node>", state_at=0, created_at=0, boot_at=0)
+    service = ServiceEnvironment("<Azure Batch's address>", "<host name>")(job, task, node)
+    directory = f"<root>/{task_directory('<job>', '<task>')}"
+    every = run_environment("<run>", "<root>", directory, "<account>", service)
+    rows = [(f"`{name}`", f"`{value}`", _of(name)) for name, value in sorted(every.items())]
+    return table(("variable", "value, for example", "tasks"), *rows)
+
+
+def _of(name: str) -> str:
+    return "HPC Pack's" if name.startswith("CCP_") else "all"

@@ -1,0 +1,96 @@
+"""docs/settings.md: every setting with its flag, its variable and its key in the file."""
+
+from __future__ import annotations
+
+import types
+from typing import Any, Literal, get_args, get_origin
+
+import msgspec
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+from tests.pages.made import table
+
+from linarite.faces.superoffice import Definition
+from linarite.settings import Issuer, Settings
+
+INTRODUCTION = """
+# Settings
+
+Each setting of `linarite serve` is a flag, a variable of the environment and a key of the TOML file that
+`--config FILE` (or `LINARITE_CONFIG`) names. A flag wins over the environment, that over the file, that over the
+default.
+"""
+
+ISSUERS = """
+## An issuer of bearer tokens
+
+```toml
+[[issuers]]
+issuer = "https://login.example.org/tenant"
+jwks = "https://login.example.org/tenant/keys"
+roles = { "Batch.Write" = "write" }
+```
+"""
+
+TASKS = """
+## A batch task definition
+
+What `POST /api/v1/BatchTask` of SuperOffice starts, by its Name. Its parameters arrive in the environment as
+`SO_PARAM_<NAME>`, its Request as `SO_REQUEST`. The pool `superoffice` is made when it is first needed, any other must
+be there. `timeout` is in seconds; `restarts` after a failure, -1 for ever; `cancellation` is CanCancel,
+CancelWithWarning or CannotCancel; `description` stands for tasks that are started without one.
+
+```toml
+[superoffice_tasks.nightly-export]
+command = "export --week $SO_PARAM_WEEK"
+timeout = 3600
+restarts = 1
+```
+"""
+
+
+def page() -> str:
+    rows = [_row(name, field) for name, field in Settings.model_fields.items()]
+    parts = [INTRODUCTION, table(("setting", "flag", "variable", "default", "what it is"), *rows)]
+    parts += [ISSUERS, table(("key", "type", "default"), *map(_issuer, Issuer.model_fields.items()))]
+    parts += [TASKS, table(("key", "default"), *_definition())]
+    return "\n".join(parts)
+
+
+def _row(name: str, field: FieldInfo) -> tuple[str, ...]:
+    flag = "--" + name.replace("_", "-")
+    if name == "development":
+        flag = "--development / --production"
+    words = _words(field.annotation)
+    what = (field.description or "") + (f" One of {', '.join(words)}." if words else "")
+    return f"`{name}`", f"`{flag}`", f"`LINARITE_{name.upper()}`", _default(name, field), what
+
+
+def _words(annotation: Any) -> tuple[str, ...]:
+    return get_args(annotation) if get_origin(annotation) is Literal else ()
+
+
+def _default(name: str, field: FieldInfo) -> str:
+    if name == "data":
+        return "`/var/lib/linarite` for root, else `~/.local/share/linarite`"
+    return _shown(field.default)
+
+
+def _shown(value: Any) -> str:
+    if value is PydanticUndefined:
+        return "required"
+    return "none" if value in (None, "", (), {}) else f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _issuer(item: tuple[str, FieldInfo]) -> tuple[str, ...]:
+    name, field = item
+    kind: Any = field.annotation
+    plain = getattr(kind, "__name__", str(kind)) if get_origin(kind) is None else str(kind)
+    if isinstance(kind, types.UnionType):
+        plain = " or ".join(getattr(one, "__name__", "") for one in get_args(kind) if one is not types.NoneType)
+    return f"`{name}`", plain.replace("linarite.engine.model.", ""), _shown(field.default)
+
+
+def _definition() -> list[tuple[str, str]]:
+    fields = msgspec.structs.fields(Definition)
+    return [(f"`{field.name}`", "required" if field.required else _shown(field.default)) for field in fields]
