@@ -58,6 +58,7 @@ def test_start_batch_job_runs_the_definition_of_the_settings(so_server: RunningS
     id = start(so_server, Name="export", Request="the year", ParameterObject={"week": "40"})
     info = until(so_server, id, "Succeeded", "Failed")
     assert (info["State"], info["Response"], info["ProgressPercent"]) == ("Succeeded", "week 40 of the year\n", 100)
+    assert info["Description"] == "Weekly export"
 
 
 def test_start_batch_job_restarts_a_definition_that_fails(so_server: RunningServer) -> None:
@@ -76,12 +77,14 @@ def test_stop_batch_job_ends_the_process(so_server: RunningServer) -> None:
     assert requests.delete(url, auth=DEV, timeout=10).status_code == 204
 
 
-@pytest.mark.parametrize(("kind", "word"), [("ticket", "SOTICKET"), ("bearer", "Bearer")])
-def test_a_session_of_the_command_line_signs_in(so_server: RunningServer, kind: str, word: str) -> None:
+@pytest.mark.parametrize("kind", ["ticket", "bearer", "cookie"])
+def test_a_session_of_the_command_line_signs_in(so_server: RunningServer, kind: str) -> None:
     """What `linarite token --superoffice` prints is taken."""
     done = so_server.command("token", "--superoffice", kind)
     assert done.returncode == 0, done.stderr
-    headers = {"Authorization": f"{word} {done.stdout.split()[-1]}"}
+    words = {"ticket": "Authorization: SOTICKET ", "bearer": "Authorization: Bearer ", "cookie": ""}
+    lines = (words[kind] + done.stdout.strip()).splitlines()
+    headers = dict(line.split(": ", 1) for line in lines)
     answer = requests.get(f"{so_server.superoffice}/api/v1/BatchTask/All", headers=headers, timeout=10)
     assert answer.status_code == 200, answer.text
 

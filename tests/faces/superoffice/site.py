@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
 import requests
 
-from linarite.app import WallClock, make_id
 from linarite.engine import jobs, pools, tasks
 from linarite.engine.core import Engine
 from linarite.engine.housekeeping import Retention
@@ -18,9 +18,10 @@ from linarite.engine.launching import Launch, Listener, NodeReady, NodeRef, RunE
 from linarite.engine.model import JobSpec, PoolSpec, Role, Task, TaskSpec
 from linarite.faces.superoffice import Definition, SuperOffice
 from linarite.http.bearer import Verifier
-from linarite.http.funnel import Funnel
+from linarite.http.funnel import Funnel, now_microseconds
 from linarite.http.serving import Servers, address, bind
-from linarite.identity import Identity, users
+from linarite.identity import users
+from linarite.identity.access import Identity
 from linarite.identity.issuing import keep_session
 from linarite.store import open_store
 
@@ -33,6 +34,13 @@ DEFINITIONS = {
     "slow": Definition(command="sleep 60", timeout=30, restarts=2, cancellation="CancelWithWarning"),
     "nowhere": Definition(command="true", pool="not-there"),
 }
+
+
+class WallClock:
+    """Implements `engine.ports.Clock`."""
+
+    def now(self) -> int:
+        return now_microseconds()
 
 
 class QuietNodes:
@@ -85,6 +93,7 @@ class Site:
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
         self._options = options
+        self._ids = count(1)
         self.nodes = QuietNodes(folder / "nodes")
         self.run(self._open(folder))
 
@@ -95,14 +104,16 @@ class Site:
         self.store = open_store(folder / "linarite.db")
         identity = Identity(self.store, WallClock(), Verifier([]), {}, development=True)
         await identity.start()
-        self.engine = Engine(self.store, self.nodes, WallClock(), make_id, lambda *_: {}, Retention())
+        self.engine = Engine(
+            self.store, self.nodes, WallClock(), lambda kind: f"{kind}-{next(self._ids)}", lambda *_: {}, Retention()
+        )
         await self.engine.start()
         roomy = PoolSpec(id="superoffice", target_dedicated=1, slots_per_node=256)
         await self.engine.do(pools.add, ACCOUNT, roomy, {})
         self.face = SuperOffice(self.engine, identity, definitions=DEFINITIONS, **self._options)
         socket = bind("127.0.0.1", 0)
         self.url = address(socket, "http")
-        self._servers = Servers({"superoffice": (Funnel(self.face), socket)}, None)
+        self._servers = Servers([(Funnel(self.face), socket)], None)
         await self._servers.start()
 
     async def _close(self) -> None:

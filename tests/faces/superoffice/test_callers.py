@@ -106,6 +106,7 @@ def test_a_session_ends_six_hours_after_its_last_use(site: Site) -> None:
     assert get(site, Authorization="SOTICKET 7T:near").status_code == 200
     name, later = session_name("7T:near"), now + LIFETIME - MINUTE
     kept = site.run(site.engine.ask(lambda tx: tx.documents.get(KIND, name, later)))
+    assert kept is not None
     assert kept["used"] >= now
     assert get(site, Authorization="SOTICKET 7T:near").status_code == 200
     assert site.run(site.engine.ask(lambda tx: tx.documents.get(KIND, name, later))) == kept

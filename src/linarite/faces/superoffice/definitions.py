@@ -25,7 +25,7 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """One kind of work: `command` runs on `pool`, by a shell unless `shell` is false.
 
     `timeout` in seconds, None without limit; `restarts` after a failure, -1 for ever. The pool `superoffice` is made
-    when it is first needed, any other must be there.
+    when it is first needed, any other must be there. `description` stands for tasks that are started without one.
     """
 
     command: str
@@ -69,7 +69,8 @@ def task_spec(definition: Definition, start: Start, id: str) -> tuple[TaskSpec, 
         if "\0" in value:
             raise InvalidValue("ParameterObject", name, "must not contain the character NUL.")
     spec = TaskSpec(
-        id=id, command=definition.command, shell=definition.shell, display_name=start.description or None,
+        id=id, command=definition.command, shell=definition.shell,
+        display_name=start.description or definition.description or None,
         environment=tuple(Named(name, value) for name, value in variables.items()), max_retries=definition.restarts,
         max_wall_clock=None if definition.timeout is None else definition.timeout * SECOND,
     )  # fmt: skip
