@@ -69,7 +69,8 @@ def codes() -> dict[str, str]:
 
 def zone(code: str) -> ZoneInfo:
     """The zone of a code, of a published number or of an IANA name. InvalidValue."""
-    wanted = NUMBERS.get(int(code), "") if code.isascii() and code.isdigit() else code
+    numeric = code.isascii() and code.isdigit() and len(code) < 9
+    wanted = NUMBERS.get(int(code), "") if numeric else code
     name = codes().get(wanted.upper()) or (wanted if "/" in wanted else "")
     try:
         return ZoneInfo(name)
