@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import signal
 import socket
 import sys
 import tempfile
@@ -152,6 +153,7 @@ class Raw:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with (
         tempfile.TemporaryDirectory() as folder,
         file_service(Path(folder), int(sys.argv[1]) if sys.argv[1:] else 0) as service,
