@@ -63,19 +63,16 @@ def serve(settings: Settings) -> None:
     check_exposure(settings)
     folder = DataFolder(settings.data)
     folder.make()
-    lock = folder.lock()
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(settings, folder))
-    finally:
-        os.close(lock)
+    with folder.alone(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(settings, folder))
 
 
 async def _serve(settings: Settings, folder: DataFolder) -> None:
+    asked_to_stop, ready = _listen_for_signals(), asyncio.Event()
     certificate = _certificate(settings, folder)
     sockets = {face: bind(settings.host, settings.port(face)) for face in FACES}
     local = {face: address(bound, "https" if certificate else "http") for face, bound in sockets.items()}
-    first_uid, ready = _first_uid(settings, folder), asyncio.Event()
+    first_uid = _first_uid(settings, folder)
     async with AsyncExitStack() as stack:
         store = open_store(settings.database.get_secret_value() if settings.database else folder.database)
         stack.push_async_callback(store.close)
@@ -90,7 +87,9 @@ async def _serve(settings: Settings, folder: DataFolder) -> None:
         stack.push_async_callback(servers.stop)
         ready.set()
         _announce(settings, local, first_uid)
-        await _asked_to_stop(servers)
+        if not identity.default_account:
+            log.warning("there is no account yet: make one with `linarite accounts create NAME`")
+        await asked_to_stop.wait()
         log.info("stopping: requests in flight are finished first")
 
 
@@ -138,9 +137,7 @@ def _definitions(settings: Settings) -> dict[str, Definition]:
 def _certificate(settings: Settings, folder: DataFolder) -> Certificate | None:
     if settings.tls_cert is not None and settings.tls_key is not None:
         return Certificate(settings.tls_cert, settings.tls_key)
-    if not settings.tls:
-        return None
-    return Certificate(*server_certificate(folder.tls, settings.tls_names))
+    return Certificate(*server_certificate(folder.tls, settings.tls_names)) if settings.tls else None
 
 
 def _trust(settings: Settings, folder: DataFolder) -> tuple[Verifier, dict[str, RoleMap]]:
@@ -180,18 +177,18 @@ def _announce(settings: Settings, local: dict[str, str], first_uid: int | None) 
         write_whole(settings.ready_file, json.dumps({"pid": os.getpid(), **local}) + "\n")
 
 
-async def _asked_to_stop(servers: Servers) -> None:
-    """Wait for SIGTERM or SIGINT; a second one hurries."""
+def _listen_for_signals() -> asyncio.Event:
+    """What SIGTERM or SIGINT sets; a second one ends the process at once."""
     loop, asked = asyncio.get_running_loop(), asyncio.Event()
 
-    def stop() -> None:
-        if asked.is_set():
-            servers.hurry()
+    def stop(number: signal.Signals) -> None:
         asked.set()
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_DFL)
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
-    await asked.wait()
+        loop.add_signal_handler(number, stop, number)
+    return asked
 
 
 async def _let_go(engine: Engine) -> None:

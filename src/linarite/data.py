@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from linarite.refusal import Refused
@@ -54,24 +56,25 @@ class DataFolder:
         shares.mkdir(mode=0o700, exist_ok=True)
         return shares
 
-    def lock(self) -> int:
-        """Take the folder for this process alone, until the descriptor is closed. Raises Refused."""
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Have the folder for this process alone. Raises Refused."""
         try:
             descriptor = os.open(self.server / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise Refused(f"The data folder {self.path} cannot be used: {error.strerror}.") from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            owner = os.read(descriptor, 32).decode().strip()
-            os.close(descriptor)
-            raise Refused(
-                f"Another linarite server (process {owner or 'unknown'}) uses the data folder {self.path}. "
-                "Stop it, or choose another folder with --data."
-            ) from None
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
-        return descriptor
+        with os.fdopen(descriptor, "r+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Refused(
+                    f"Another linarite server (process {lock.read().strip() or 'unknown'}) uses the data folder "
+                    f"{self.path}. Stop it, or choose another folder with --data."
+                ) from None
+            lock.truncate(0)
+            lock.write(f"{os.getpid()}\n")
+            lock.flush()
+            yield
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -12,6 +13,12 @@ from pathlib import Path
 import pytest
 import requests
 from tests.support.server import FACES, RunningServer, data_home, environment, linarite, running_server, serve_command
+
+UNFINISHED = (
+    b"POST /api/v1/Agents/Batch/GetBatchTaskInfo HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    b"Authorization: Basic ZGV2OmxpbmFyaXRl\r\nContent-Length: 23\r\nExpect: 100-continue\r\n\r\n"
+)
+"""The head of a request; its body of 23 bytes is left to come."""
 
 ANY_PORT = [word for face in FACES for word in (f"--{face}-port", "0")]
 
@@ -105,12 +112,7 @@ def test_a_request_in_flight_is_answered_before_the_server_ends() -> None:
     with running_server() as server:
         port = int(server.superoffice.rpartition(":")[2])
         with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
-            head = (
-                "POST /api/v1/Agents/Batch/GetBatchTaskInfo HTTP/1.1\r\nHost: localhost"
-                "\r\nContent-Type: application/json\r\nAuthorization: Basic ZGV2OmxpbmFyaXRl"
-                "\r\nContent-Length: 23\r\nExpect: 100-continue\r\n\r\n"
-            )
-            client.sendall(head.encode())
+            client.sendall(UNFINISHED)
             assert client.recv(100).startswith(b"HTTP/1.1 100")
             server.process.terminate()
             _wait_for_log(server, "stopping")
@@ -191,3 +193,16 @@ def test_not_started_by_root_it_says_whose_rights_tasks_have() -> None:
         process.terminate()
         assert process.wait(30) == 0
         assert "not started by root: tasks run as the server's user" in log.read_text()
+
+
+def test_a_second_sigterm_ends_the_server_at_once() -> None:
+    """A request whose body never comes holds the end up; asked twice, the server does not wait for it."""
+    with running_server() as server:
+        port = int(server.superoffice.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+            client.sendall(UNFINISHED)
+            assert client.recv(100).startswith(b"HTTP/1.1 100")
+            server.process.terminate()
+            _wait_for_log(server, "stopping")
+            server.process.terminate()
+            assert server.process.wait(5) == -signal.SIGTERM

@@ -11,7 +11,9 @@ from linarite.cli import records
 from linarite.cli.options import Config, Data
 from linarite.cli.tables import as_json, table
 from linarite.engine.model import Role
+from linarite.engine.ports import Transaction
 from linarite.identity import accounts, users
+from linarite.refusal import Refused
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -20,7 +22,10 @@ app = typer.Typer(
 
 Name = Annotated[str, typer.Argument(help="The name; letter case does not matter.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Account = Annotated[str, typer.Option("--account", help="The account that they see.")]
+Account = Annotated[
+    str | None,
+    typer.Option("--account", help="The account that they see; the first one when not given.", show_default=False),
+]
 Stdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input, without asking.")]
 
 
@@ -34,14 +39,17 @@ def list_users(*, json: Json = False, data: Data = None, config: Config = None) 
 
 @app.command()
 def add(
-    name: Name, *, account: Account = accounts.DEVELOPMENT_ACCOUNT, role: Role = Role.WRITE,
+    name: Name, *, account: Account = None, role: Role = Role.WRITE,
     password_stdin: Stdin = False, data: Data = None, config: Config = None,
 ) -> None:  # fmt: skip
     """Add a person. Read sees, write also submits and changes, admin also acts for others."""
     password = _password(asked=not password_stdin)
-    added = records.change(
-        data, config, lambda tx: users.add(tx, name, password, account, role, records.now())
-    )  # fmt: skip
+
+    def put(tx: Transaction) -> users.Record:
+        tenant = account or _first(tx)
+        return users.add(tx, name, password, tenant, role, records.now())
+
+    added = records.change(data, config, put)
     typer.echo(f"{added.name} is user {added.number} of {added.account}, role {added.role.value}.")
 
 
@@ -65,6 +73,13 @@ def remove(name: Name, *, data: Data = None, config: Config = None) -> None:
     """Remove a user; what they submitted stays."""
     records.change(data, config, lambda tx: users.remove(tx, name, records.now()))
     typer.echo(f"{name} is removed.")
+
+
+def _first(tx: Transaction) -> str:
+    found = accounts.first(tx)
+    if found is None:
+        raise Refused("There is no account yet: make one with `linarite accounts create NAME`.")
+    return found.name
 
 
 def _password(*, asked: bool) -> str:

@@ -98,11 +98,6 @@ class Servers:
             server.should_exit = True
         await asyncio.gather(*self._running, return_exceptions=True)
 
-    def hurry(self) -> None:
-        """Wait for nothing more."""
-        for server, _ in self._servers:
-            server.force_exit = True
-
 
 def _config(app: Funnel, certificate: Certificate | None) -> uvicorn.Config:
     return uvicorn.Config(

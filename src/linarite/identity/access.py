@@ -91,6 +91,7 @@ class Identity:
             found = await self._store.write(lambda tx: accounts.of_development(tx, name, self._clock.now()))
         if found is not None:
             self._numbers[found.name] = found.key
+            self.default_account = self.default_account or found.name
         return found
 
     async def bearer(self, token: str, audiences: tuple[str, ...], now: int) -> dict[str, Any]:

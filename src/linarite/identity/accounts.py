@@ -47,6 +47,11 @@ def _insert(tx: Transaction, account: Account) -> Account:
     return account
 
 
+def first(tx: Transaction) -> Account | None:
+    """The account that was made first: that of callers and users who name none."""
+    return min(tx.accounts.all(), key=lambda account: account.key, default=None)
+
+
 def rotate(tx: Transaction, name: str, number: int) -> Account:
     """Give an account a new key 1 or 2; blank ones become real together. Raises NotFound."""
     account = tx.accounts.get(name)
