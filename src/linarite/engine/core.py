@@ -34,6 +34,7 @@ class Engine:
         self._make_id, self._environment, self._retention = make_id, environment, retention
         self._wake = asyncio.Event()
         self._tend = True
+        self._moment = 0
         self._order = asyncio.Lock()
         self._awaited: set[str] = set()
         self._loop: asyncio.Task[None] | None = None
@@ -100,7 +101,8 @@ class Engine:
     async def _carry_out(self, effects: Effects) -> None:
         """Tell the nodes, in the order of the commits. Ends go first, removals before launches into the same place."""
         self._tend = self._tend or effects.tend
-        if effects.wake or effects.tend:
+        sooner = effects.due is not None and effects.due < self._moment
+        if effects.wake or effects.tend or sooner:
             self._wake.set()
         if effects.quiet:
             return
@@ -123,7 +125,9 @@ class Engine:
     async def _run(self) -> None:
         """Pass whenever something changed, or when the next deadline has come."""
         while True:
-            moment = await self.ask(housekeeping.next_moment(self.clock.now()))
+            now = self.clock.now()
+            self._moment = now + housekeeping.LONGEST_SLEEP  # what falls due while the question is asked wakes the loop
+            self._moment = moment = await self.ask(housekeeping.next_moment(now))
             if not self._tend:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), max(0.0, (moment - self.clock.now()) / 1_000_000))

@@ -15,7 +15,7 @@ from linarite.engine.model import JobState, NodeState, PoolState
 from linarite.engine.pools import settle_pool
 from linarite.engine.ports import Transaction
 
-HOUR = 3_600_000_000
+LONGEST_SLEEP = 3_600_000_000
 
 
 class Retention(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +30,7 @@ def next_moment(now: int) -> Callable[[Transaction], int]:
 
     def ask(tx: Transaction) -> int:
         moments = [moment for moment in (tx.jobs.next_moment(now), tx.tasks.next_moment()) if moment is not None]
-        return min([*moments, now + HOUR])
+        return min([*moments, now + LONGEST_SLEEP])
 
     return ask
 

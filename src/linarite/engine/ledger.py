@@ -51,6 +51,12 @@ class Effects:
         self.pools: set[int] = set()
         self.wake = False
         self.tend = False
+        self.due: int | None = None
+
+    def remind(self, *moments: int | None) -> None:
+        """Have the loop pass at the earliest of these moments, should it mean to sleep longer."""
+        given = [moment for moment in (self.due, *moments) if moment is not None]
+        self.due = min(given, default=None)
 
     @property
     def quiet(self) -> bool:
@@ -156,6 +162,8 @@ class Ledger:
             count(job.counts, new, 1)
         job.queued += new.queued - old.queued
         self.effects.wake |= new.queued and not old.queued  # this unit's own pass reads what stood before it
+        if new.deadline is not None or new.cleanup_at is not None:
+            self.effects.remind(new.deadline, new.cleanup_at)
         self._changed_jobs.add(job.key)
         self._on_node(old, -1)
         self._on_node(new, 1)
