@@ -142,9 +142,9 @@ def test_start_batch_job_takes_the_limits_of_the_definition(site: Site) -> None:
 
 def test_start_batch_job_reads_names_in_any_case_and_ignores_the_rest(site: Site) -> None:
     """Names of properties are read in any case; what a start does not take is ignored."""
-    body = {"name": "nightly-export", "description": "d", "id": 5, "state": "Failed", "TableRight": {"mask": 11}}
+    body = {"name": "nightly-export", "description": "d", "id": 4711, "state": "Failed", "TableRight": {"mask": 11}}
     id = site.call("POST", "/API/V1/batchtask", json=body).json()
-    assert id != 5
+    assert id != 4711
     assert site.info(id)["Description"] == "d"
 
 
