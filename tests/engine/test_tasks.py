@@ -13,7 +13,7 @@ from linarite.engine.errors import (
     InvalidValue,
     WrongState,
 )
-from linarite.engine.launching import RunFailed, RunLost, RunStarted
+from linarite.engine.launching import RunExited, RunFailed, RunLost, RunStarted
 from linarite.engine.model import (
     Dependencies,
     DependencyAction,
@@ -400,5 +400,23 @@ def test_task_that_joins_the_queue_wakes_the_scheduler(tmp_path, code):
         assert world.awake
         [run] = await world.schedule()
         await world.exit(run)
+
+    play(tmp_path, story)
+
+
+def test_two_ids_of_one_number_satisfy_a_range_once(tmp_path):
+    """`1` and `01` are one integer: both ending in one unit do not stand for 1 and 2."""
+
+    async def story(world: World) -> None:
+        await world.pool(slots=2)
+        await world.job(uses_dependencies=True)
+        await world.tasks("1", "01")
+        await world.tasks("end", dependencies=Dependencies(ranges=((1, 2),)))
+        first, second = await world.schedule()
+        exits = [RunExited(run=run, code=0, started_at=world.now, at=world.now) for run in (first, second)]
+        await world.report(*exits)
+        assert await world.schedule() == []
+        await world.tasks("2")
+        assert await world.run_all() == ["2", "end"]
 
     play(tmp_path, story)

@@ -33,11 +33,11 @@ def _add_all(server, added: set[int], over: threading.Event) -> None:
         while not over.is_set():
             try:
                 with batch_client(server, retries=0) as client:
-                    answer = client.create_task_collection("job", models.BatchTaskGroup(values_property=tasks))
+                    answer = client.create_task_collection("job", models.BatchTaskGroup(task_values=tasks))
             except AzureError:
                 over.wait(0.02)  # the server is being started again
                 continue
-            for result in answer.values_property:
+            for result in answer.result_values or []:
                 assert result.error is None or result.error.code == "TaskExists", result
                 added.add(int(result.task_id))
             break

@@ -74,7 +74,7 @@ def _succeeds(u: Ledger, task: Task, code: int | None) -> bool:
 def _release_dependents(u: Ledger, task: Task) -> list[Task]:
     if not u.job(task.job_key).spec.uses_dependencies:
         return []
-    counts = u.tx.tasks.dependents(task.job_key, [task.spec.id])
+    counts = u.tx.tasks.satisfy(task.job_key, [task.spec.id])
     return [u.task(waiting) for waiting in u.tx.tasks.wait_less(counts)] if counts else []
 
 

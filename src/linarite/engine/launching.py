@@ -5,7 +5,7 @@ Plain data. A *run* is one try of one task; its name is unique for ever, so that
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
@@ -123,11 +123,11 @@ NodeReport = NodeReady | NodeUnusable
 class Listener(Protocol):
     """Who hears the nodes' reports. A report is repeated after a restart until it was acknowledged."""
 
-    def on_reports(self, reports: Sequence[Report]) -> Awaitable[None]:
+    async def on_reports(self, reports: Sequence[Report]) -> None:
         """Commit what the reports tell; when this returns, every exited, failed or lost run in it may be forgotten."""
         ...
 
-    def on_node_reports(self, reports: Sequence[NodeReport]) -> Awaitable[None]:
+    async def on_node_reports(self, reports: Sequence[NodeReport]) -> None:
         """Commit what became of the nodes."""
         ...
 

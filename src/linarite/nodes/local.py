@@ -10,7 +10,7 @@ import asyncio
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -84,7 +84,8 @@ class LocalNodes:
             try:
                 self._places.account(node)
             except OSError as error:
-                await self._listening.on_node_reports([NodeUnusable(node=node, message=f"No folder: {error}.")])
+                report = NodeUnusable(node=node, message=f"No folder: {error}.")
+                self._later(self._listening.on_node_reports([report]))
             else:
                 self._link(self._places.host(node, elevated=False)).make_node(node, self._places.root(node))
 
@@ -173,7 +174,11 @@ class LocalNodes:
     def _refuse(self, launch: Launch) -> None:
         message = "The settings of this server do not allow elevated tasks."
         report = RunFailed(run=launch.run, code="not-allowed", message=message, at=time.time_ns() // 1000)
-        task = asyncio.create_task(self._tell(report))
+        self._later(self._tell(report))
+
+    def _later(self, telling: Coroutine[None, None, None]) -> None:
+        """Tell the listener by itself: it may be waiting for the call that we are in."""
+        task = asyncio.create_task(telling)
         self._refusals.add(task)
         task.add_done_callback(self._refusals.discard)
 

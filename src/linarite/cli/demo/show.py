@@ -88,11 +88,13 @@ def _other_faces(urls: dict[str, str]) -> None:
     query = {"Properties": "Id,Name,State,Progress,AllocatedNodes", "api-version": "2012-11-01.4.0"}
     with httpx.Client(auth=login, verify=False) as client:  # noqa: S501 - our own server on loopback
         job = client.get(f"{urls['hpc']}/WindowsHPC/Job/1", params=query).raise_for_status()
-        done = client.get(f"{urls['superoffice']}/api/v1/BatchTask/Succeeded").raise_for_status().json()
+        question = {"TaskName": "Count identifiers", "State": "Succeeded"}
+        agent = f"{urls['superoffice']}/api/v1/Agents/Batch/GetAllBatchTaskInfosByNameAndState"
+        done = client.post(agent, json=question).raise_for_status().json()
         number = next(task["Id"] for task in done if task["Description"] == LAST)
         task = client.get(f"{urls['superoffice']}/api/v1/BatchTask/{number}").raise_for_status()
     console.print("\nThe same job, read as an [bold]HPC Pack[/] job:")
-    console.print(Syntax(minidom.parseString(job.content).toprettyxml("  ").partition("\n")[2].strip(), "xml"))
+    console.print(Syntax(minidom.parseString(job.text).toprettyxml("  ").partition("\n")[2].strip(), "xml"))
     console.print("\nIts last task, read as a [bold]SuperOffice[/] BatchTask:")
     shown = ("Id", "Name", "Description", "State", "StartCount", "Created", "LastStarted", "Result")
     fields = {name: value for name, value in task.json().items() if name in shown}

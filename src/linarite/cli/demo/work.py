@@ -125,8 +125,9 @@ class Work:
         failed = list(self.batch.list_tasks(JOB, filter="executionInfo/result eq 'failure'"))
         if failed:
             task = failed[0]
-            errors = self._text(task.id, "stderr.txt") if task.execution_info.exit_code is not None else ""
-            raise SystemExit(f"Task {task.id} failed: {task.execution_info.failure_info}\n{errors}")
+            ended = task.execution_info
+            errors = self._text(task.id, "stderr.txt") if ended and ended.exit_code is not None else ""
+            raise SystemExit(f"Task {task.id} failed: {ended and ended.failure_info}\n{errors}")
         if counts.completed < total:
             raise SystemExit(f"{total - counts.completed} tasks are not completed after {PATIENCE:.0f} seconds.")
 
