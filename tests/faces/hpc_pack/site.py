@@ -125,7 +125,9 @@ class Site:
         bound = socket.create_server(("127.0.0.1", 0))
         chain, key = certificate or (None, None)
         app = Funnel(HpcPack(self.engine, self.users, **options))
-        config = uvicorn.Config(app, lifespan="off", log_level="critical", ssl_certfile=chain, ssl_keyfile=key)
+        config = uvicorn.Config(
+            app, lifespan="off", log_level="critical", ssl_certfile=chain, ssl_keyfile=key, timeout_graceful_shutdown=1
+        )  # fmt: skip
         self._server = _Server(config)
         self._serving = asyncio.ensure_future(self._server.serve([bound]))
         self.port = bound.getsockname()[1]
