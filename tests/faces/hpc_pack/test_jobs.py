@@ -44,6 +44,7 @@ BAD = [
     (body(MinCores="-1"), 400, "-2147220987"),
     (body(IsExclusive="perhaps"), 400, "-2147220987"),
     (body(HoldUntil="tomorrow"), 400, "-2147220987"),
+    (body(HoldUntil="9999-12-31T23:59:59-14:00"), 400, "-2147220987"),
     (body(UnitType="Rack"), 400, "-2147220987"),
     (body(OrderBy="Cores,Cores"), 400, "-2147220987"),
     (body(Priority="4001"), 400, "-2147220987"),
@@ -292,6 +293,16 @@ def test_job_waits_for_its_parent(site: Site):
     site.submit(parent)
     assert site.until_job(child, "Finished", "Failed") == "Finished"
     assert site.until_job(doomed, "Finished", "Failed") == "Failed"
+
+
+def test_jobs_that_wait_for_each_other(site: Site):
+    """A job cannot be its own ancestor."""
+    first = site.create()
+    second = site.create(ParentJobIds=str(first))
+    third = site.create(ParentJobIds=str(second))
+    for parent in (first, second, third):
+        assert code(site.put(f"Job/{first}", body(ParentJobIds=str(parent)))) == (400, "-2147220987")
+    assert site.job(first, "ParentJobIds", "ChildJobIds") == {"ParentJobIds": "", "ChildJobIds": str(second)}
 
 
 def test_jobs_of_another_user(site: Site):

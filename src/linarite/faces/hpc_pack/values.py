@@ -73,7 +73,10 @@ def date(text: str) -> int:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
         raise ValueError(f"{text!r} is not a date such as 9/30/2026 10:15:02 AM.") from None
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    try:
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{text!r} is no date of the years 1 to 9999.") from None
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 

@@ -135,10 +135,21 @@ def set_parents(wanted: JobWanted, numbers: list[int] | None) -> None:
         parent = wanted.tx.jobs.by_alias(wanted.account, number)
         if parent is None:
             raise no_job(number)
-        if parent.spec.id == wanted.spec.id:
-            raise bad(OUT_OF_RANGE, "A job cannot be its own parent.")
+        if _waits_for(wanted, parent):
+            raise bad(OUT_OF_RANGE, f"ParentJobIds: job {number} waits for this one, or is it.")
         ids.append(parent.spec.id)
     wanted.set(parents=tuple(ids))
+
+
+def _waits_for(wanted: JobWanted, parent: Job) -> bool:
+    """Tell whether the parent is the job itself or waits for it, directly or not: neither could ever start."""
+    seen, rest = set[str](), [parent.spec.id]
+    while rest:
+        name = rest.pop().lower()
+        job = None if name in seen else wanted.tx.jobs.get(wanted.account, name)
+        seen.add(name)
+        rest += job.spec.parents if job else ()
+    return wanted.spec.id.lower() in seen
 
 
 def set_valid_exit_codes(wanted: JobWanted, text: str | None) -> None:
