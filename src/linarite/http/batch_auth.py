@@ -64,8 +64,8 @@ def texts_to_sign(
     """
     sent = headers.get("content-length") or ""
     lengths = dict.fromkeys([sent, "", "0"]) if empty_body else [sent]
-    for parameters in (_by_lower_name(query), _by_own_name(query)):
-        resource = _resource(raw_path, parameters, account)
+    for parameters in (_by_lower_name, _by_own_name):
+        resource = _resource(raw_path, parameters(query), account)
         for length in lengths:
             yield _head(method, headers, length) + resource
 

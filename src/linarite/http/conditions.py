@@ -7,7 +7,6 @@ section 13, Batch NOTES section 4.
 from __future__ import annotations
 
 from enum import Enum
-from functools import lru_cache
 
 import msgspec
 
@@ -85,12 +84,7 @@ def _date(headers: Headers, name: str) -> int | None:
     value = headers.get(name)
     if value is None:
         return None
-    moment = _cached_date(value)
+    moment = parse_http_date(value)
     if moment is None:
         raise BadConditionHeader(name, value)
     return moment
-
-
-@lru_cache(maxsize=256)
-def _cached_date(value: str) -> int | None:
-    return parse_http_date(value)

@@ -7,6 +7,7 @@ from email.utils import format_datetime, parsedate_to_datetime
 from functools import lru_cache
 
 SECOND = 1_000_000
+LONGEST = 64
 
 
 @lru_cache(maxsize=1024)
@@ -21,6 +22,11 @@ def http_date(moment: int) -> str:
 
 def parse_http_date(text: str) -> int | None:
     """The moment of a date in any of HTTP's three forms, None when it is no date."""
+    return _parsed(text) if len(text) <= LONGEST else None
+
+
+@lru_cache(maxsize=1024)
+def _parsed(text: str) -> int | None:
     try:
         date = parsedate_to_datetime(text.strip())
         aware = date if date.tzinfo is not None else date.replace(tzinfo=UTC)

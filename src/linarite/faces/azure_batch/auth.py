@@ -102,6 +102,12 @@ def check_role(principal: Principal, method: str) -> None:
         raise Refusal("InsufficientAccountPermissions", Reason="The caller may read only.")
 
 
+def check_job(principal: Principal, job: str | None) -> None:
+    """A token that was made for one job reaches that job and what is in it alone."""
+    if principal.job is not None and principal.job.lower() != (job or "").lower():
+        raise Refusal("InsufficientAccountPermissions", Reason="The token is limited to another job.")
+
+
 def challenge(request: Request) -> str:
     """The WWW-Authenticate header of a 401."""
     return (

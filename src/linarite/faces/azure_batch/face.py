@@ -46,6 +46,7 @@ class AzureBatch:
             if not row.since <= version < row.until:
                 raise Refusal("ResourceNotFound", Reason=f"api-version {version} has no operation {row.name}.")
             principal = request.principal
+            auth.check_job(principal, parameters.get("jobId"))
             call = Call(
                 self._engine, request, parameters, base=self._base(request), version=version, who=principal.name,
                 account=principal.account,

@@ -60,8 +60,9 @@ async def task_place(call: Call) -> Place:
         gone = task.node_key is not None
         raise FilesUnavailable("The task has no node.", reason="node gone" if gone else "never ran")
     tree = Beneath(call.engine.nodes.root(node_ref(node)))
-    if task.state is TaskState.COMPLETED and not tree.exists(directory):
-        raise FilesUnavailable("The task's directory is gone.", reason="cleaned up")
+    if not tree.exists(directory):
+        over = task.state is TaskState.COMPLETED
+        raise FilesUnavailable("The task has no directory.", reason="cleaned up" if over else "not made yet")
     return Place(tree, directory, call.url("jobs", job, "tasks", name, "files"))
 
 

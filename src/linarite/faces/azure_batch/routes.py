@@ -43,7 +43,7 @@ class Row(NamedTuple):
 async def not_implemented(call: Call) -> Response:
     """What this server does not have yet."""
     log.warning("operation not implemented", method=call.request.method, path=call.request.path)
-    raise Refusal("NotImplemented")
+    raise Refusal("NotImplemented", Operation=f"{call.request.method} {call.request.path}")
 
 
 async def certificate(call: Call) -> Response:

@@ -34,9 +34,6 @@ LONG_AS_TEXT = "2024-07-01.20.0"
 WITHOUT_TOKENS = "2025-06-01"
 """authenticationTokenSettings, certificates, nodeCommunicationMode and resourceTags are gone; IPv6 fields are there."""
 
-Span = tuple[str | None, str | None]
-"""The first version that has a property and the first that has it no more."""
-
 
 def check_version(version: str | None) -> str:
     """The version of a request. MissingRequiredQueryParameter, UnsupportedRequestVersion."""
@@ -47,9 +44,21 @@ def check_version(version: str | None) -> str:
     return version
 
 
-def check_properties(given: object, spans: dict[str, Span], version: str) -> None:
-    """Refuse the properties that the version does not have; `spans` names fields of the struct `given`."""
-    for name, (since, until) in spans.items():
-        if getattr(given, name) is not None and ((since and version < since) or (until and version >= until)):
-            reason = f"The property '{name}' does not exist in api-version {version}."
-            raise Refusal("InvalidRequestBody", Reason=reason)
+class Spans:
+    """Which properties a version has: by field, the first version that has it and the first that has it no more."""
+
+    def __init__(self, **spans: tuple[str, str]) -> None:
+        self._absent = {
+            version: tuple(name for name, (since, until) in spans.items() if not since <= version < until)
+            for version in KNOWN
+        }
+
+    def check(self, given: object, version: str) -> None:
+        """Refuse what the version does not have. InvalidRequestBody, as for any property that is not known."""
+        for name in self._absent[version]:
+            if getattr(given, name, None) is not None:
+                reason = f"The property '{name}' does not exist in api-version {version}."
+                raise Refusal("InvalidRequestBody", Reason=reason)
+
+
+ALWAYS, FOREVER = "", "9999"

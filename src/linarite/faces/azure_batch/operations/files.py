@@ -95,7 +95,7 @@ def _lister(find: Find) -> Operation:
 
 
 def _names(place: Place, *, recursive: bool) -> Iterator[Found]:
-    """Names and what is there; a link shows what it leads to, one that leads out or nowhere is left out."""
+    """Files and directories by name; a link shows what it leads to, one that leads out or nowhere is left out."""
     tree, prefix = place.tree, place.prefix
     with refusing(prefix):
         for entry in tree.walk(prefix) if recursive else tree.scan(prefix):
@@ -105,7 +105,8 @@ def _names(place: Place, *, recursive: bool) -> Iterator[Found]:
                     stat = tree.stat(place.path(entry.name))
                 except OSError:
                     continue
-            yield entry.name, stat
+            if modes.S_ISREG(stat.st_mode) or modes.S_ISDIR(stat.st_mode):
+                yield entry.name, stat
 
 
 def _deleter(find: Find) -> Operation:

@@ -61,7 +61,7 @@ async def add_task_collection(call: Call) -> Response:
         _result(call, task.id, refusals[place] if place in refusals else next(answers), base)
         for place, task in enumerate(given)
     ]
-    return call.one("taskaddresult", {"value": results})
+    return call.many("taskaddresult", results)
 
 
 def _result(call: Call, task_id: str | None, answer: Task | EngineError | Refusal, base: str) -> dict[str, Any]:

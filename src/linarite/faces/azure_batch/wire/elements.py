@@ -65,17 +65,17 @@ class ApplicationPackageReference(Element):
     version: str | None = None
 
 
-_FILE_SPANS: dict[str, versions.Span] = {
-    "blob_source": (None, versions.HTTP_URLS),
-    "http_url": (versions.HTTP_URLS, None),
-    "storage_container_url": (versions.HTTP_URLS, None),
-    "auto_storage_container_name": (versions.HTTP_URLS, None),
-}
+_FILE_SPANS = versions.Spans(
+    blob_source=(versions.ALWAYS, versions.HTTP_URLS),
+    http_url=(versions.HTTP_URLS, versions.FOREVER),
+    storage_container_url=(versions.HTTP_URLS, versions.FOREVER),
+    auto_storage_container_name=(versions.HTTP_URLS, versions.FOREVER),
+)
 
 
 def named(items: list[NameValue] | None, element: str) -> tuple[Named, ...]:
     """Variables or metadata; each needs its name."""
-    return tuple([Named(required(item.name, f"{element}.name"), item.value or "") for item in items or ()])
+    return tuple([Named(item.name or required(item.name, f"{element}.name"), item.value or "") for item in items or ()])
 
 
 def keeps_empty_values(items: list[NameValue] | None) -> bool:
@@ -110,7 +110,7 @@ def is_elevated(identity: UserIdentity | None) -> bool:
 def checked_files(files: list[ResourceFileElement] | None, element: str, version: str) -> None:
     """Each file has exactly one source, and a path where its source needs one."""
     for file in files or ():
-        versions.check_properties(file, _FILE_SPANS, version)
+        _FILE_SPANS.check(file, version)
         sources = (file.http_url, file.blob_source, file.storage_container_url, file.auto_storage_container_name)
         if sum(source is not None for source in sources) != 1:
             _refuse_sources(file, element, version)
@@ -199,8 +199,12 @@ def checked_packages(packages: list[ApplicationPackageReference] | None) -> None
 
 def kept(source: msgspec.Struct, names: tuple[str, ...]) -> dict[str, Any]:
     """The elements of `source` that the engine does not know, as they were given, by their names on the wire."""
-    given = ((name, getattr(source, name)) for name in names)
-    return {camel(name): msgspec.to_builtins(value) for name, value in given if value is not None}
+    facts: dict[str, Any] = {}
+    for name in names:
+        value = getattr(source, name)
+        if value is not None:
+            facts[camel(name)] = msgspec.to_builtins(value)
+    return facts
 
 
 def camel(name: str) -> str:

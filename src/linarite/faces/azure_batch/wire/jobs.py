@@ -34,11 +34,10 @@ from linarite.faces.azure_batch.wire.elements import (
     named,
 )  # fmt: skip
 from linarite.faces.azure_batch.wire.pools import PoolSpecification, pool_of
+from linarite.faces.azure_batch.wire.task_elements import OutputFile, TokenSettings
 from linarite.faces.azure_batch.wire.tasks import (
     FACE,
-    OutputFile,
     TaskAdd,
-    TokenSettings,
     command_line,
     environment,
     task_of,
@@ -182,10 +181,10 @@ class JobTerminate(Body):
     terminate_reason: str | None = None
 
 
-SPANS: dict[str, versions.Span] = {
-    "max_parallel_tasks": (versions.PARALLEL_TASKS, None),
-    "allow_task_preemption": (versions.PARALLEL_TASKS, None),
-}
+SPANS = versions.Spans(
+    max_parallel_tasks=(versions.PARALLEL_TASKS, versions.FOREVER),
+    allow_task_preemption=(versions.PARALLEL_TASKS, versions.FOREVER),
+)
 _KEPT = (
     "allow_task_preemption", "network_configuration", "job_manager_task", "job_preparation_task", "job_release_task",
 )  # fmt: skip
@@ -193,7 +192,7 @@ _KEPT = (
 
 def job_of(body: JobAdd, version: str, pool: str | None = None) -> tuple[JobSpec, Facts]:
     """The engine's spec of a job and this face's facts; `pool` is the id of the pool made for it."""
-    versions.check_properties(body, SPANS, version)
+    SPANS.check(body, version)
     limits = body.constraints or JobConstraints()
     _check_node_tasks(body, version)
     manager = body.job_manager_task

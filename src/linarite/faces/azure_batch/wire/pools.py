@@ -144,21 +144,17 @@ class NodeDisable(Body):
     node_disable_scheduling_option: str | None = None
 
 
-SPANS: dict[str, versions.Span] = {
-    "max_tasks_per_node": (None, versions.TASK_SLOTS),
-    "task_slots_per_node": (versions.TASK_SLOTS, None),
-    "target_dedicated": (None, versions.TWO_KINDS_OF_NODES),
-    "target_dedicated_nodes": (versions.TWO_KINDS_OF_NODES, None),
-    "target_low_priority_nodes": (versions.TWO_KINDS_OF_NODES, None),
-    "mount_configuration": (versions.MOUNTS, None),
-    "certificate_references": (None, versions.WITHOUT_TOKENS),
-    "target_node_communication_mode": (None, versions.WITHOUT_TOKENS),
-    "resource_tags": (None, versions.WITHOUT_TOKENS),
-}
-_RESIZE_SPANS = {
-    name: SPANS[name] for name in ("target_dedicated", "target_dedicated_nodes", "target_low_priority_nodes")
-}
-_CHANGE_SPANS = {name: span for name, span in SPANS.items() if name in PoolChange.__struct_fields__}
+SPANS = versions.Spans(
+    max_tasks_per_node=(versions.ALWAYS, versions.TASK_SLOTS),
+    task_slots_per_node=(versions.TASK_SLOTS, versions.FOREVER),
+    target_dedicated=(versions.ALWAYS, versions.TWO_KINDS_OF_NODES),
+    target_dedicated_nodes=(versions.TWO_KINDS_OF_NODES, versions.FOREVER),
+    target_low_priority_nodes=(versions.TWO_KINDS_OF_NODES, versions.FOREVER),
+    mount_configuration=(versions.MOUNTS, versions.FOREVER),
+    certificate_references=(versions.ALWAYS, versions.WITHOUT_TOKENS),
+    target_node_communication_mode=(versions.ALWAYS, versions.WITHOUT_TOKENS),
+    resource_tags=(versions.ALWAYS, versions.WITHOUT_TOKENS),
+)
 _KEPT = (
     "enable_inter_node_communication", "application_package_references", "virtual_machine_configuration",
     "cloud_service_configuration", "network_configuration", "user_accounts", "mount_configuration", "upgrade_policy",
@@ -169,7 +165,7 @@ _EXECUTED_BY_NODES = ("startTask", "applicationPackageReferences", "mountConfigu
 
 def pool_of(body: PoolSpecification, pool_id: str | None, version: str) -> tuple[PoolSpec, Facts]:
     """The engine's spec of a pool and this face's facts."""
-    versions.check_properties(body, SPANS, version)
+    SPANS.check(body, version)
     checked_id(pool_id)
     size = required(body.vm_size, "vmSize")
     if body.enable_auto_scale:
@@ -266,7 +262,7 @@ def _not_executed(facts: Mapping[str, Any]) -> tuple[str, ...]:
 
 def patched(pool: Pool, change: PoolChange, version: str, *, has_nodes: bool) -> Pool:
     """The pool with the properties that `change` gives; each is replaced as a whole."""
-    versions.check_properties(change, _CHANGE_SPANS, version)
+    SPANS.check(change, version)
     if has_nodes and (change.task_slots_per_node or change.vm_size):
         raise WrongState(
             "pool", "with nodes", "update", "vmSize and taskSlotsPerNode change while a pool has no nodes."
@@ -301,7 +297,7 @@ def replaced(pool: Pool, body: PoolReplace, version: str) -> Pool:
 
 def targets(body: PoolResize, version: str) -> tuple[int | None, int | None]:
     """The new numbers of dedicated and of low priority nodes; at least one has to be given."""
-    versions.check_properties(body, _RESIZE_SPANS, version)
+    SPANS.check(body, version)
     dedicated = body.target_dedicated if body.target_dedicated_nodes is None else body.target_dedicated_nodes
     if dedicated is None and body.target_low_priority_nodes is None:
         raise missing_property("targetDedicatedNodes")

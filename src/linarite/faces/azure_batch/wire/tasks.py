@@ -25,7 +25,7 @@ from linarite.engine.model import (
 )  # fmt: skip
 from linarite.faces.azure_batch import versions
 from linarite.faces.azure_batch.errors import invalid_property, missing_property
-from linarite.faces.azure_batch.wire.decoding import Body, Element, plain
+from linarite.faces.azure_batch.wire.decoding import Body, plain
 from linarite.faces.azure_batch.wire.elements import (
     ApplicationPackageReference,
     NameValue,
@@ -43,6 +43,16 @@ from linarite.faces.azure_batch.wire.elements import (
     kept,
     named,
 )  # fmt: skip
+from linarite.faces.azure_batch.wire.task_elements import (
+    AffinityInfo,
+    DependsOn,
+    ExitConditionsElement,
+    ExitOptionsElement,
+    MultiInstanceSettings,
+    OutputFile,
+    TokenSettings,
+    UploadOptions,
+)
 from linarite.faces.azure_batch.wire.values import (
     Int32,
     checked_id,
@@ -60,102 +70,6 @@ MOST_SLOTS = 256
 MOST_IN_A_COLLECTION = 100
 AFFINITY = "TVM:"
 UPLOAD_CONDITIONS = ("tasksuccess", "taskfailure", "taskcompletion")
-
-
-class ExitOptionsElement(Element):
-    """What one way of ending does."""
-
-    job_action: str | None = None
-    dependency_action: str | None = None
-
-
-class ExitCodeMapping(Element):
-    """One exit code."""
-
-    code: Int32 | None = None
-    exit_options: ExitOptionsElement | None = None
-
-
-class ExitCodeRangeMapping(Element):
-    """Exit codes from `start` to `end`."""
-
-    start: Int32 | None = None
-    end: Int32 | None = None
-    exit_options: ExitOptionsElement | None = None
-
-
-class ExitConditionsElement(Element):
-    """All ways of ending; `schedulingError` is the oldest version's name of `preProcessingError`."""
-
-    exit_codes: list[ExitCodeMapping] | None = None
-    exit_code_ranges: list[ExitCodeRangeMapping] | None = None
-    pre_processing_error: ExitOptionsElement | None = None
-    scheduling_error: ExitOptionsElement | None = None
-    file_upload_error: ExitOptionsElement | None = None
-    default: ExitOptionsElement | None = None
-
-
-class TaskIdRange(Element):
-    """Integer ids from `start` to `end`."""
-
-    start: Int32 | None = None
-    end: Int32 | None = None
-
-
-class DependsOn(Element):
-    """The tasks that come first."""
-
-    task_ids: list[str] | None = None
-    task_id_ranges: list[TaskIdRange] | None = None
-
-
-class AffinityInfo(Element):
-    """Where the task would best run."""
-
-    affinity_id: str | None = None
-
-
-class MultiInstanceSettings(Element):
-    """A task on several nodes at once."""
-
-    number_of_instances: Int32 | None = None
-    coordination_command_line: str | None = None
-    common_resource_files: list[ResourceFileElement] | None = None
-
-
-class ContainerDestination(Element):
-    """Where output files go."""
-
-    path: str | None = None
-    container_url: str | None = None
-    identity_reference: dict[str, Any] | None = None
-    upload_headers: list[NameValue] | None = None
-
-
-class Destination(Element):
-    """Where output files go."""
-
-    container: ContainerDestination | None = None
-
-
-class UploadOptions(Element):
-    """When output files go."""
-
-    upload_condition: str | None = None
-
-
-class OutputFile(Element):
-    """Files to bring away."""
-
-    file_pattern: str | None = None
-    destination: Destination | None = None
-    upload_options: UploadOptions | None = None
-
-
-class TokenSettings(Element):
-    """What a task's token would allow."""
-
-    access: list[str] | None = None
 
 
 class TaskAdd(Body):
@@ -201,12 +115,12 @@ class TaskCollection(Body):
     value: list[TaskAdd] | None = None
 
 
-SPANS: dict[str, versions.Span] = {
-    "authentication_token_settings": (None, versions.WITHOUT_TOKENS),
-    "required_slots": (versions.TASK_SLOTS, None),
-    "container_settings": (versions.CONTAINERS, None),
-    "output_files": (versions.TWO_KINDS_OF_NODES, None),
-}
+SPANS = versions.Spans(
+    authentication_token_settings=(versions.ALWAYS, versions.WITHOUT_TOKENS),
+    required_slots=(versions.TASK_SLOTS, versions.FOREVER),
+    container_settings=(versions.CONTAINERS, versions.FOREVER),
+    output_files=(versions.TWO_KINDS_OF_NODES, versions.FOREVER),
+)
 _KEPT = (
     "container_settings", "affinity_info", "multi_instance_settings", "application_package_references",
     "authentication_token_settings",
@@ -215,7 +129,7 @@ _KEPT = (
 
 def task_of(body: TaskAdd, version: str) -> tuple[TaskSpec, Facts]:
     """The engine's spec of a task and what this face alone keeps of it. Refusals name the element."""
-    versions.check_properties(body, SPANS, version)
+    SPANS.check(body, version)
     limits = body.constraints or _NO_CONSTRAINTS
     spec = TaskSpec(
         id=checked_id(body.id),

@@ -70,8 +70,8 @@ def word(kind: type[E], value: str | None, name: str) -> E | None:
 
 def word_of(words: tuple[str, ...], value: str | None, name: str) -> str | None:
     """The same for words that only this protocol knows; returned as the protocol spells it."""
-    if value is None:
-        return None
+    if value is None or value in words:
+        return value
     for known in words:
         if known.lower() == value.lower():
             return known

@@ -1,0 +1,269 @@
+"""Jobs on the wire: add, change, hold, end, delete, and what each shows."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from tests.faces.azure_batch.raw import MACHINE, RawBatch
+from tests.support.server import RunningServer
+
+AUTO_POOL = {
+    "autoPoolIdPrefix": "auto", "poolLifetimeOption": "job",
+    "pool": {"vmSize": "STANDARD_D1", "virtualMachineConfiguration": MACHINE},
+}  # fmt: skip
+
+
+def job_of(batch: RawBatch, name: str = "j") -> Any:
+    return batch.call("GET", f"/jobs/{name}").json
+
+
+def test_add_job_fills_in_the_defaults(batch: RawBatch):
+    batch.make_job("j", displayName="J", metadata=[{"name": "a", "value": "b"}])
+    shown = job_of(batch)
+    assert shown["state"] == "active"
+    assert (shown["priority"], shown["maxParallelTasks"]) == (0, -1)
+    assert (shown["usesTaskDependencies"], shown["allowTaskPreemption"]) == (False, False)
+    assert shown["constraints"] == {"maxWallClockTime": "P10675199DT2H48M5.4775807S", "maxTaskRetryCount": 0}
+    assert (shown["onAllTasksComplete"], shown["onTaskFailure"]) == ("noaction", "noaction")
+    assert shown["poolInfo"] == {"poolId": "nowhere"}
+    assert shown["executionInfo"].keys() == {"startTime", "poolId"}
+    assert shown["metadata"] == [{"name": "a", "value": "b"}]
+
+
+BAD: list[tuple[dict[str, Any], str, str]] = [
+    ({"id": None}, "MissingRequiredProperty", "id"),
+    ({"id": "a:b"}, "InvalidPropertyValue", "id"),
+    ({"poolInfo": None}, "MissingRequiredProperty", "poolInfo"),
+    ({"poolInfo": {}}, "InvalidPropertyValue", "poolInfo"),
+    ({"poolInfo": {"poolId": "p", "autoPoolSpecification": AUTO_POOL}}, "InvalidPropertyValue", "poolInfo"),
+    ({"poolInfo": {"autoPoolSpecification": {**AUTO_POOL, "autoPoolIdPrefix": "x" * 21}}}, "InvalidPropertyValue",
+     "autoPoolIdPrefix"),
+    ({"poolInfo": {"autoPoolSpecification": {**AUTO_POOL, "poolLifetimeOption": None}}}, "MissingRequiredProperty",
+     "poolLifetimeOption"),
+    ({"poolInfo": {"autoPoolSpecification": {**AUTO_POOL, "pool": None}}}, "MissingRequiredProperty",
+     "autoPoolSpecification.pool"),
+    ({"priority": 1001}, "InvalidPropertyValue", "priority"),
+    ({"maxParallelTasks": 0}, "InvalidPropertyValue", "maxParallelTasks"),
+    ({"onAllTasksComplete": "explode"}, "InvalidPropertyValue", "onAllTasksComplete"),
+    ({"onTaskFailure": "explode"}, "InvalidPropertyValue", "onTaskFailure"),
+    ({"metadata": [{"name": "a"}]}, "MissingRequiredProperty", "metadata.value"),
+    ({"jobReleaseTask": {"commandLine": "x"}}, "InvalidPropertyValue", "jobReleaseTask"),
+    ({"jobPreparationTask": {}}, "MissingRequiredProperty", "jobPreparationTask.commandLine"),
+    ({"jobManagerTask": {"id": "m"}}, "MissingRequiredProperty", "commandLine"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("elements", "code", "name"), BAD, ids=[f"{name}-{place}" for place, (_, _, name) in enumerate(BAD)]
+)
+def test_add_job_with_a_bad_element_is_refused(batch: RawBatch, elements: dict[str, Any], code: str, name: str):
+    """Nothing is made: neither the job nor a pool for it."""
+    answer = batch.call("POST", "/jobs", {"id": "j", "poolInfo": {"poolId": "p"}, **elements})
+    assert (answer.status, answer.code) == (400, code)
+    assert answer.values["PropertyName"] == name
+    assert batch.call("GET", "/jobs").json["value"] == []
+    assert batch.call("GET", "/pools").json["value"] == []
+
+
+def test_add_job_that_is_there_is_refused(batch: RawBatch):
+    batch.make_job("j")
+    answer = batch.call("POST", "/jobs", {"id": "J", "poolInfo": {"autoPoolSpecification": AUTO_POOL}})
+    assert (answer.status, answer.code) == (409, "JobExists")
+    assert batch.call("GET", "/pools").json["value"] == []
+
+
+def test_add_job_with_an_auto_pool_makes_it_and_takes_it_along(batch: RawBatch):
+    """Its id is the prefix and a GUID; it goes when the job is over."""
+    batch.call("POST", "/jobs", {"id": "j", "poolInfo": {"autoPoolSpecification": AUTO_POOL}})
+    shown = job_of(batch)
+    pool = shown["executionInfo"]["poolId"]
+    assert pool.startswith("auto_")
+    assert len(pool) == len("auto_") + 36
+    assert shown["poolInfo"] == {"autoPoolSpecification": AUTO_POOL}
+    assert batch.call("GET", f"/pools/{pool}").json["vmSize"] == "standard_d1"
+    batch.call("POST", "/jobs/j/terminate")
+    assert batch.call("GET", f"/pools/{pool}").status == 404
+
+
+def test_delete_job_takes_its_auto_pool_along_unless_it_is_kept(batch: RawBatch):
+    for name, keep in (("a", True), ("b", False)):
+        specification = {**AUTO_POOL, "autoPoolIdPrefix": name, "keepAlive": keep}
+        batch.call("POST", "/jobs", {"id": name, "poolInfo": {"autoPoolSpecification": specification}})
+        assert batch.call("DELETE", f"/jobs/{name}").status == 202
+    left = [pool["id"] for pool in batch.call("GET", "/pools").json["value"]]
+    assert len(left) == 1
+    assert left[0].startswith("a_")
+
+
+def test_add_job_with_a_manager_task_adds_it_and_ends_with_it(batch: RawBatch):
+    batch.make_pool("p", targetDedicatedNodes=1)
+    batch.make_job("j", "p", jobManagerTask={"id": "manager", "commandLine": "/bin/sh -c 'exit 0'"})
+    shown = job_of(batch)["jobManagerTask"]
+    assert (shown["killJobOnCompletion"], shown["runExclusive"], shown["requiredSlots"]) == (True, True, 1)
+    batch.wait_task("j", "manager")
+    shown = job_of(batch)
+    assert (shown["state"], shown["executionInfo"]["terminateReason"]) == ("completed", "JMComplete")
+
+
+def test_task_of_a_job_with_a_preparation_task_ends_at_once(batch: RawBatch):
+    """Nothing runs the preparation yet, so nothing runs without it."""
+    batch.make_job("j", jobPreparationTask={"commandLine": "/bin/true"})
+    shown = job_of(batch)["jobPreparationTask"]
+    assert (shown["id"], shown["waitForSuccess"]) == ("jobpreparation", True)
+    batch.call("POST", "/jobs/j/tasks", {"id": "t", "commandLine": "/bin/true"})
+    info = batch.call("GET", "/jobs/j/tasks/t").json["executionInfo"]
+    assert "jobPreparationTask" in info["failureInfo"]["message"]
+    assert batch.call("GET", "/jobs/j/jobpreparationandreleasetaskstatus").json["value"] == []
+
+
+def test_preparation_status_of_a_job_without_is_refused(batch: RawBatch):
+    batch.make_job("j")
+    answer = batch.call("GET", "/jobs/j/jobpreparationandreleasetaskstatus")
+    assert (answer.status, answer.code) == (409, "JobPreparationTaskOrReleaseTaskNotSpecified")
+
+
+def test_patch_job_replaces_what_it_names_as_a_whole(batch: RawBatch):
+    """`constraints` without maxTaskRetryCount sets it back to 0."""
+    batch.make_job("j", priority=5, constraints={"maxTaskRetryCount": 3, "maxWallClockTime": "PT1H"})
+    before = batch.call("GET", "/jobs/j").headers["etag"]
+    answer = batch.call("PATCH", "/jobs/j", {"constraints": {"maxWallClockTime": "PT2H"}})
+    assert answer.status == 200
+    assert answer.headers["etag"] != before
+    assert answer.headers["dataserviceid"].endswith("/jobs/j")
+    shown = job_of(batch)
+    assert shown["constraints"] == {"maxWallClockTime": "PT2H", "maxTaskRetryCount": 0}
+    assert shown["priority"] == 5
+
+
+def test_put_job_resets_what_it_leaves_out(batch: RawBatch):
+    batch.make_job("j", priority=5, maxParallelTasks=2, metadata=[{"name": "a", "value": "b"}], displayName="J")
+    shown = job_of(batch)
+    assert batch.call("PUT", "/jobs/j", {"poolInfo": {"poolId": "nowhere"}}).status == 200
+    after = job_of(batch)
+    assert (after["priority"], after["maxParallelTasks"], after["displayName"]) == (0, -1, "J")
+    assert "metadata" not in after
+    assert batch.call("PUT", "/jobs/j", shown).status == 200
+    assert job_of(batch)["metadata"] == shown["metadata"]
+    assert batch.call("PUT", "/jobs/j", {"priority": 1}).values["PropertyName"] == "poolInfo"
+
+
+def test_job_changes_its_pool_while_it_is_disabled(batch: RawBatch):
+    batch.make_job("j", "one")
+    answer = batch.call("PATCH", "/jobs/j", {"poolInfo": {"poolId": "two"}})
+    assert (answer.status, answer.code) == (409, "OperationInvalidForCurrentState")
+    batch.call("POST", "/jobs/j/disable", {"disableTasks": "requeue"})
+    assert batch.call("PATCH", "/jobs/j", {"poolInfo": {"poolId": "two"}}).status == 200
+    assert job_of(batch)["poolInfo"] == {"poolId": "two"}
+
+
+def test_disable_and_enable_job(batch: RawBatch):
+    batch.make_job("j")
+    assert batch.call("POST", "/jobs/j/disable", {"disableTasks": "Wait"}).status == 202
+    shown = job_of(batch)
+    assert (shown["state"], shown["previousState"]) == ("disabled", "disabling")
+    assert batch.call("POST", "/jobs/j/disable", {"disableTasks": "wait"}).code == "JobDisabled"
+    assert batch.call("POST", "/jobs/j/enable").status == 202
+    assert job_of(batch)["state"] == "active"
+    assert batch.call("POST", "/jobs/j/enable").code == "OperationInvalidForCurrentState"
+    assert batch.call("POST", "/jobs/j/disable", {}).code == "MissingRequiredProperty"
+    assert batch.call("POST", "/jobs/j/disable", {"disableTasks": "x"}).code == "InvalidPropertyValue"
+
+
+def test_terminate_job_keeps_its_active_tasks_active(batch: RawBatch):
+    batch.make_job("j")
+    batch.call("POST", "/jobs/j/tasks", {"id": "t", "commandLine": "/bin/true"})
+    assert batch.call("POST", "/jobs/j/terminate", {"terminateReason": "enough"}).status == 202
+    shown = job_of(batch)
+    assert (shown["state"], shown["executionInfo"]["terminateReason"]) == ("completed", "enough")
+    assert "endTime" in shown["executionInfo"]
+    assert batch.call("GET", "/jobs/j/tasks/t").json["state"] == "active"
+    assert batch.call("POST", "/jobs/j/terminate").code == "JobCompleted"
+
+
+@pytest.mark.parametrize("body", [None, {}, {"terminateReason": None}])
+def test_terminate_job_without_a_reason_is_the_users(batch: RawBatch, body: Any):
+    batch.make_job("j")
+    assert batch.call("POST", "/jobs/j/terminate?force=true", body).status == 202
+    assert job_of(batch)["executionInfo"]["terminateReason"] == "UserTerminate"
+
+
+def test_delete_job_is_gone_with_its_tasks(batch: RawBatch):
+    batch.make_job("j")
+    batch.call("POST", "/jobs/j/tasks", {"id": "t", "commandLine": "/bin/true"})
+    answer = batch.call("DELETE", "/jobs/j")
+    assert answer.status == 202
+    assert not {"etag", "location"} & answer.headers.keys()
+    deadline = time.monotonic() + 10
+    while batch.call("GET", "/jobs/j").status != 404:
+        assert time.monotonic() < deadline
+    assert batch.call("GET", "/jobs/j/tasks/t").code == "JobNotFound"
+    batch.make_job("j")
+
+
+def test_task_counts_are_nested_since_2020_and_flat_before(server: RunningServer, batch: RawBatch):
+    batch.make_job("j")
+    batch.call("POST", "/jobs/j/tasks", {"id": "t", "commandLine": "/bin/true", "requiredSlots": 2})
+    numbers = {"active": 1, "running": 0, "completed": 0, "succeeded": 0, "failed": 0}
+    shown = batch.call("GET", "/jobs/j/taskcounts").json
+    assert shown["taskCounts"] == numbers
+    assert shown["taskSlotCounts"] == {**numbers, "active": 2}
+    old = RawBatch(server.batch, batch.account, "2019-08-01.10.0").call("GET", "/jobs/j/taskcounts").json
+    assert {name: old[name] for name in numbers} == numbers
+    assert "taskCounts" not in old
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH", "PUT", "DELETE"])
+def test_job_that_is_not_there_is_404(batch: RawBatch, method: str):
+    body = {"poolInfo": {"poolId": "p"}} if method in {"PATCH", "PUT"} else None
+    answer = batch.call(method, "/jobs/none", body)
+    assert (answer.status, answer.code) == (404, "JobNotFound")
+
+
+# Conditional requests.
+
+
+def test_read_with_a_known_tag_is_304(batch: RawBatch):
+    batch.make_job("j")
+    headers = batch.call("GET", "/jobs/j").headers
+    for named in (
+        {"if_none_match": headers["etag"]},
+        {"if_none_match": f'"{headers["etag"]}"'},
+        {"if_none_match": "*"},
+    ):
+        answer = batch.call("GET", "/jobs/j", **named)
+        assert (answer.status, answer.body) == (304, b"")
+    assert batch.call("GET", "/jobs/j", if_modified_since=headers["last-modified"]).status == 304
+    assert batch.call("GET", "/jobs/j", if_none_match='"0x1"').status == 200
+    assert batch.call("GET", "/jobs/j", if_match='"0x1"').status == 412
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PATCH", "/jobs/j", {"priority": 1}), ("PUT", "/jobs/j", {"poolInfo": {"poolId": "nowhere"}}),
+        ("DELETE", "/jobs/j", None), ("POST", "/jobs/j/disable", {"disableTasks": "requeue"}),
+        ("POST", "/jobs/j/terminate", {}), ("PUT", "/jobs/j/tasks/t", {"constraints": {}}),
+        ("DELETE", "/jobs/j/tasks/t", None), ("POST", "/jobs/j/tasks/t/terminate", None),
+        ("PATCH", "/pools/p", {"metadata": []}), ("DELETE", "/pools/p", None),
+        ("POST", "/pools/p/resize", {"targetDedicatedNodes": 0}),
+    ],
+)  # fmt: skip
+def test_write_with_an_unmet_condition_is_412_and_changes_nothing(batch: RawBatch, method: str, path: str, body: Any):
+    batch.make_pool("p")
+    batch.make_job("j", "nowhere")
+    batch.call("POST", "/jobs/j/tasks", {"id": "t", "commandLine": "/bin/true"})
+    resource = "/".join(path.split("/")[: 5 if "/tasks/" in path else 3])
+    before = batch.call("GET", resource).json
+    for named in ({"if_match": '"0x8D1"'}, {"if_unmodified_since": "Mon, 01 Jan 2001 00:00:00 GMT"}):
+        answer = batch.call(method, path, body, **named)
+        assert (answer.status, answer.code) == (412, "ConditionNotMet")
+    assert batch.call("GET", resource).json == before
+    assert batch.call(method, path, body, if_match=before["eTag"]).status in {200, 202, 204}
+
+
+def test_condition_with_a_date_that_is_none_is_refused(batch: RawBatch):
+    batch.make_job("j")
+    answer = batch.call("GET", "/jobs/j", if_modified_since="yesterday")
+    assert (answer.status, answer.code) == (400, "InvalidHeaderValue")

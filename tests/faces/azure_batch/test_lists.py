@@ -1,0 +1,121 @@
+"""Lists: pages and their links, $filter, $select."""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlsplit
+
+import pytest
+from tests.faces.azure_batch.raw import RawBatch
+
+
+@pytest.fixture
+def job(batch: RawBatch) -> RawBatch:
+    """A job with the tasks task-0 to task-4 and other."""
+    batch.make_job("j")
+    tasks = [{"id": name, "commandLine": "/bin/true"} for name in [*(f"task-{n}" for n in range(5)), "other"]]
+    batch.call("POST", "/jobs/j/addtaskcollection", {"value": tasks})
+    return batch
+
+
+def names(batch: RawBatch, target: str) -> list[str]:
+    """The ids of all pages, each link followed as it stands."""
+    found: list[str] = []
+    while target:
+        page = batch.call("GET", target)
+        assert page.status == 200, page.body
+        found += [item["id"] for item in page.json["value"]]
+        link = page.json.get("odata.nextLink", "")
+        target = f"{urlsplit(link).path}?{urlsplit(link).query}" if link else ""
+    return found
+
+
+def filtered(path: str, condition: str) -> str:
+    return f"{path}?$filter={quote(condition)}"
+
+
+def test_list_goes_on_where_the_page_before_ended(job: RawBatch):
+    everything = names(job, "/jobs/j/tasks")
+    assert everything == ["task-0", "task-1", "task-2", "task-3", "task-4", "other"]
+    assert names(job, "/jobs/j/tasks?maxresults=1") == everything
+    assert names(job, "/jobs/j/tasks?maxresults=4") == everything
+    assert "odata.nextLink" not in job.call("GET", "/jobs/j/tasks?maxresults=6").json
+
+
+def test_next_link_stays_right_while_tasks_are_added_and_deleted(job: RawBatch):
+    first = job.call("GET", "/jobs/j/tasks?maxresults=2").json
+    job.call("DELETE", "/jobs/j/tasks/task-1")
+    job.call("POST", "/jobs/j/tasks", {"id": "new", "commandLine": "/bin/true"})
+    link = urlsplit(first["odata.nextLink"])
+    assert names(job, f"{link.path}?{link.query}") == ["task-2", "task-3", "task-4", "other", "new"]
+
+
+def test_next_link_bears_the_host_that_the_client_used(job: RawBatch):
+    link = job.call("GET", "/jobs/j/tasks?maxresults=1").json["odata.nextLink"]
+    assert link.startswith(f"http://{job._address.netloc}/jobs/j/tasks?$skiptoken=")
+    assert "api-version=2025-06-01" in link
+    assert "maxresults=1" in link
+
+
+@pytest.mark.parametrize("text", ["0", "-5", "1001", "many", "", "1.5"])
+def test_maxresults_out_of_bounds_is_refused(job: RawBatch, text: str):
+    answer = job.call("GET", f"/jobs/j/tasks?maxresults={text}")
+    assert (answer.status, answer.code) == (400, "InvalidQueryParameterValue")
+    assert answer.values["QueryParameterName"] == "maxresults"
+
+
+@pytest.mark.parametrize(
+    ("condition", "found"),
+    [
+        ("startswith(id,'task-')", 5), ("id eq 'OTHER'", 1), ("id ge 'task-3'", 2), ("state eq 'active'", 6),
+        ("state eq 'completed'", 0), ("executionInfo/exitCode eq 3", 0), ("creationTime gt 2001-01-01T00:00:00Z", 6),
+        ("creationTime lt DateTime'2001-01-01T00:00:00Z'", 0), ("startswith(id,'task-') and id ne 'task-1'", 4),
+        ("id eq 'other' or (startswith(id,'task') and id lt 'task-1')", 2), ("executionInfo/result eq 'failure'", 0),
+    ],
+)  # fmt: skip
+def test_filter_picks_tasks(job: RawBatch, condition: str, found: int):
+    assert len(names(job, f"/jobs/j/tasks?maxresults=2&$filter={quote(condition)}")) == found
+
+
+@pytest.mark.parametrize(
+    "condition", ["colour eq 'x'", "id eq", "state gt 'x'", "executionInfo/exitCode eq 99999999999999999999"]
+)
+@pytest.mark.parametrize("path", ["/jobs/j/tasks", "/jobs", "/pools", "/pools/p/nodes", "/nodecounts"])
+def test_filter_that_is_none_is_refused(job: RawBatch, path: str, condition: str):
+    job.make_pool("p")
+    answer = job.call("GET", f"{path}?$filter={quote(condition)}")
+    assert (answer.status, answer.code) == (400, "InvalidQueryParameterValue")
+
+
+def test_filter_of_hundreds_of_ids_is_answered(job: RawBatch):
+    condition = " or ".join(f"id eq 'x{number}'" for number in range(200)) + " or id eq 'other'"
+    assert names(job, f"/jobs/j/tasks?$filter={quote(condition)}") == ["other"]
+
+
+def test_select_leaves_the_rest_out(job: RawBatch):
+    page = job.call("GET", "/jobs/j/tasks?$select=id,%20state&maxresults=1").json
+    assert page["value"] == [{"id": "task-0", "state": "active"}]
+    one = job.call("GET", "/jobs/j?$select=id&$expand=stats").json
+    assert one == {"odata.metadata": one["odata.metadata"], "id": "j"}
+
+
+def test_lists_of_jobs_and_pools_are_filtered(batch: RawBatch):
+    for name in ("a", "b"):
+        batch.make_pool(name)
+        batch.make_job(name, name)
+    assert names(batch, filtered("/jobs", "executionInfo/poolId eq 'a'")) == ["a"]
+    assert names(batch, filtered("/pools", "id eq 'b' and state eq 'active'")) == ["b"]
+    assert names(batch, filtered("/pools", "allocationState eq 'steady'")) == ["a", "b"]
+    assert names(batch, "/jobs?maxresults=1") == ["a", "b"]
+
+
+def test_bad_skiptoken_is_refused(batch: RawBatch):
+    for token in ("x", "-1", "9" * 30):
+        assert batch.call("GET", f"/jobs?$skiptoken={token}").code == "InvalidQueryParameterValue"
+
+
+def test_supported_images_are_filtered(batch: RawBatch):
+    page = batch.call("GET", filtered("/supportedimages", "osType eq 'linux'") + "&maxresults=2").json
+    assert len(page["value"]) == 2
+    assert page["value"][0]["nodeAgentSKUId"].startswith("batch.node.")
+    assert "odata.nextLink" in page
+    assert batch.call("GET", filtered("/supportedimages", "osType eq 'windows'")).json["value"] == []
