@@ -112,9 +112,11 @@ def _faces(
 ) -> dict[str, Face]:  # fmt: skip
     public = settings.public_url
     addresses = {face: public(face) or url for face, url in local.items()}
+    tree = DirectoryTree(str(folder.make_shares()))
+    tree.sweep()
     return {
         "batch": AzureBatch(engine, identity, public_url=public("batch")),
-        "files": AzureFiles(store, DirectoryTree(str(folder.make_shares())), identity, public_url=public("files")),
+        "files": AzureFiles(store, tree, identity, public_url=public("files")),
         "hpc": HpcPack(
             engine, identity, public_url=public("hpc"), cluster=settings.hpc_cluster,
             default_pool=settings.hpc_default_pool,
