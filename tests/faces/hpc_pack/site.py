@@ -100,21 +100,19 @@ class _Server(uvicorn.Server):
 class Site:
     """The face and everything below it, in a thread with its own loop. `pool` None starts without one."""
 
-    def __init__(
-        self, folder: Path, *, pool: str | None = "main", certificate: tuple[str, str] | None = None, **options: Any
-    ) -> None:
+    def __init__(self, folder: Path, *, pool: str | None = "main", **options: Any) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
         self.users = Users()
-        self.run(self._open(folder, certificate, options))
+        self.run(self._open(folder, options))
         if pool:
             self.make_pool(pool)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
 
-    async def _open(self, folder: Path, certificate: tuple[str, str] | None, options: dict[str, Any]) -> None:
+    async def _open(self, folder: Path, options: dict[str, Any]) -> None:
         self.store = open_store(folder / "linarite.db")
         environment = ServiceEnvironment("http://127.0.0.1:1", "LINARITE")
         self.engine = Engine(
@@ -123,15 +121,11 @@ class Site:
         )  # fmt: skip
         await self.engine.start()
         bound = socket.create_server(("127.0.0.1", 0))
-        chain, key = certificate or (None, None)
         app = Funnel(HpcPack(self.engine, self.users, **options))
-        config = uvicorn.Config(
-            app, lifespan="off", log_level="critical", ssl_certfile=chain, ssl_keyfile=key, timeout_graceful_shutdown=1
-        )  # fmt: skip
+        config = uvicorn.Config(app, lifespan="off", log_level="critical", timeout_graceful_shutdown=1)
         self._server = _Server(config)
         self._serving = asyncio.ensure_future(self._server.serve([bound]))
-        self.port = bound.getsockname()[1]
-        self.url = f"{'https' if certificate else 'http'}://127.0.0.1:{self.port}"
+        self.url = f"http://127.0.0.1:{bound.getsockname()[1]}"
 
     def close(self) -> None:
         for pool in self.run(self.engine.ask(lambda tx: tx.pools.all())):
