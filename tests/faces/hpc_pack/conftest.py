@@ -6,17 +6,20 @@ from collections.abc import Iterator
 
 import pytest
 from tests.faces.hpc_pack.site import Site
+from tests.support.server import data_home
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    site = Site(tmp_path_factory.mktemp("hpc_pack"))
-    yield site
-    site.close()
+def site() -> Iterator[Site]:
+    with data_home() as home:
+        site = Site(home)
+        yield site
+        site.close()
 
 
 @pytest.fixture
-def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    site = Site(tmp_path_factory.mktemp("hpc_pack"), pool=None)
-    yield site
-    site.close()
+def fresh() -> Iterator[Site]:
+    with data_home() as home:
+        site = Site(home, pool=None)
+        yield site
+        site.close()
