@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 import msgspec
+import structlog
 
 from linarite.engine.core import Engine
 from linarite.engine.errors import ConditionNotMet
@@ -22,6 +23,7 @@ B = TypeVar("B", bound=Body)
 T = TypeVar("T")
 Record = Pool | Job | Task
 
+log = structlog.get_logger("linarite.azure_batch")
 JSON = "application/json;odata=minimalmetadata"
 MAX_BODY = 1024 * 1024
 LONGEST_TIMEOUT = 30
@@ -84,6 +86,12 @@ class Call:
         conditions = self.conditions()
         if conditions is not None:
             raise_outcome(conditions.outcome(etag(record.modified_at), record.modified_at))
+
+    def warn_of(self, elements: Iterable[str]) -> None:
+        """Tell in the log which elements of the request are kept and not executed."""
+        names = sorted(set(elements))
+        if names:
+            log.warning("not executed", elements=names, path=self.request.path, id=self.request.id)
 
     # -- writing -----------------------------------------------------------------------------------------------------
 

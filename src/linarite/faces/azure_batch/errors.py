@@ -70,8 +70,6 @@ CODES: dict[str, tuple[int, str]] = {
     "TaskExists": (409, "The specified task already exists."),
     "TaskFilesCleanedup": (409, "The files of the specified task have been cleaned up from the node."),
     "TaskFilesUnavailable": (409, "The node of the specified task is gone or has no files of it."),
-    "TaskIdSameAsJobPreparationTask": (409, "The task has the id of its job's preparation task."),
-    "TaskIdSameAsJobReleaseTask": (409, "The task has the id of its job's release task."),
     "TaskNotCompleted": (409, "The specified task is not completed."),
     "TaskNotFound": (404, "The specified task does not exist."),
     "TaskSucceeded": (409, "The specified task has succeeded."),

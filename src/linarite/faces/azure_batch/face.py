@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 
 import msgspec
+import structlog
 
 from linarite.engine.access import Access
 from linarite.engine.core import Engine
@@ -21,6 +22,7 @@ from linarite.http.dates import http_date
 from linarite.http.messages import Request, Response
 from linarite.http.routing import Handler, Route, Router
 
+log = structlog.get_logger("linarite.azure_batch")
 _COMMON = {
     "DataServiceVersion": "3.0",
     "Server": "Linarite",
@@ -70,7 +72,10 @@ class AzureBatch:
         """The refusal in the protocol's shape; a conditional read that found nothing new is a bare 304."""
         if isinstance(error, Unchanged):
             return Response(304)
-        status, shown = errors.body(errors.refusal_of(error), request.id)
+        refusal = errors.refusal_of(error)
+        if refusal.code == "NotImplemented":
+            log.warning("not implemented", method=request.method, path=request.path, id=request.id, **refusal.values)
+        status, shown = errors.body(refusal, request.id)
         metadata = f"{self._base(request)}/$metadata#{errors.METADATA}"
         headers = {"Content-Type": JSON}
         if status == 401:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import structlog
-
 from linarite.faces.azure_batch.call import Call, Operation
 from linarite.faces.azure_batch.errors import Refusal
 from linarite.faces.azure_batch.operations import files, jobs, nodes, pools, tasks
@@ -26,8 +24,6 @@ from linarite.faces.azure_batch.versions import (
 )  # fmt: skip
 from linarite.http.messages import Response
 
-log = structlog.get_logger("linarite.azure_batch")
-
 
 class Row(NamedTuple):
     """One operation: its name is the reference's own."""
@@ -42,7 +38,6 @@ class Row(NamedTuple):
 
 async def not_implemented(call: Call) -> Response:
     """What this server does not have yet."""
-    log.warning("operation not implemented", method=call.request.method, path=call.request.path)
     raise Refusal("NotImplemented", Operation=f"{call.request.method} {call.request.path}")
 
 

@@ -44,6 +44,7 @@ async def add_job(call: Call) -> Response:
     if pool is not None and not _keeps_pool(body):
         spec = replace(spec, owns_pool=True)
     manager = manager_task(body, call.version)
+    call.warn_of((*spec.not_executed, *(pool[0].not_executed if pool else ())))
     job = await call.do(jobs.add, spec, facts, pool=pool, first_tasks=[manager] if manager else [])
     return call.done(201, job, "jobs", job.spec.id, created=True)
 

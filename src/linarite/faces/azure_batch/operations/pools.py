@@ -35,7 +35,9 @@ MOST_NODE_COUNTS = 10
 async def add_pool(call: Call) -> Response:
     """Pools_CreatePool."""
     body = await call.body(PoolAdd)
-    pool = await call.do(pools.add, *pool_of(body, body.id, call.version))
+    spec, facts = pool_of(body, body.id, call.version)
+    call.warn_of(spec.not_executed)
+    pool = await call.do(pools.add, spec, facts)
     return call.done(201, pool, "pools", pool.spec.id, created=True)
 
 

@@ -33,8 +33,9 @@ from linarite.http.messages import Response
 async def add_task(call: Call) -> Response:
     """Tasks_CreateTask."""
     job = call.parameters["jobId"]
-    added = task_of(await call.body(TaskAdd), call.version)
-    (answer,) = await call.do(tasks.add, job, [added])
+    spec, facts = task_of(await call.body(TaskAdd), call.version)
+    call.warn_of(spec.not_executed)
+    (answer,) = await call.do(tasks.add, job, [(spec, facts)])
     if isinstance(answer, EngineError):
         raise answer
     return call.done(201, answer, "jobs", job, "tasks", answer.spec.id, created=True)
@@ -55,6 +56,7 @@ async def add_task_collection(call: Call) -> Response:
             good.append(task_of(task, call.version))
         except Refusal as refusal:
             refusals[place] = refusal
+    call.warn_of(name for spec, _ in good for name in spec.not_executed)
     answers = iter(await call.do(tasks.add, call.parameters["jobId"], good))
     base = task_url(call.base, call.parameters["jobId"], "")
     results = [
