@@ -71,6 +71,7 @@ class Funnel:
         log.info(
             "request", face=self.face.name, method=request.method, path=request.path, status=response.status,
             bytes=sent, ms=round((time.perf_counter() - began) * 1000, 1), id=request.id,
+            **({"client_id": request.facts["client_id"]} if "client_id" in request.facts else {}),
         )  # fmt: skip
 
     async def _answer(self, request: Request) -> Response:
@@ -80,8 +81,10 @@ class Funnel:
             raise
         except Exception as error:
             response = self.face.refuse(request, error)
-            if response.status >= 500:
+            if response.status == 500:
                 log.exception("internal error", face=self.face.name, path=request.path, id=request.id)
+            elif response.status > 500:
+                log.warning("refused", face=self.face.name, path=request.path, why=str(error), id=request.id)
         self.face.finish(request, response)
         return response
 

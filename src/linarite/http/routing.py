@@ -1,8 +1,9 @@
 """Tables of routes: method and pattern of segments to a handler.
 
 A pattern is `/jobs/{job}/tasks/{task}/files/{path*}`: `{name}` takes one segment, `{name*}` the rest. Segments are
-matched on the raw path and decoded once each, so that an encoded slash stays inside its segment. A router may ignore
-letter case.
+matched on the raw path and decoded once each, so that an encoded slash stays inside its segment. The rest may be the
+path of a file, whose name need not be UTF-8: other bytes come as surrogates, as from `os`. A router may ignore letter
+case.
 """
 
 from __future__ import annotations
@@ -108,5 +109,5 @@ class Router:
         entry = branch.tail.get(method)
         if entry is None:
             return None
-        rest = "/".join(unquote(part) for part in segments[index:])
+        rest = "/".join(unquote(part, errors="surrogateescape") for part in segments[index:])
         return entry[0], entry[1], (*values, rest)

@@ -18,6 +18,7 @@ from linarite.faces.azure_batch.wire.decoding import Body, decode
 from linarite.http.conditions import BadConditionHeader, Conditions, Outcome, read_conditions
 from linarite.http.dates import http_date
 from linarite.http.messages import Request, Response
+from linarite.http.numbers import parse_count
 
 B = TypeVar("B", bound=Body)
 T = TypeVar("T")
@@ -158,6 +159,7 @@ def timeout_of(request: Request) -> int:
     text = request.query.get("timeout")
     if text is None:
         return LONGEST_TIMEOUT
-    if not text.isdecimal() or int(text) < 1:
+    seconds = parse_count(text)
+    if not seconds:
         raise invalid_query("timeout", text, "It is a number of seconds, at least 1.")
-    return min(int(text), LONGEST_TIMEOUT)
+    return min(seconds, LONGEST_TIMEOUT)

@@ -13,6 +13,7 @@ from linarite.faces.azure_files.address import Address
 from linarite.faces.azure_files.errors import Refused, bad_header, bad_query, missing_header
 from linarite.faces.azure_files.values import is_guid
 from linarite.http.messages import Request, Response
+from linarite.http.numbers import parse_integer
 
 log = structlog.get_logger("linarite.azure_files")
 
@@ -88,9 +89,10 @@ class Call:
         value = self.header(name)
         if value is None:
             return None
-        if not value.lstrip("-").isdecimal() or not value.isascii() or not least <= int(value) <= most:
+        found = parse_integer(value)
+        if found is None or not least <= found <= most:
             raise bad_header(name, value)
-        return int(value)
+        return found
 
     def query(self, name: str) -> str | None:
         """A query parameter, None when absent or empty."""
@@ -101,14 +103,15 @@ class Call:
         text = self.query("maxresults")
         if text is None:
             return None
-        if not text.lstrip("-").isdecimal() or not text.isascii():
+        found = parse_integer(text)
+        if found is None:
             raise bad_query("maxresults", text, "Not an integer.")
-        if int(text) < 1:
+        if found < 1:
             raise Refused(
                 "OutOfRangeQueryParameterValue", QueryParameterName="maxresults", QueryParameterValue=text,
                 MinimumAllowed="1", MaximumAllowed=str(most),
             )  # fmt: skip
-        return min(int(text), most)
+        return min(found, most)
 
     def includes(self) -> set[str]:
         """The words of the query's `include`, in lower case."""

@@ -17,6 +17,7 @@ from linarite.faces.azure_files.errors import Refused, bad_header, bad_query, mi
 from linarite.faces.azure_files.versions import KNOWN, NEWEST
 from linarite.http.dates import http_date
 from linarite.http.messages import Request, Response
+from linarite.http.numbers import parse_count
 from linarite.http.xml import DECLARATION
 
 SERVER = "Windows-Azure-File/1.0 Microsoft-HTTPAPI/2.0"
@@ -82,7 +83,7 @@ class AzureFiles:
         )  # fmt: skip
         given = request.headers.get("x-ms-client-request-id")
         if given and len(given) <= MAX_CLIENT_REQUEST_ID and all("!" <= each <= "~" for each in given):
-            response.headers["x-ms-client-request-id"] = given
+            response.headers["x-ms-client-request-id"] = request.facts["client_id"] = given
 
     def host_account(self, host: str) -> str | None:
         """The account that a Host header names."""
@@ -118,5 +119,5 @@ def _version(request: Request) -> str:
 
 def _check_timeout(request: Request) -> None:
     text = request.query.get("timeout")
-    if text is not None and not (text.isascii() and text.isdecimal() and int(text) > 0):
+    if text is not None and not parse_count(text):
         raise bad_query("timeout", text, "Not a number of seconds.")

@@ -12,6 +12,7 @@ from linarite.engine.ports import Transaction
 from linarite.faces.azure_batch.call import Call
 from linarite.faces.azure_batch.errors import Refusal, invalid_query
 from linarite.faces.azure_batch.filters import Properties, compile_filter
+from linarite.http.numbers import parse_count
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -24,9 +25,10 @@ def page_size(call: Call, most: int = LONGEST_PAGE) -> int:
     text = call.request.query.get("maxresults")
     if text is None:
         return most
-    if not text.isdecimal() or not 1 <= int(text) <= LONGEST_PAGE:
+    size = parse_count(text)
+    if size is None or not 1 <= size <= LONGEST_PAGE:
         raise invalid_query("maxresults", text, f"It is a number from 1 to {LONGEST_PAGE}.")
-    return min(int(text), most)
+    return min(size, most)
 
 
 def skip_token(call: Call) -> str:
@@ -39,9 +41,10 @@ def after_key(call: Call) -> int:
     token = skip_token(call)
     if not token:
         return 0
-    if not token.isdecimal() or len(token) > 18:
+    key = parse_count(token)
+    if key is None or key >= 2**63:
         raise invalid_query("$skiptoken", token, "It is no token of this server.")
-    return int(token)
+    return key
 
 
 def next_link(call: Call, token: str) -> str:

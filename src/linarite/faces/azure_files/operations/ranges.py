@@ -11,6 +11,7 @@ from linarite.faces.azure_files.errors import Refused, bad_header, bad_query, mi
 from linarite.faces.azure_files.values import time_text
 from linarite.faces.azure_files.versions import LAST_WRITE_TIME_SINCE
 from linarite.http.messages import Response
+from linarite.http.numbers import parse_count
 
 
 async def put_range(call: Call) -> Response:
@@ -41,9 +42,10 @@ def _page(call: Call, parts: list[tuple[int, int]]) -> tuple[list[tuple[int, int
     marker, limit = call.query("marker"), call.limit(10_000)
     if marker is None and limit is None:
         return parts, ""
-    if marker is not None and not (marker.isascii() and marker.isdecimal()):
-        raise bad_query("marker", marker, "Not a marker that this server gave.")
-    rest = [part for part in parts if part[0] >= int(marker or "0")]
+    first = parse_count(marker or "0")
+    if first is None:
+        raise bad_query("marker", marker or "", "Not a marker that this server gave.")
+    rest = [part for part in parts if part[0] >= first]
     following = str(rest[limit][0]) if limit is not None and len(rest) > limit else ""
     return rest[:limit], xml.element("NextMarker", following)
 

@@ -1,0 +1,44 @@
+"""What the seeds' tests share: signed requests to the worker's one server, and a log that gives nothing away."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from tests.faces.azure_batch.raw import RawBatch
+from tests.support.azure_files import FileService, Raw
+from tests.support.server import DEVELOPMENT_KEY, RunningServer
+
+
+@pytest.fixture(autouse=True)
+def quiet_log(server: RunningServer) -> Iterator[None]:
+    """Whatever a test sends, the log has no traceback and no secret of it."""
+    before = len(server.log)
+    yield
+    written = server.log[before:]
+    assert "Traceback" not in written
+    assert DEVELOPMENT_KEY not in written
+
+
+@pytest.fixture(scope="module")
+def tenant() -> str:
+    """An account that all tests of a module read from."""
+    return f"s{uuid.uuid4().hex[:20]}"
+
+
+@pytest.fixture
+def batch(server: RunningServer, account: str) -> RawBatch:
+    """The Batch face, in a fresh account."""
+    return RawBatch(server.batch, account)
+
+
+@pytest.fixture
+def files(server: RunningServer, account: str) -> Raw:
+    """The Files face, in a fresh account."""
+    return raw_files(server, account)
+
+
+def raw_files(server: RunningServer, account: str) -> Raw:
+    """Signed requests to the Files face in an account; its shares' folders are known too."""
+    return Raw(FileService(server.files, server.data / "shares"), account)
