@@ -124,8 +124,9 @@ class DirectoryTree:
         return Beneath(f"{self._root.root}/{roots.path(place)}")
 
     def _present(self, base: Beneath, path: str) -> Found:
+        """What is there for the protocol: a file or a directory, none of the other things that a program may leave."""
         found = self._spelling.locate(base, path)
-        if found.stat is None:
+        if found.stat is None or not (modes.S_ISREG(found.stat.st_mode) or modes.S_ISDIR(found.stat.st_mode)):
             raise NotFound("resource", path)
         return found
 
@@ -276,11 +277,13 @@ def _refusal(error: OSError) -> Exception:
         return WrongState("resource", "directory", "use as a file")
     if isinstance(error, PermissionError):
         return NotAllowed("The server may not touch this file.")
+    if isinstance(error, FileNotFoundError):
+        return NotFound("resource", name)
     by_code: dict[int | None, Exception] = {
-        errno.ENOENT: NotFound("resource", name),
         errno.ENOTDIR: NotFound("parent", name),
         errno.EEXIST: AlreadyExists("resource", name),
         errno.ENOTEMPTY: WrongState("directory", "not empty", "delete"),
+        errno.ELOOP: NotFound("resource", name),
         errno.ENAMETOOLONG: InvalidValue("path", name, "length"),
         errno.ENOSPC: WrongState("share", "full", "write"),
         errno.EDQUOT: WrongState("share", "full", "write"),

@@ -13,11 +13,13 @@ import msgspec
 
 from linarite.engine.sharing import Place
 from linarite.engine.sharing.names import trim
-from linarite.faces.azure_files.errors import Refused
+from linarite.faces.azure_files.errors import Refused, bad_header
+from linarite.faces.azure_files.versions import TRAILING_DOT_SINCE
 from linarite.http.messages import Request
 
 _HOST = re.compile(r"([a-z0-9]{3,24})\.file\.[a-z0-9.-]+(?::\d+)?", re.IGNORECASE)
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
+_KEEP_DOTS = "x-ms-allow-trailing-dot"
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,9 +51,17 @@ def host_account(host: str) -> str | None:
 
 def read_address(request: Request) -> Address:
     """The address of a request."""
-    keep_dots = (request.headers.get("x-ms-allow-trailing-dot") or "").lower() == "true"
     snapshot = request.query.get("sharesnapshot") or ""
-    return parse(request.host, request.raw_path, snapshot, keep_dots=keep_dots)
+    return parse(request.host, request.raw_path, snapshot, keep_dots=_keeps_dots(request))
+
+
+def _keeps_dots(request: Request) -> bool:
+    """Whether trailing dots are part of a name: true or false in the header, which older versions do not know."""
+    text = (request.headers.get(_KEEP_DOTS) or "false").strip().lower()
+    if text not in {"true", "false"}:
+        raise bad_header(_KEEP_DOTS, text)
+    version = request.headers.get("x-ms-version") or request.query.get("sv") or ""
+    return text == "true" and version >= TRAILING_DOT_SINCE
 
 
 def parse(host: str, raw_path: str, snapshot: str = "", *, keep_dots: bool = False) -> Address:

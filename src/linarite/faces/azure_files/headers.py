@@ -8,7 +8,7 @@ from linarite.engine.sharing.leases import Lease, LeaseState
 from linarite.engine.sharing.records import Copy, Share
 from linarite.engine.sharing.views import Settings, View
 from linarite.faces.azure_files.call import Call
-from linarite.faces.azure_files.errors import Refused, bad_header
+from linarite.faces.azure_files.errors import Refused, bad_header, bad_query
 from linarite.faces.azure_files.values import (
     attributes_text,
     is_base64,
@@ -127,8 +127,15 @@ def metadata(values: dict[str, str]) -> dict[str, str]:
 def content(view: View, overrides: dict[str, str]) -> dict[str, str]:
     """The stored content headers; a shared access signature may override them on reading."""
     stored = {header: view.facts.content[short] for short, header in CONTENT.items() if short in view.facts.content}
-    chosen = {header: overrides[name] for name, header in OVERRIDES.items() if overrides.get(name)}
+    chosen = {header: _printable(name, overrides[name]) for name, header in OVERRIDES.items() if overrides.get(name)}
     return {"Content-Type": "application/octet-stream", **stored, **chosen}
+
+
+def _printable(name: str, value: str) -> str:
+    """A parameter that becomes a header: it may not end that header and begin another."""
+    if any(each < " " or each == "\x7f" for each in value):
+        raise bad_query(name, value, "A header has no control characters.")
+    return value
 
 
 def lease(held: Lease, now: int) -> dict[str, str]:
