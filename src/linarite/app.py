@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 import signal
+import sys
 import time
 from contextlib import AsyncExitStack
 
@@ -41,6 +42,8 @@ from linarite.shares import DirectoryTree
 from linarite.store import SqlStore, open_store
 
 log = structlog.get_logger("linarite")
+SWITCH = 0.001
+"""Seconds after which a thread lets another have its turn: the loop must not wait long for the store's writer."""
 
 
 class WallClock:
@@ -60,6 +63,7 @@ def make_id(kind: str) -> str:
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises Refused."""
     logs.configure(settings.log_format, settings.log_level)
+    sys.setswitchinterval(SWITCH)
     check_exposure(settings)
     folder = DataFolder(settings.data)
     folder.make()

@@ -6,7 +6,7 @@ cannot be forgotten. Writes are gathered and made in batches by `flush`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from msgspec.structs import replace
@@ -99,6 +99,7 @@ class Ledger:
         """Account and id of each pool whose job is over: `pools.retire` deletes them at the end of the unit."""
         self._jobs: dict[int, Job] = {}
         self._nodes: dict[int, Node] = {}
+        self._pools_read: set[int] = set()
         self._tasks: dict[int, Task] = {}
         self._changed_jobs: set[int] = set()
         self._changed_nodes: set[int] = set()
@@ -121,12 +122,27 @@ class Ledger:
             node = self.tx.nodes.by_key(key)
             if node is None:
                 return None
-            self._nodes[key] = node
-        return self._nodes[key]
+            self._read_nodes(node.pool_key)
+        return self._nodes.get(key)
 
     def nodes_of(self, pool: Pool) -> list[Node]:
         """The nodes of a pool as this unit has them."""
-        return [self._nodes.setdefault(node.key, node) for node in self.tx.nodes.of_pool(pool.key)]
+        self._read_nodes(pool.key)
+        return [node for node in self._nodes.values() if node.pool_key == pool.key]
+
+    def _read_nodes(self, pool_key: int) -> None:
+        """Read the nodes of a pool, once: who asks for one of them mostly schedules on all of them next."""
+        if pool_key not in self._pools_read:
+            self._pools_read.add(pool_key)
+            self._nodes |= {node.key: node for node in self.tx.nodes.of_pool(pool_key)}
+
+    def add_nodes(self, nodes: Sequence[Node]) -> None:
+        """Store new nodes and have them made."""
+        self.tx.nodes.insert(nodes)
+        for node in nodes:
+            self._nodes[node.key] = node
+            self.event(node.account, "node", node.key, node.state.value)
+            self.effects.provision.append(node_ref(node))
 
     def known(self, job: Job) -> Job:
         """The same job as this unit already has it, else the given one."""

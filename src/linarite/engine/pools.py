@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from linarite.engine.endings import end_task
 from linarite.engine.errors import AlreadyExists, InvalidValue, WrongState
 from linarite.engine.finding import find_node, find_pool
-from linarite.engine.ledger import BUSY, Ledger, node_ref
+from linarite.engine.ledger import BUSY, Ledger
 from linarite.engine.model import (
     AllocationState,
     Ending,
@@ -77,10 +77,7 @@ def _make(u: Ledger, pool: Pool, dedicated: bool, number: int) -> None:  # noqa:
         )
         for _ in range(number)
     ]  # fmt: skip
-    u.tx.nodes.insert(nodes)
-    for node in nodes:
-        u.event(node.account, "node", node.key, node.state.value)
-        u.effects.provision.append(node_ref(node))
+    u.add_nodes(nodes)
 
 
 def leave(u: Ledger, node: Node, on_running: OnRunning) -> None:

@@ -77,7 +77,10 @@ async def _bearer(access: Access, request: Request, token: str) -> Principal:
     roles = [Role(role) for role in claims.get("roles", ())]
     if not roles:
         raise Refusal("InsufficientAccountPermissions", Reason="The token grants no role.")
-    account = host_account(request.host) or claims.get("account") or access.default_account
+    claimed = claims.get("account")
+    account = host_account(request.host) or claimed or access.default_account
+    if claimed and account != claimed:
+        raise Refusal("InsufficientAccountPermissions", Reason="The token is another account's.")
     if not account or not await access.account_keys(account):
         raise Unauthenticated("The account of the request does not exist.")
     return Principal(
