@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import structlog
@@ -19,6 +19,8 @@ from linarite.engine.ports import Clock, Store, Transaction
 from linarite.engine.scheduling import schedule, schedule_all
 
 T = TypeVar("T")
+PAUSE = 1.0
+"""Seconds until the loop tries again what failed."""
 log = structlog.get_logger("linarite.engine")
 
 
@@ -37,6 +39,7 @@ class Engine:
         self._moment = 0
         self._order = asyncio.Lock()
         self._awaited: set[str] = set()
+        self._going: set[asyncio.Task[Any]] = set()
         self._loop: asyncio.Task[None] | None = None
 
     # What the faces call.
@@ -58,10 +61,11 @@ class Engine:
         self._loop = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        """Stop scheduling; what runs goes on running."""
+        """Stop scheduling; what runs goes on running, and the nodes hear of all that was committed."""
         if self._loop is not None:
             self._loop.cancel()
             await asyncio.gather(self._loop, return_exceptions=True)
+        await asyncio.gather(*self._going, return_exceptions=True)
         await self.nodes.stop()
 
     # What the nodes call.
@@ -69,9 +73,9 @@ class Engine:
     async def on_reports(self, reports: Sequence[Report]) -> None:
         """Commit what the runs report and start what can start in their place, in one unit."""
         news = [report for report in reports if not isinstance(report, RunStarted) or report.run in self._awaited]
-        self._awaited.difference_update(report.run for report in news)
         if news:
             await self._unit(lambda u: self._take(u, news), "node")
+        self._awaited.difference_update(report.run for report in news)
 
     def _take(self, u: Ledger, reports: Sequence[Report]) -> None:
         runs.take(u, reports)
@@ -87,6 +91,13 @@ class Engine:
     # Inside.
 
     async def _unit(self, operation: Callable[[Ledger], T], who: str) -> T:
+        """One unit and its effects, as a whole: a caller that is cancelled stops waiting for it, and no more."""
+        going = asyncio.create_task(self._whole(operation, who))
+        self._going.add(going)
+        going.add_done_callback(self._going.discard)
+        return await asyncio.shield(going)
+
+    async def _whole(self, operation: Callable[[Ledger], T], who: str) -> T:
         def work(tx: Transaction) -> tuple[T, Effects]:
             unit = Ledger(tx, self.clock.now(), who, self._make_id)
             result = operation(unit)
@@ -111,45 +122,48 @@ class Engine:
             await self._tell(effects)
 
     async def _tell(self, effects: Effects) -> None:
+        """All of it is committed: what the nodes cannot do keeps nothing else from them, and fails no caller."""
+        for told in self._instructions(effects):
+            try:
+                await told
+            except Exception:
+                log.exception("the nodes could not be told what was committed")
+
+    def _instructions(self, effects: Effects) -> Iterator[Awaitable[None]]:
         if effects.provision:
-            await self.nodes.provision(effects.provision)
+            yield self.nodes.provision(effects.provision)
         for grace in sorted({grace for _, _, grace in effects.end}):
-            await self.nodes.end([(node, run) for node, run, wait in effects.end if wait == grace], grace)
+            yield self.nodes.end([(node, run) for node, run, wait in effects.end if wait == grace], grace)
         for node, directory in effects.remove:
-            await self.nodes.remove_directory(node, directory)
+            yield self.nodes.remove_directory(node, directory)
         if effects.launch:
-            await self.nodes.launch(effects.launch)
+            yield self.nodes.launch(effects.launch)
         if effects.release:
-            await self.nodes.release(effects.release)
+            yield self.nodes.release(effects.release)
 
     async def _run(self) -> None:
-        """Pass whenever something changed, or when the next deadline has come."""
+        """Pass whenever something changed, or when the next deadline has come. What fails never ends the loop."""
         while True:
-            now = self.clock.now()
-            self._moment = now + housekeeping.LONGEST_SLEEP  # what falls due while the question is asked wakes the loop
-            self._moment = moment = await self.ask(housekeeping.next_moment(now))
-            if not self._tend:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), max(0.0, (moment - self.clock.now()) / 1_000_000))
-            self._wake.clear()
-            tend = self._tend or moment <= self.clock.now()
-            self._tend = False
-            await self._pass(tend=tend)
+            try:
+                await self._turn()
+            except Exception:
+                log.exception("a pass of the scheduler failed", again_in_seconds=PAUSE)
+                self._tend = True
+                await asyncio.sleep(PAUSE)
 
-    async def _pass(self, *, tend: bool) -> None:
-        """One pass. One that fails is told and tried again in a second: the loop itself never ends."""
+    async def _turn(self) -> None:
+        now = self.clock.now()
+        self._moment = now + housekeeping.LONGEST_SLEEP  # what falls due while the question is asked wakes the loop
+        self._moment = moment = await self.ask(housekeeping.next_moment(now))
+        if not self._tend:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), max(0.0, (moment - self.clock.now()) / 1_000_000))
+        self._wake.clear()
+        tend = self._tend or moment <= self.clock.now()
+        self._tend = False
+        await self._unit(lambda u: self._pass(u, tend=tend), "scheduler")
 
-        def work(u: Ledger) -> None:
-            if tend:
-                housekeeping.tend(u, self._retention)
-            schedule_all(u, self._environment)
-
-        try:
-            await self._unit(work, "scheduler")
-        except Exception:
-            log.exception("a pass of the scheduler failed")
-            asyncio.get_running_loop().call_later(1, self._again)
-
-    def _again(self) -> None:
-        self._tend = True
-        self._wake.set()
+    def _pass(self, u: Ledger, *, tend: bool) -> None:
+        if tend:
+            housekeeping.tend(u, self._retention)
+        schedule_all(u, self._environment)

@@ -177,5 +177,3 @@ def purge(u: Ledger, job: Job) -> None:
         remove(u, job, task)
     if len(page) < PURGE:
         u.drop_job(u.job(job.key))
-    else:
-        u.effects.tend = True

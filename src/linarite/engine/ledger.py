@@ -274,16 +274,19 @@ class Ledger:
             self.effects.end.append((node_ref(node), run_name(task), grace))
 
     def flush(self) -> None:
-        """Write all that was gathered. Called once, at the end of the unit."""
+        """Write all that was gathered; what waited for its last run to end can go. Called once, at the unit's end."""
         if self._tasks:
             self.tx.tasks.update(list(self._tasks.values()))
             rewritten = [self._tasks[key] for key in self._rewritten if key in self._tasks]
             if rewritten:
                 self.tx.tasks.rewrite(rewritten)
-        for key in self._changed_jobs & self._jobs.keys():
-            self.tx.jobs.update(self._jobs[key])
+        jobs = [self._jobs[key] for key in self._changed_jobs & self._jobs.keys()]
+        for job in jobs:
+            self.tx.jobs.update(job)
         nodes = [self._nodes[key] for key in self._changed_nodes if key in self._nodes]
         if nodes:
             self.tx.nodes.update(nodes)
         if self._events:
             self.tx.events.add(self._events)
+        self.effects.tend |= any(job.state is JobState.DELETING and not job.counts.running for job in jobs)
+        self.effects.tend |= any(node.state is NodeState.LEAVING and not node.running_tasks for node in nodes)

@@ -85,7 +85,6 @@ def leave(u: Ledger, node: Node, on_running: OnRunning) -> None:
     if node.state is NodeState.LEAVING:
         return
     node = u.move_node(node, NodeState.LEAVING)
-    u.effects.tend = True
     if node.running_tasks and on_running is not OnRunning.WAIT:
         ending = Ending.REQUEUED if on_running is OnRunning.REQUEUE else Ending.TERMINATED
         for task in u.tx.tasks.running_on_node(node.key):

@@ -1,0 +1,309 @@
+"""The engine at work: its loop and its effects, on the real store, with nodes that note what they are told."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from linarite.engine import core, jobs, pools, tasks
+from linarite.engine.core import Engine
+from linarite.engine.errors import NotFound, Unavailable
+from linarite.engine.finding import find_job, find_pool, find_task
+from linarite.engine.housekeeping import Retention
+from linarite.engine.launching import Launch, Listener, NodeReady, NodeRef, RunExited, RunStarted
+from linarite.engine.model import JobSpec, PoolSpec, ResourceFile, Task, TaskSpec, TaskState
+from linarite.store import open_store
+
+ACCOUNT, DEADLINE = "test", 20.0
+FILE = ResourceFile(url="http://localhost/file", path="file")
+
+
+class Clock:
+    """Stands until it is set."""
+
+    def __init__(self) -> None:
+        self.time = 1_000_000_000
+
+    def now(self) -> int:
+        return self.time
+
+
+class FakeNodes:
+    """Nodes that are ready at once; `told` is what they heard, in its order; `refuse` names a call that fails."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str]] = []
+        self.refuse = ""
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self, listener: Listener) -> None:
+        self._listener = listener
+
+    def _hear(self, what: str, names: Sequence[str]) -> None:
+        if what == self.refuse:
+            raise OSError(28, "No space left on device")
+        self.told += [(what, name) for name in names]
+
+    async def provision(self, nodes: Sequence[NodeRef]) -> None:
+        self._hear("provision", [node.node for node in nodes])
+        ready = asyncio.create_task(self._listener.on_node_reports([NodeReady(node=node) for node in nodes]))
+        self._tasks.add(ready)
+
+    async def release(self, nodes: Sequence[NodeRef]) -> None:
+        self._hear("release", [node.node for node in nodes])
+
+    async def launch(self, launches: Sequence[Launch]) -> None:
+        self._hear("launch", [launch.run for launch in launches])
+
+    async def end(self, runs: Sequence[tuple[NodeRef, str]], grace: float) -> None:
+        self._hear("end", [run for _, run in runs])
+
+    async def remove_directory(self, node: NodeRef, directory: str) -> None:
+        self._hear("remove", [directory])
+
+    def root(self, node: NodeRef) -> str:
+        return ""
+
+    async def stop(self) -> None:
+        return
+
+    def heard(self, what: str) -> list[str]:
+        return [name for kind, name in self.told if kind == what]
+
+
+class Store:
+    """The real store; `fail` makes so many calls fail, `held` keeps answers back until it is set."""
+
+    def __init__(self, path: Path) -> None:
+        self.real = open_store(path)
+        self.fail: dict[str, int] = {"read": 0, "write": 0}
+        self.calls: dict[str, int] = {"read": 0, "write": 0}
+        self.held = asyncio.Event()
+        self.held.set()
+        self.committed = asyncio.Event()
+
+    def _count(self, what: str) -> None:
+        self.calls[what] += 1
+        if self.fail[what]:
+            self.fail[what] -= 1
+            raise Unavailable("The store cannot be used just now.")
+
+    async def read(self, work: Callable[[Any], Any]) -> Any:
+        self._count("read")
+        return await self.real.read(work)
+
+    async def write(self, work: Callable[[Any], Any]) -> Any:
+        self._count("write")
+        result = await self.real.write(work)
+        self.committed.set()
+        await self.held.wait()
+        return result
+
+
+class Site:
+    """An engine that runs, with a pool of one node, an active job, and what a story needs to wait."""
+
+    def __init__(self, path: Path) -> None:
+        self.store, self.nodes, self.clock, self._names = Store(path), FakeNodes(), Clock(), count(1)
+        self.retention = Retention()
+        self.engine = self._make()
+
+    def _make(self) -> Engine:
+        return Engine(
+            self.store, self.nodes, self.clock, lambda kind: f"{kind}-{next(self._names)}", lambda *_: {},
+            self.retention,
+        )  # fmt: skip
+
+    async def start(self) -> None:
+        await self.engine.start()
+        await self.engine.do(pools.add, ACCOUNT, PoolSpec(id="pool", target_dedicated=1, slots_per_node=8), {})
+        await self.engine.do(jobs.add, ACCOUNT, JobSpec(id="job", pool="pool"), {})
+
+    async def add(self, name: str, **spec: Any) -> None:
+        await self.engine.do(tasks.add, ACCOUNT, "job", [(TaskSpec(id=name, command="true", **spec), {})])
+
+    async def launched(self, number: int = 1) -> str:
+        """The latest run, once so many were launched."""
+        await until(lambda: len(self.nodes.heard("launch")) >= number)
+        return self.nodes.heard("launch")[-1]
+
+    async def exit(self, run: str, code: int = 0) -> None:
+        now = self.clock.now()
+        await self.engine.on_reports([RunExited(run=run, code=code, started_at=now, at=now)])
+
+    async def task(self, name: str) -> Task:
+        return await self.store.real.read(lambda tx: find_task(tx, ACCOUNT, "job", name)[1])
+
+    async def gone(self, find: Callable[..., Any], *names: str) -> None:
+        """Wait until a record is not found any more."""
+        with contextlib.suppress(NotFound):
+            async with asyncio.timeout(DEADLINE):
+                while True:
+                    await self.store.real.read(lambda tx: find(tx, ACCOUNT, *names))
+                    await asyncio.sleep(0.01)
+
+
+async def until(true: Callable[[], Any]) -> None:
+    """Poll what gives no signal, until it holds."""
+    deadline = time.monotonic() + DEADLINE
+    while not true():
+        assert time.monotonic() < deadline, "this never came true"
+        await asyncio.sleep(0.005)
+
+
+def play(folder: Path, story: Callable[[Site], Coroutine[Any, Any, None]]) -> None:
+    """Run a story on an engine that has started."""
+
+    async def go() -> None:
+        site = Site(folder / "store.db")
+        try:
+            await site.start()
+            await story(site)
+        finally:
+            site.store.held.set()
+            await site.engine.stop()
+            await site.store.real.close()
+
+    asyncio.run(go())
+
+
+def test_delete_job_with_a_running_task_goes_once_the_run_has_ended(tmp_path):
+    """Nothing else has to happen: the end of the last run takes the job with it."""
+
+    async def story(site: Site) -> None:
+        await site.add("a")
+        run = await site.launched()
+        await site.engine.do(jobs.delete, ACCOUNT, "job")
+        await until(lambda: site.nodes.heard("end") == [run])
+        await site.exit(run, 137)
+        await site.gone(find_job, "job")
+
+    play(tmp_path, story)
+
+
+def test_delete_pool_with_a_running_task_goes_once_the_run_has_ended(tmp_path):
+    """Nothing else has to happen: the end of the last run takes the node and its pool with it."""
+
+    async def story(site: Site) -> None:
+        await site.add("a")
+        run = await site.launched()
+        await site.engine.do(pools.delete, ACCOUNT, "pool")
+        await until(lambda: site.nodes.heard("end") == [run])
+        await site.exit(run, 143)
+        await site.gone(find_pool, "pool")
+        assert len(site.nodes.heard("release")) == 1
+
+    play(tmp_path, story)
+
+
+@pytest.mark.parametrize("what", ["read", "write"])
+def test_loop_goes_on_after_the_store_failed(tmp_path, monkeypatch, what):
+    """A store that fails for a while, in reading or writing, ends no loop: what waits is started afterwards."""
+    monkeypatch.setattr(core, "PAUSE", 0.01)
+
+    async def story(site: Site) -> None:
+        site.store.fail[what] = 3
+        site.engine._wake.set()  # a pass that nobody waits for
+        await until(lambda: not site.store.fail[what])
+        await site.add("a")
+        await site.launched()
+
+    play(tmp_path, story)
+
+
+def test_pass_that_fails_is_not_tried_again_without_a_pause(tmp_path, monkeypatch):
+    """A deadline that is due and cannot be tended to must not keep a processor busy."""
+    monkeypatch.setattr(core, "PAUSE", 3600.0)
+
+    async def story(site: Site) -> None:
+        await site.add("a", max_wall_clock=1_000_000)
+        await site.launched()
+        site.clock.time += 2_000_000
+        site.store.fail["write"] = 1_000_000
+        before = site.store.calls["write"]
+        site.engine._wake.set()
+        await until(lambda: site.store.calls["write"] > before)
+        for _ in range(100):
+            await site.store.real.read(lambda tx: tx.pools.all())
+        assert site.store.calls["write"] == before + 1
+        site.store.fail["write"] = 0
+
+    play(tmp_path, story)
+
+
+def test_launch_that_the_nodes_refuse_keeps_nothing_else_from_them(tmp_path):
+    """What was committed is no failure of the caller, and every other effect of the unit reaches the nodes."""
+
+    async def story(site: Site) -> None:
+        await site.add("a")
+        run = await site.launched()
+        await site.exit(run)
+        site.nodes.refuse = "remove"
+        await site.engine.do(pools.delete, ACCOUNT, "pool")
+        await site.engine.do(jobs.delete, ACCOUNT, "job")
+        await site.gone(find_pool, "pool")
+        assert len(site.nodes.heard("release")) == 1
+
+    play(tmp_path, story)
+
+
+def test_caller_that_goes_away_takes_no_effect_with_it(tmp_path):
+    """A request that is cancelled once its unit is committed: the nodes hear of it all the same."""
+
+    async def story(site: Site) -> None:
+        await site.add("a")
+        run = await site.launched()
+        site.store.committed.clear()
+        site.store.held.clear()
+        asking = asyncio.create_task(site.engine.do(tasks.terminate, ACCOUNT, "job", "a"))
+        await site.store.committed.wait()
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        site.store.held.set()
+        await until(lambda: site.nodes.heard("end") == [run])
+
+    play(tmp_path, story)
+
+
+def test_stop_lets_the_nodes_hear_what_was_committed(tmp_path):
+    """A pass that is under way when the engine stops tells its effects: nothing repeats a removal."""
+
+    async def story(site: Site) -> None:
+        await site.add("a", retention=1_000_000)
+        await site.exit(await site.launched())
+        site.clock.time += 2_000_000
+        site.store.committed.clear()
+        site.store.held.clear()
+        site.engine._tend = True
+        site.engine._wake.set()
+        await site.store.committed.wait()
+        stopping = asyncio.create_task(site.engine.stop())
+        await asyncio.sleep(0)
+        site.store.held.set()
+        await stopping
+        assert site.nodes.heard("remove") == ["workitems/job/job-1/a"]
+
+    play(tmp_path, story)
+
+
+def test_report_of_a_start_is_heard_again_when_it_was_not_committed(tmp_path):
+    """A host repeats what the engine could not commit: a task that prepared is seen running."""
+
+    async def story(site: Site) -> None:
+        await site.add("a", resource_files=(FILE,))
+        run = await site.launched()
+        report = RunStarted(run=run, at=site.clock.now())
+        site.store.fail["write"] = 1
+        with pytest.raises(Unavailable):
+            await site.engine.on_reports([report])
+        await site.engine.on_reports([report])
+        assert (await site.task("a")).state is TaskState.RUNNING
+
+    play(tmp_path, story)
