@@ -67,7 +67,11 @@ class Funnel:
             response = self._health(request) or await self._answer(request)
         except ClientGone:
             return
-        sent = await _send(request, response, send)
+        try:
+            sent = await _send(request, response, send)
+        except TimeoutError:
+            log.warning("read too slowly", face=self.face.name, path=request.path, id=request.id)
+            return  # the connection is closed for an answer that is not whole
         log.info(
             "request", face=self.face.name, method=request.method, path=request.path, status=response.status,
             bytes=sent, ms=round((time.perf_counter() - began) * 1000, 1), id=request.id,
@@ -128,7 +132,8 @@ async def _send(request: Request, response: Response, send: Send) -> int:
             await send({"type": "http.response.body", "body": data})
             return len(data) if isinstance(data, bytes) else 0
         if isinstance(body, FileBody):
-            return await _send_file(body, send)
+            async with asyncio.timeout(body.seconds):
+                return await _send_file(body, send)
         total = 0
         async for chunk in body:
             total += len(chunk)

@@ -142,13 +142,16 @@ class Request:
 
 
 class FileBody:
-    """`length` bytes from `start` of an open file, read by pread in pieces on a thread; closed when sent."""
+    """`length` bytes from `start` of an open file, read by pread in pieces on a thread; closed when sent.
 
-    __slots__ = ("descriptor", "length", "start")
+    A client that has not taken them all after `seconds` does not get the rest; None waits for ever.
+    """
 
-    def __init__(self, descriptor: int, start: int, length: int) -> None:
+    __slots__ = ("descriptor", "length", "seconds", "start")
+
+    def __init__(self, descriptor: int, start: int, length: int, *, seconds: float | None = None) -> None:
         """Take over the descriptor."""
-        self.descriptor, self.start, self.length = descriptor, start, length
+        self.descriptor, self.start, self.length, self.seconds = descriptor, start, length, seconds
 
 
 Body = bytes | FileBody | AsyncIterator[bytes]

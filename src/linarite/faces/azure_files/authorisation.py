@@ -8,6 +8,7 @@ from linarite.faces.azure_files import sas
 from linarite.faces.azure_files.address import Address
 from linarite.faces.azure_files.call import Call, Caller
 from linarite.faces.azure_files.errors import Refused, bad_header, missing_header
+from linarite.faces.azure_files.versions import INTENT_SINCE
 from linarite.http import storage_auth
 from linarite.http.dates import parse_http_date
 from linarite.http.messages import Request
@@ -95,6 +96,9 @@ async def _by_token(request: Request, address: Address, access: Access, token: s
             "InvalidAuthenticationInfo", status=401, headers={"WWW-Authenticate": CHALLENGE},
             AuthenticationErrorDetail=error.message,
         ) from error  # fmt: skip
+    version = request.facts["version"]
+    if version < INTENT_SINCE:
+        raise bad_header("x-ms-version", version)
     intent = request.headers.get("x-ms-file-request-intent")
     if intent is None:
         raise missing_header("x-ms-file-request-intent")

@@ -13,9 +13,12 @@ from linarite.faces.azure_files.call import Call, unsupported
 from linarite.faces.azure_files.checks import requested_range
 from linarite.faces.azure_files.errors import Refused, bad_header
 from linarite.http.messages import FileBody, Response
+from linarite.http.numbers import parse_count
 from linarite.http.ranges import ByteRange, content_range
 
-MAX_MD5_RANGE = 4 * 1024 * 1024
+MEBIBYTE = 1024 * 1024
+MAX_MD5_RANGE = 4 * MEBIBYTE
+SECONDS_A_MEBIBYTE = 120
 
 
 async def get_file(call: Call) -> Response:
@@ -53,7 +56,7 @@ async def _answer(call: Call, view: View, descriptor: int, wanted: ByteRange | N
     if wanted is None:
         if view.md5 is not None:
             found["Content-MD5"] = view.md5
-        return Response(200, FileBody(descriptor, 0, size), found)
+        return Response(200, FileBody(descriptor, 0, size, seconds=_seconds(call, size)), found)
     part = wanted.within(size)
     if part is None:
         raise Refused("InvalidRange", headers={"Content-Range": f"bytes */{size}"})
@@ -65,7 +68,7 @@ async def _answer(call: Call, view: View, descriptor: int, wanted: ByteRange | N
     if view.md5 is not None:
         found["x-ms-content-md5"] = view.md5
     found["Content-Range"] = content_range(start, length, size)
-    return Response(206, FileBody(descriptor, start, length), found)
+    return Response(206, FileBody(descriptor, start, length, seconds=_seconds(call, length)), found)
 
 
 def _properties(call: Call, view: View) -> dict[str, str]:
@@ -79,6 +82,12 @@ def _properties(call: Call, view: View) -> dict[str, str]:
         **headers.copy(view.facts.copy),
         **headers.metadata(view.facts.metadata),
     }
+
+
+def _seconds(call: Call, length: int) -> int:
+    """How long a read may take: two minutes for each MiB, or less when the client says so by `timeout`."""
+    own = SECONDS_A_MEBIBYTE * max(1, -(-length // MEBIBYTE))
+    return min(own, parse_count(call.query("timeout") or "") or own)
 
 
 def _check_md5(wanted: ByteRange | None, with_md5: bool) -> None:  # noqa: FBT001 - a header's value
