@@ -42,3 +42,21 @@ def files(server: RunningServer, account: str) -> Raw:
 def raw_files(server: RunningServer, account: str) -> Raw:
     """Signed requests to the Files face in an account; its shares' folders are known too."""
     return Raw(FileService(server.files, server.data / "shares"), account)
+
+
+class Person:
+    """A user of HPC Pack and SuperOffice who sees one account."""
+
+    def __init__(self, server: RunningServer, account: str, role: str = "admin") -> None:
+        """Sign the account in once, so that it is there, and add the user."""
+        RawBatch(server.batch, account).call("GET", "/jobs")
+        self.server, self.account, self.name, self.password = server, account, f"{role}{account}", uuid.uuid4().hex
+        done = server.command(
+            "users", "add", self.name, "--account", account, "--role", role, "--password-stdin", input=self.password
+        )
+        assert done.returncode == 0, done.stderr
+
+    @property
+    def basic(self) -> tuple[str, str]:
+        """The credentials of Basic."""
+        return self.name, self.password

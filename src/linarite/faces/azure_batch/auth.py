@@ -83,12 +83,15 @@ async def _bearer(access: Access, request: Request, token: str) -> Principal:
         raise Refusal("InsufficientAccountPermissions", Reason="The token is another account's.")
     if not account or not await access.account_keys(account):
         raise Unauthenticated("The account of the request does not exist.")
+    job = claims.get("job")
+    if job is not None and not isinstance(job, str):
+        raise Unauthenticated("The job of the token is no id.")
     return Principal(
         account=account,
         name=_name(claims),
         role=max(roles, key=RANKS.__getitem__),
         scheme="Bearer",
-        job=claims.get("job"),
+        job=job,
     )
 
 
