@@ -1,33 +1,35 @@
-"""What a person sees of the demo: a server of its own, progress, a table, the same job seen by the other protocols."""
+"""What a person sees of the demo: progress, a table, the same job seen by the other protocols."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
-import shutil
 import signal
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
-from defusedxml import minidom
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.syntax import Syntax
 from rich.table import Table
+from rich.text import Text
 
+from linarite.cli.demo.server import own_server
 from linarite.cli.demo.sources import modules, python_for_tasks
 from linarite.identity.accounts import DEVELOPMENT_ACCOUNT, DEVELOPMENT_KEY
 from linarite.identity.users import DEVELOPMENT_PASSWORD, DEVELOPMENT_USER
 
+if TYPE_CHECKING:
+    from linarite.cli.demo.work import Work
+
 console = Console(highlight=False)
-START = 30.0
+FACES = {"batch": "Azure Batch", "files": "Azure Files", "hpc": "HPC Pack", "superoffice": "SuperOffice"}
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PROPERTIES = "Id,Name,Owner,State,Progress,Pool,EndTime"
+FIELDS = ("Id", "Name", "Description", "State", "StartCount", "Created", "LastStarted", "Result")
 LAST = "Add the counts up"
 
 
@@ -38,41 +40,57 @@ def demo() -> None:
     except ModuleNotFoundError as missing:
         message = f"The demo needs Microsoft's clients ({missing.name}): pip install 'linarite[demo]'."
         raise SystemExit(message) from missing
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # asked to end, it still clears up after itself
-    began = time.monotonic()
-    sources = modules()
-    with _server() as urls:
-        console.print(f"A server of our own is up: {urls['batch']} (Batch), {urls['files']} (Files), ...\n")
-        work = Work(urls, DEVELOPMENT_ACCOUNT, DEVELOPMENT_KEY, python_for_tasks())
-        with _progress() as bars:
-            upload = bars.add_task(f"Azure Files  upload {len(sources)} modules", total=len(sources))
-            work.upload(sources, lambda: bars.advance(upload))
-            work.start_pool()
-            tasks = bars.add_task("Azure Batch  run one task a module", total=len(sources) + 1)
-            first = time.monotonic()
-            work.add_job(sources)
-            work.wait(len(sources) + 1, lambda done: bars.update(tasks, completed=done))
-            seconds = time.monotonic() - first
+    _clear_up_when_asked_to_end()
+    began, sources = time.monotonic(), modules()
+    with own_server() as urls, _ended(Work(urls, DEVELOPMENT_ACCOUNT, DEVELOPMENT_KEY, python_for_tasks())) as work:
+        ports = ", ".join(f"{name} {urls[face].rpartition(':')[2]}" for face, name in FACES.items())
+        console.print(f"A server of our own is up, on free ports:\n{ports}\n")
+        seconds = _run(work, sources)
         _table(work.result(), len(sources))
         _other_faces(urls)
-        rate = (len(sources) + 1) / seconds
-        console.print(
-            f"\n[bold]{len(sources) + 1} tasks in {seconds:.1f} s: {rate:.0f} a second[/], each a process of its own."
-        )
-    console.print(f"All told {time.monotonic() - began:.1f} s; nothing is left behind.\n")
-    console.print("Where to look next:\n  .venv/bin/linarite serve     the server, on its usual ports")
-    console.print("  README.md                    your own Azure Batch program against it")
-    console.print("  ARCHITECTURE.md              how it is built")
+    _farewell(len(sources) + 1, seconds, time.monotonic() - began)
 
 
-def _progress() -> Progress:
-    columns = (TextColumn("{task.description:<42}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=console)
+def _clear_up_when_asked_to_end() -> None:
+    for number in ENDINGS:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _end)
+
+
+def _end(number: int, _frame: object) -> None:
+    for each in ENDINGS:
+        signal.signal(each, signal.SIG_IGN)  # asked twice, it still clears up after itself
+    console.print("\nAsked to end: what was started is cleared away first.")
+    raise SystemExit(128 + number)
+
+
+@contextlib.contextmanager
+def _ended(work: Work) -> Iterator[Work]:
+    """See that nothing of the work runs on when something goes wrong."""
+    try:
+        yield work
+    except BaseException:
+        work.end()
+        raise
+
+
+def _run(work: Work, sources: list[Path]) -> float:
+    """Do the work, with a bar for each half of it, and give the seconds that the tasks took."""
+    columns = (TextColumn("{task.description:<36}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bars:
+        upload = bars.add_task(f"Azure Files  upload {len(sources)} modules", total=len(sources))
+        work.upload(sources, lambda: bars.advance(upload))
+        work.start_pool()
+        tasks = bars.add_task("Azure Batch  run a task for each", total=len(sources) + 1)
+        first = time.monotonic()
+        work.add_job(sources)
+        work.wait(len(sources) + 1, lambda done: bars.update(tasks, completed=done))
+        return time.monotonic() - first
 
 
 def _table(result: dict[str, Any], number: int) -> None:
-    title = f"The 20 identifiers used most in {number} modules ({result['uses']:,} uses of {result['identifiers']:,})"
-    table = Table(title=title, title_justify="left")
+    _title("Azure Batch", f"what the last task wrote: the identifiers used most in {number} modules")
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
     for _ in range(2):
         table.add_column("identifier")
         table.add_column("uses", justify="right")
@@ -80,78 +98,50 @@ def _table(result: dict[str, Any], number: int) -> None:
     for left, right in zip(rows[:10], rows[10:], strict=True):
         table.add_row(*left, *right)
     console.print(table)
+    console.print(f"{result['uses']:,} uses of {result['identifiers']:,} identifiers in all", style="dim")
 
 
 def _other_faces(urls: dict[str, str]) -> None:
     """The same job and its last task, asked of the other two protocols."""
-    login = (DEVELOPMENT_USER, DEVELOPMENT_PASSWORD)
-    query = {"Properties": "Id,Name,State,Progress,AllocatedNodes", "api-version": "2012-11-01.4.0"}
-    with httpx.Client(auth=login, verify=False) as client:  # noqa: S501 - our own server on loopback
+    with httpx.Client(auth=(DEVELOPMENT_USER, DEVELOPMENT_PASSWORD)) as client:
+        query = {"Properties": PROPERTIES, "api-version": "2012-11-01.4.0"}
         job = client.get(f"{urls['hpc']}/WindowsHPC/Job/1", params=query).raise_for_status()
         question = {"TaskName": "Count identifiers", "State": "Succeeded"}
         agent = f"{urls['superoffice']}/api/v1/Agents/Batch/GetAllBatchTaskInfosByNameAndState"
         done = client.post(agent, json=question).raise_for_status().json()
         number = next(task["Id"] for task in done if task["Description"] == LAST)
-        task = client.get(f"{urls['superoffice']}/api/v1/BatchTask/{number}").raise_for_status()
-    console.print("\nThe same job, read as an [bold]HPC Pack[/] job:")
-    console.print(Syntax(minidom.parseString(job.text).toprettyxml("  ").partition("\n")[2].strip(), "xml"))
-    console.print("\nIts last task, read as a [bold]SuperOffice[/] BatchTask:")
-    shown = ("Id", "Name", "Description", "State", "StartCount", "Created", "LastStarted", "Result")
-    fields = {name: value for name, value in task.json().items() if name in shown}
-    console.print(Syntax(json.dumps(fields, indent=2), "json"))
+        task = client.get(f"{urls['superoffice']}/api/v1/BatchTask/{number}").raise_for_status().json()
+    _title("HPC Pack", f"the same job, GET {job.url.path}")
+    console.print(_coloured(in_lines(job.text), "xml"), soft_wrap=True)
+    _title("SuperOffice", f"its last task, GET /api/v1/BatchTask/{number}")
+    console.print(_coloured(json.dumps({name: task[name] for name in FIELDS}, indent=2), "json"), soft_wrap=True)
 
 
-@contextlib.contextmanager
-def _server() -> Iterator[dict[str, str]]:
-    """A server on free ports with a data folder of its own, gone afterwards."""
-    home = Path(tempfile.mkdtemp(prefix="linarite-demo-"))
-    home.chmod(0o711)  # tasks of another user have to reach their node's folder
-    ready = home / "ready.json"
-    faces = ("batch", "files", "hpc", "superoffice", "dashboard")
-    ports = [word for face in faces for word in (f"--{face}-port", "0")]
-    command = [
-        sys.executable,
-        "-m",
-        "linarite",
-        "serve",
-        "--data",
-        str(home / "data"),
-        "--ready-file",
-        str(ready),
-        *ports,
-    ]
-    with (home / "server.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-    try:
-        yield _wait_ready(process, ready, home / "server.log")
-    finally:
-        process.send_signal(signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(15)
-        process.kill()
-        _wait_hosts(home)
-        shutil.rmtree(home, ignore_errors=True)
+def _farewell(tasks: int, seconds: float, all_told: float) -> None:
+    rate = f"{tasks / seconds:.0f} a second"
+    console.print(f"\n[bold]{tasks} tasks in {seconds:.1f} s: {rate}[/], each a process of its own.")
+    console.print(f"All told {all_told:.1f} s; nothing is left behind.\n")
+    console.print("Where to look next:")
+    console.print("  .venv/bin/linarite serve   the server, on its usual ports")
+    console.print("  README.md                  your own programs against it")
+    console.print("  ARCHITECTURE.md            how it is built")
 
 
-def _wait_ready(process: subprocess.Popen[bytes], ready: Path, log: Path) -> dict[str, str]:
-    deadline = time.monotonic() + START
-    while not ready.exists():
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise SystemExit(f"The server did not start:\n{log.read_text()}")
-        time.sleep(0.02)
-    urls: dict[str, str] = json.loads(ready.read_text())
-    return urls
+def in_lines(xml: str) -> str:
+    """The XML with a line for each of its properties and namespaces."""
+    for before, after in {
+        " xmlns:i=": "\n    xmlns:i=", "<Property>": "\n  <Property>", "</ArrayOf": "\n</ArrayOf"
+    }.items():  # fmt: skip
+        xml = xml.replace(before, after)
+    return xml
 
 
-def _wait_hosts(home: Path) -> None:
-    """The node hosts leave by themselves once the server is gone and nothing runs; see that they did."""
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline and any(_works_in(pid, home) for pid in os.listdir("/proc") if pid.isdigit()):
-        time.sleep(0.02)
+def _title(protocol: str, text: str) -> None:
+    console.print(f"\n[bold]{protocol}[/]  {text}")
 
 
-def _works_in(pid: str, home: Path) -> bool:
-    try:
-        return str(home).encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return False
+def _coloured(text: str, language: str) -> Text:
+    """In the terminal's own colours; unlike a Syntax it is not padded, so that a long line stays whole."""
+    coloured = Syntax("", language, theme="ansi_dark", background_color="default").highlight(text)
+    coloured.rstrip()
+    return coloured

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import time
@@ -12,6 +13,7 @@ from typing import Any
 
 from azure.batch import BatchClient, models
 from azure.core.credentials import AzureNamedKeyCredential
+from azure.core.exceptions import AzureError
 from azure.storage.fileshare import (
     FileSasPermissions,
     ShareClient,
@@ -21,7 +23,9 @@ from azure.storage.fileshare import (
 )  # fmt: skip
 
 SHARE, POOL, JOB, MERGE = "stdlib", "demo", "count-identifiers", "merge"
-PATIENCE = 300.0
+PATIENCE, PATIENCE_TO_END = 300.0, 10.0
+"""Seconds in which all tasks are completed, and in which those that run have ended."""
+END_RUNS = models.BatchJobDisableOptions(disable_tasks="terminate")
 TASKS = Path(__file__).parent / "tasks"
 
 
@@ -31,7 +35,8 @@ class Work:
     def __init__(self, urls: dict[str, str], account: str, key: str, python: str) -> None:
         """Make the two clients."""
         self.urls, self.account, self.key, self.python = urls, account, key, python
-        self.batch = BatchClient(urls["batch"], AzureNamedKeyCredential(account, key))
+        # A server on this machine that does not answer has ended: no long row of retries.
+        self.batch = BatchClient(urls["batch"], AzureNamedKeyCredential(account, key), retry_total=2)
         self.share = ShareClient(
             f"{urls['files']}/{account}", SHARE, credential={"account_name": account, "account_key": key}
         )
@@ -130,6 +135,11 @@ class Work:
             raise SystemExit(f"Task {task.id} failed: {ended and ended.failure_info}\n{errors}")
         if counts.completed < total:
             raise SystemExit(f"{total - counts.completed} tasks are not completed after {PATIENCE:.0f} seconds.")
+
+    def end(self) -> None:
+        """End what runs of the job, if it is there: before the server goes."""
+        with contextlib.suppress(AzureError):
+            self.batch.begin_disable_job(JOB, END_RUNS, polling_interval=1).wait(PATIENCE_TO_END)
 
     def _text(self, task: str, path: str) -> str:
         return b"".join(self.batch.download_task_file(JOB, task, path)).decode()
