@@ -157,7 +157,8 @@ class Engine:
         self._moment = moment = await self.ask(housekeeping.next_moment(now))
         if not self._tend:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), max(0.0, (moment - self.clock.now()) / 1_000_000))
+                async with asyncio.timeout(max(0.0, (moment - self.clock.now()) / 1_000_000)):
+                    await self._wake.wait()
         self._wake.clear()
         tend = self._tend or moment <= self.clock.now()
         self._tend = False
