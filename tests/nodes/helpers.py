@@ -8,6 +8,7 @@ import signal
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -148,8 +149,17 @@ class Site:
         marker = b"AZ_BATCH_NODE_ROOT_DIR=" + os.fsencode(self.data)
         return {pid for pid, what in _processes("environ") if marker in what}
 
+    def _pids_inside(self) -> set[int]:
+        """What works below the data folder, also when it hides and outlived a host that was killed."""
+        found = set()
+        for name in filter(str.isdecimal, os.listdir("/proc")):
+            with suppress(OSError):
+                if os.readlink(f"/proc/{name}/cwd").startswith(f"{self.data}/"):
+                    found.add(int(name))
+        return found
+
     def kill_everything(self) -> None:
-        for pid in self.host_pids() | self.task_pids():
+        for pid in self.host_pids() | self.task_pids() | self._pids_inside():
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -16,7 +18,7 @@ from linarite.engine.launching import RunExited
 from linarite.nodes.access import UnreachableFolderError, check_reachable
 from linarite.nodes.environment import stays_below
 from linarite.nodes.journal import Forgotten, Intended, Journal, KnownRun, Spawned, read_history
-from linarite.nodes.processes import CannotStartError, boot_ticks, split_command, start_ticks
+from linarite.nodes.processes import CannotStartError, boot_ticks, spawn, split_command, start_ticks
 from linarite.nodes.wire import Acknowledge, EndRun, Frames, Hello, RunStarted, WireError, pack
 
 
@@ -179,3 +181,26 @@ def test_start_ticks() -> None:
         assert before <= start_ticks(process.pid) <= boot_ticks()
         process.kill()
     assert start_ticks(2**22 + 1) == 0
+
+
+@pytest.fixture
+def _ignored_signals() -> Iterator[None]:
+    """This process ignores what one does that `nohup` or a shell's `&` started."""
+    before = {
+        number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
+    }
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("_ignored_signals")
+def test_spawn_signals_ignored_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process takes signals as usual, although the server was started by `nohup` or a shell's `&`."""
+    monkeypatch.chdir(tmp_path)  # spawn leaves us in the process's own folder
+    with (tmp_path / "out").open("wb") as out:
+        null = os.open(os.devnull, os.O_RDWR)
+        pid = spawn(("grep", "SigIgn", "/proc/self/status"), {}, str(tmp_path), (null, out.fileno(), null))
+    os.close(null)
+    assert os.waitpid(pid, 0)[1] == 0
+    assert int((tmp_path / "out").read_text().split()[1], 16) & 0x7FFF_FFFF == 0  # 32 and 33 are the C library's own

@@ -76,7 +76,10 @@ def _remember(name: str, search: str, path: str) -> None:
     _found[name, search] = path
 
 
-_unset_signals = [signal.SIGPIPE, signal.SIGXFSZ]
+# Ignored by Python itself, by a shell's `&` or by nohup: a task has none of it.
+_unset_signals = [
+    signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGPIPE, signal.SIGTERM, signal.SIGXFSZ
+]  # fmt: skip
 
 
 def spawn(words: tuple[str, ...], environment: Mapping[str, str], cwd: str, files: tuple[int, int, int]) -> int:
