@@ -2,13 +2,12 @@ r"""Who calls: Basic credentials, names as DOMAIN\user, and acting as somebody e
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import NamedTuple
 
 from linarite.engine.access import Access, Unauthenticated, User
 from linarite.engine.errors import NotAllowed
 from linarite.engine.model import Job, Role
+from linarite.http import basic
 from linarite.http.messages import Request
 
 FACE = "hpc_pack"
@@ -53,15 +52,12 @@ def without_domain(name: str) -> str:
 
 def credentials(header: str | None) -> tuple[str, str]:
     """Name and password of a Basic header. Unauthenticated."""
-    scheme, _, encoded = (header or "").partition(" ")
-    if scheme.lower() != "basic":
+    if (header or "").partition(" ")[0].lower() != "basic":
         raise Unauthenticated("Not signed in: send a name and a password by Basic authentication.")
-    try:
-        text = base64.b64decode(encoded.strip(), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        raise Unauthenticated("The Basic credentials cannot be read.") from None
-    name, _, password = text.partition(":")
-    return without_domain(name), password
+    found = basic.credentials(header)
+    if found is None:
+        raise Unauthenticated("The Basic credentials cannot be read.")
+    return without_domain(found[0]), found[1]
 
 
 async def known(request: Request, access: Access, *, may_impersonate: bool) -> Caller:
