@@ -18,7 +18,7 @@ from linarite.engine.errors import NotFound, Unavailable
 from linarite.engine.finding import find_job, find_pool, find_task
 from linarite.engine.housekeeping import Retention
 from linarite.engine.launching import Launch, Listener, NodeReady, NodeRef, RunExited, RunStarted
-from linarite.engine.model import JobSpec, PoolSpec, ResourceFile, Task, TaskSpec, TaskState
+from linarite.engine.model import Event, JobSpec, PoolSpec, ResourceFile, Task, TaskSpec, TaskState
 from linarite.store import open_store
 
 ACCOUNT, DEADLINE = "test", 20.0
@@ -110,16 +110,11 @@ class Store:
 class Site:
     """An engine that runs, with a pool of one node, an active job, and what a story needs to wait."""
 
-    def __init__(self, path: Path) -> None:
-        self.store, self.nodes, self.clock, self._names = Store(path), FakeNodes(), Clock(), count(1)
-        self.retention = Retention()
-        self.engine = self._make()
-
-    def _make(self) -> Engine:
-        return Engine(
-            self.store, self.nodes, self.clock, lambda kind: f"{kind}-{next(self._names)}", lambda *_: {},
-            self.retention,
-        )  # fmt: skip
+    def __init__(self, path: Path, retention: Retention) -> None:
+        self.store, self.nodes, self.clock, names = Store(path), FakeNodes(), Clock(), count(1)
+        self.engine = Engine(
+            self.store, self.nodes, self.clock, lambda kind: f"{kind}-{next(names)}", lambda *_: {}, retention
+        )
 
     async def start(self) -> None:
         await self.engine.start()
@@ -158,11 +153,11 @@ async def until(true: Callable[[], Any]) -> None:
         await asyncio.sleep(0.005)
 
 
-def play(folder: Path, story: Callable[[Site], Coroutine[Any, Any, None]]) -> None:
+def play(folder: Path, story: Callable[[Site], Coroutine[Any, Any, None]], **retention: int) -> None:
     """Run a story on an engine that has started."""
 
     async def go() -> None:
-        site = Site(folder / "store.db")
+        site = Site(folder / "store.db", Retention(**retention))
         try:
             await site.start()
             await story(site)
@@ -322,3 +317,34 @@ def test_stop_ends_a_loop_that_was_just_woken(tmp_path):
             await site.engine.stop()
 
     play(tmp_path, story)
+
+
+def test_finished_jobs_that_are_old_go_however_many_they_are(tmp_path):
+    """What one pass leaves the next one takes: nobody has to ask again."""
+
+    async def story(site: Site) -> None:
+        for number in range(25):
+            await site.engine.do(jobs.add, ACCOUNT, JobSpec(id=f"old-{number}", pool="pool"), {})
+            await site.engine.do(jobs.terminate, ACCOUNT, f"old-{number}", "over")
+        site.clock.time += 2_000_000
+        await site.engine.do(jobs.delete, ACCOUNT, "job")
+        await site.engine.do(pools.delete, ACCOUNT, "pool")
+        site.engine._tend = True
+        site.engine._wake.set()
+        await site.gone(lambda tx, account: tx.jobs.page(account, None, 0, 1) or find_job(tx, account, "none"))
+
+    play(tmp_path, story, finished_jobs=1_000_000)
+
+
+def test_events_that_are_old_go_however_many_they_are(tmp_path):
+    """History is pruned in pieces, one after the other until the rest is young enough."""
+
+    async def story(site: Site) -> None:
+        old = [Event(account=ACCOUNT, kind="task", key=1, at=0, what="created") for _ in range(2500)]
+        await site.store.write(lambda tx: tx.events.add(old))
+        site.clock.time += 1_000_000
+        site.engine._tend = True
+        site.engine._wake.set()
+        await site.gone(lambda tx, _: tx.events.of("task", 1, 1) or find_job(tx, ACCOUNT, "none"))
+
+    play(tmp_path, story, events=999_000_000)

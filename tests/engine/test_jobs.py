@@ -244,6 +244,27 @@ def test_required_slots_fill_a_node_and_keep_the_turn(tmp_path):
     play(tmp_path, story)
 
 
+def test_large_task_is_not_starved_by_the_small_ones_of_later_jobs(tmp_path):
+    """A task that needs a whole node has one kept free for it; the other nodes go on with the jobs behind."""
+
+    async def story(world: World) -> None:
+        await world.pool(nodes=2, slots=2)
+        await world.job("first")
+        await world.job("later", priority=-1)
+        await world.tasks(*(f"small-{number}" for number in range(7)), job="later")
+        on_first, on_second, on_first_too, _ = await world.schedule()
+        await world.tasks("large", required_slots=2, job="first")
+        await world.exit(on_first)
+        assert await world.schedule() == []
+        await world.exit(on_second)
+        assert len(await world.schedule()) == 1
+        await world.exit(on_first_too)
+        assert len(await world.schedule()) == 1
+        assert world.launched[-1].directory.endswith("large")
+
+    play(tmp_path, story)
+
+
 @pytest.mark.parametrize(("fill", "used"), [(NodeFill.SPREAD, 2), (NodeFill.PACK, 1)])
 def test_node_fill_spreads_or_packs(tmp_path, fill, used):
     """Two tasks go to two nodes when spread, to one when packed."""

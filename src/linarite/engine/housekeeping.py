@@ -16,6 +16,8 @@ from linarite.engine.pools import settle_pool
 from linarite.engine.ports import Transaction
 
 LONGEST_SLEEP = 3_600_000_000
+FORGOTTEN, PRUNED = 10, 1000
+"""So many jobs and events go in one pass at most; when there were about as many, another pass follows."""
 
 
 class Retention(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +53,9 @@ def tend(u: Ledger, retention: Retention) -> None:
 
 def _forget(u: Ledger, before: int) -> None:
     """Delete the jobs that ended long ago."""
-    for job in u.tx.jobs.ended_before(before, 10):
+    old = u.tx.jobs.ended_before(before, FORGOTTEN)
+    u.effects.tend |= len(old) == FORGOTTEN
+    for job in old:
         purge(u, u.move_job(u.known(job), JobState.DELETING, "retention"))
 
 
@@ -74,4 +78,4 @@ def _clean(u: Ledger) -> None:
 def _prune(u: Ledger, retention: Retention) -> None:
     u.tx.documents.prune(u.now)
     if retention.events is not None:
-        u.tx.events.prune(u.now - retention.events, 1000)
+        u.effects.tend |= u.tx.events.prune(u.now - retention.events, PRUNED) > PRUNED // 2

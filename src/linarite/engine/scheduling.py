@@ -1,7 +1,7 @@
 """Which task starts where, now. `choose` is pure; `schedule` applies it to one pool inside a unit of work.
 
 Higher job priority first, then the older job, then the older task. A task that does not fit now keeps its turn: smaller
-ones behind it wait, so that it cannot starve.
+ones of its job wait, and the node that has most room for it is kept from the jobs behind, so that it cannot starve.
 """
 
 from __future__ import annotations
@@ -117,6 +117,7 @@ def _schedule_job(u: Ledger, pool: Pool, job: Job, nodes: list[Node], environmen
     for task in u.tx.tasks.queue(job.key, pool.spec.slots_per_node, room):
         node = choose(task, placement, pool.spec.fill, usable)
         if node is None:
+            nodes.remove(max(usable, key=free_slots))
             break
         start(u, job, task, node, environment)
         started += 1
