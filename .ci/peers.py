@@ -60,18 +60,18 @@ def suites(peers: Path, work: Path, ready: dict[str, Any]) -> dict[str, list[str
         return [sys.executable, str(runner), "--endpoint", endpoint, "--key", KEY, "--work", str(kept), *rest]
 
     return {
-        "azure-batch": command(
-            "azure-batch", ready["batch"], "--account-per-test", "--", "-k", "jobs or tasks or files"
-        ),
-        "azure-files": command(
-            "azure-files", f"{ready['files']}/devaccount", "--style", "host", "--", "test_get_file.py"
-        ),
+        "azure-batch": command("azure-batch", ready["batch"], "--account-per-test", "--timeout", "90", "--"),
+        "azure-files": command("azure-files", f"{ready['files']}/devaccount", "--style", "host", "--"),
     }
 
 
 def run(command: list[str], report: Path) -> tuple[int, int]:
     """Run one suite to its end or its time limit, and count."""
-    process = subprocess.Popen([*command, f"--junitxml={report}"], stdin=subprocess.DEVNULL, start_new_session=True)
+    # A second account, for copies between accounts: in development mode every name with the key is one.
+    names = {**os.environ, "AZFILES_PEER_SECONDARY_ACCOUNT": "devsecond", "AZFILES_PEER_SECONDARY_KEY": KEY}
+    process = subprocess.Popen(
+        [*command, f"--junitxml={report}"], stdin=subprocess.DEVNULL, start_new_session=True, env=names
+    )
     try:
         process.wait(SUITE_SECONDS)
     except subprocess.TimeoutExpired:
