@@ -47,6 +47,16 @@ async def test_provision_impossible(site: Site) -> None:
     assert "full" in report.message
 
 
+async def test_launch_without_a_folder_for_its_account(site: Site) -> None:
+    """A run of an account that can have no folder fails and says so; those launched with it run."""
+    other = NodeRef(account="other", pool="pool1", node="node1", key=2)
+    (site.data / "nodes" / "other").write_text("in the way")
+    impossible, possible = site.make_launch("true", node=other), site.make_launch("true")
+    await site.local.launch([impossible, possible])
+    assert (await site.heard.failed(impossible.run)).code == "failed"
+    assert (await site.heard.exited(possible.run)).code == 0
+
+
 @pytest.mark.parametrize("name", ["..", ".", ".trash", "a/b", "a b", "ü", "%2E"])
 async def test_root_of_odd_names(site: Site, name: str) -> None:
     """Whatever a pool is called, its folder is one folder below its account's."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import time
+from typing import Any
 
 import pytest
 from tests.nodes.helpers import NODE, Site
@@ -194,6 +195,25 @@ async def test_launch_impossible_environment(site: Site, environment: dict[str, 
     """Variables that no process can have are refused; the host goes on."""
     run = await site.launch("true", environment=environment)
     assert (await site.heard.failed(run)).code == "command-invalid"
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"command": "no\0program"},
+        {"command": "true", "working_directory": "no\0folder"},
+        {"command": "true", "environment": {"PATH": "/usr/bin\0"}},
+        {"command": "true", "stdin": "no\0file"},
+        {"command": "true", "stdout": "no\0file"},
+    ],
+)
+async def test_launch_with_what_no_path_can_hold(site: Site, facts: dict[str, Any]) -> None:
+    """What the operating system takes for no path at all fails its own run, and no other one of the host."""
+    other = await site.launch("sleep 1")
+    await site.heard.started(other)
+    run = await site.launch(**facts)
+    assert (await site.heard.failed(run)).code in {"command-invalid", "failed"}
+    assert (await site.heard.exited(other)).code == 0
 
 
 async def test_launch_too_long(site: Site) -> None:

@@ -99,9 +99,13 @@ class LocalNodes:
         batches: dict[HostLink, list[LaunchRun]] = defaultdict(list)
         for launch in launches:
             if launch.elevated and not self._allow_elevated:
-                self._refuse(launch)
+                self._refuse(launch, "not-allowed", "The settings of this server do not allow elevated tasks.")
                 continue
-            self._places.account(launch.node)
+            try:
+                self._places.account(launch.node)
+            except OSError as error:
+                self._refuse(launch, "failed", f"The account's folder cannot be made: {error.strerror}.")
+                continue
             link = self._link(self._places.host(launch.node, elevated=launch.elevated))
             batches[link].append(LaunchRun(launch, self._places.root(launch.node)))
         for link, batch in batches.items():
@@ -171,9 +175,9 @@ class LocalNodes:
 
         self._link(self._places.host(node, elevated=False)).remove(Remove(path, trash, keep), then)
 
-    def _refuse(self, launch: Launch) -> None:
-        message = "The settings of this server do not allow elevated tasks."
-        report = RunFailed(run=launch.run, code="not-allowed", message=message, at=time.time_ns() // 1000)
+    def _refuse(self, launch: Launch, code: str, message: str) -> None:
+        user = code == "not-allowed"
+        report = RunFailed(run=launch.run, code=code, message=message, at=time.time_ns() // 1000, user=user)
         self._later(self._tell(report))
 
     def _later(self, telling: Coroutine[None, None, None]) -> None:

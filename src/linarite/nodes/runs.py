@@ -247,6 +247,9 @@ class Runs:
         except CannotStartError as error:
             self._fail(run, error)
             return
+        except (OSError, ValueError) as error:  # a NUL in a name: whatever it is, the other runs go on
+            self._fail(run, CannotStartError("failed", f"The command line cannot be started: {error}."))
+            return
         run.request = None
         run.spawned = Spawned(run.name, pid, earliest, boot_ticks(), _now())
         self._processes[pid] = run
