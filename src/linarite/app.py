@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import json
 import os
 import secrets
@@ -42,6 +43,8 @@ from linarite.shares import DirectoryTree
 from linarite.store import SqlStore, open_store
 
 log = structlog.get_logger("linarite")
+COLLECT = (10_000, 20, 50)
+"""After how many new objects rubbish is looked for: a unit of work makes hundreds, none of them in circles."""
 SWITCH = 0.001
 """Seconds after which a thread lets another have its turn: the loop must not wait long for the store's writer."""
 
@@ -64,6 +67,8 @@ def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises Refused."""
     logs.configure(settings.log_format, settings.log_level)
     sys.setswitchinterval(SWITCH)
+    gc.freeze()  # what was imported stays for ever
+    gc.set_threshold(*COLLECT)
     check_exposure(settings)
     folder = DataFolder(settings.data)
     folder.make()

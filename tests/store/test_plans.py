@@ -26,7 +26,7 @@ QUESTIONS = {
     "tasks.due": (lambda tx: tx.tasks.due(NOW, 5), {"ix_tasks_limited"}),
     "tasks.to_clean": (lambda tx: tx.tasks.to_clean(NOW, 5), {"ix_tasks_to_clean"}),
     "tasks.next_moment": (lambda tx: tx.tasks.next_moment(), {"ix_tasks_limited", "ix_tasks_to_clean"}),
-    "tasks.recent_on_node": (lambda tx: tx.tasks.recent_on_node(1, 5), {"ix_tasks_begun"}),
+    "tasks.recent_on_node": (lambda tx: tx.tasks.recent_on_node(1, 5), {"ix_tasks_ended", "ix_tasks_on_node"}),
     "tasks.page": (lambda tx: tx.tasks.page(1, None, 0, 5), {"ix_tasks_job_key_key"}),
     "tasks.page filtered": (
         lambda tx: tx.tasks.page(1, Compare("state", "eq", "active"), 0, 5),

@@ -65,9 +65,7 @@ ON_NODE = Partial("ix_tasks_on_node", _IN_RUN, tasks.c.node_key, tasks.c.key)
 LIMITED = Partial("ix_tasks_limited", f"deadline IS NOT NULL AND {_IN_RUN}", tasks.c.deadline)
 TO_CLEAN = Partial("ix_tasks_to_clean", "cleanup_at IS NOT NULL AND state = 'completed'", tasks.c.cleanup_at)
 SATISFIED = Partial("ix_tasks_satisfied", "satisfied AND number IS NOT NULL", tasks.c.job_key, tasks.c.number)
-BEGUN = Partial(
-    "ix_tasks_begun", "node_key IS NOT NULL AND started_at IS NOT NULL", tasks.c.node_key, tasks.c.started_at
-)
+ENDED = Partial("ix_tasks_ended", "state = 'completed' AND node_key IS NOT NULL", tasks.c.node_key, tasks.c.ended_at)
 
 PROPERTIES = {
     "id": Property(tasks.c.id_key, folded=True),

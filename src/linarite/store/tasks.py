@@ -15,7 +15,7 @@ from linarite.store.counters import take
 from linarite.store.filters import Page
 from linarite.store.statements import Query, Statement, unique
 from linarite.store.task_table import (
-    BEGUN,
+    ENDED,
     IN_RUN,
     LIMITED,
     ON_NODE,
@@ -82,10 +82,10 @@ _TO_CLEAN = Query(
 )
 _NEXT_DEADLINE = Query(LIMITED.answers(select(func.min(tasks.c.deadline))))
 _NEXT_CLEAN_UP = Query(TO_CLEAN.answers(select(func.min(tasks.c.cleanup_at))))
-_RECENT_ON_NODE = Query(
-    BEGUN.answers(rows.select)
+_ENDED_ON_NODE = Query(
+    ENDED.answers(rows.select)
     .where(tasks.c.node_key == bindparam("node_key"))
-    .order_by(tasks.c.started_at.desc())
+    .order_by(tasks.c.ended_at.desc())
     .limit(_LIMIT)
 )
 
@@ -195,7 +195,10 @@ class SqlTasks:
         return min((moment for moment in (deadline, clean_up) if moment is not None), default=None)
 
     def recent_on_node(self, node_key: int, limit: int) -> list[Task]:
-        return rows.many(self._connection, _RECENT_ON_NODE, node_key=node_key, limit=limit)
+        """What runs there and what ended there last, the last started first."""
+        ended = rows.many(self._connection, _ENDED_ON_NODE, node_key=node_key, limit=limit)
+        begun = [task for task in (*self.running_on_node(node_key), *ended) if task.started_at is not None]
+        return sorted(begun, key=lambda task: task.started_at or 0, reverse=True)[:limit]
 
     def _number_in_accounts(self, tasks: Sequence[Task]) -> None:
         for account, group in groupby(tasks, attrgetter("account")):
