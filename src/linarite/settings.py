@@ -9,6 +9,7 @@ import ipaddress
 import json
 import os
 import socket
+import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -124,6 +125,13 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path | None) -> Path | None:
         return None if value is None else Path(os.path.abspath(value.expanduser()))  # noqa: PTH100 - links stay links
 
+    @field_validator("database")
+    @classmethod
+    def _url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and "://" not in value.get_secret_value():
+            raise ValueError("a database is named by its URL, such as sqlite:////srv/linarite.db")
+        return value
+
     @field_validator("events_days", "finished_jobs_days", mode="before")
     @classmethod
     def _for_ever(cls, value: object) -> object:
@@ -165,19 +173,29 @@ class Settings(BaseSettings):
 def load(flags: dict[str, Any], config: Path | None = None) -> Settings:
     """The settings from flags (None: not given), environment and file.
 
-    Raises pydantic.ValidationError, OSError and ValueError (the file is no TOML).
+    Raises pydantic.ValidationError, and Refused when the file cannot be read.
     """
     config = config or (Path(text) if (text := os.environ.get("LINARITE_CONFIG")) else None)
     given = {name: value for name, value in flags.items() if value is not None}
     if config is None:
         return Settings(**given)
-    with config.open("rb"):
-        pass  # a missing file is an error, not an empty one
+    _check_file(config)
 
     class FromFile(Settings):
         model_config = SettingsConfigDict(toml_file=config)
 
     return FromFile(**given)
+
+
+def _check_file(config: Path) -> None:
+    """A file that is missing is an error, not an empty one."""
+    try:
+        with config.open("rb") as file:
+            tomllib.load(file)
+    except OSError as error:
+        raise Refused(f"The settings file {config} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise Refused(f"The settings file {config} is no TOML: {error}.") from error
 
 
 def is_loopback(host: str) -> bool:

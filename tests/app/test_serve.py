@@ -90,6 +90,15 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     assert f"Port {port} of 127.0.0.1" in said
 
 
+def test_serve_same_port_twice() -> None:
+    """Two faces cannot have one port: the second one would never be asked."""
+    with data_home() as home:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = str(free.getsockname()[1])
+        said = _refused("--data", str(home / "data"), *ANY_PORT, "--batch-port", port, "--files-port", port)
+    assert f"Port {port} of 127.0.0.1" in said
+
+
 @pytest.mark.root
 def test_a_data_folder_that_tasks_cannot_reach_is_refused() -> None:
     with data_home() as home:

@@ -75,6 +75,7 @@ def test_names_of_certificates_are_given_as_a_list(monkeypatch: pytest.MonkeyPat
         ({"issuers": "[["}, "issuers"),
         ({"events_days": -1}, "events_days"),
         ({"task_uid_base": 0}, "task_uid_base"),
+        ({"database": "store.db"}, "database"),
     ],
 )
 def test_a_setting_that_is_wrong_is_named(flags: dict[str, object], named: str) -> None:
@@ -82,11 +83,14 @@ def test_a_setting_that_is_wrong_is_named(flags: dict[str, object], named: str) 
         settings(flags)
 
 
-@pytest.mark.parametrize("text", ["batch_prot = 1\n", "batch_port = = 1\n"])
-def test_a_file_with_an_unknown_key_or_no_toml_is_refused(text: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("batch_prot = 1\n", "none that is called batch_prot"), ("batch_port = = 1\n", "file .* is no TOML")],
+)
+def test_a_file_with_an_unknown_key_or_no_toml_is_refused(text: str, said: str, tmp_path: Path) -> None:
     file = tmp_path / "linarite.toml"
     file.write_text(text)
-    with pytest.raises(Refused, match="Settings: "):
+    with pytest.raises(Refused, match=said):
         settings({}, file)
 
 

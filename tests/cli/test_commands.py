@@ -194,6 +194,11 @@ def test_users_that_cannot_be_are_refused(
     assert reason in _refusal(own, "users", *words, "--password-stdin")
 
 
+def test_users_add_without_terminal(own: RunningServer) -> None:
+    """Where nobody can be asked for a password, the option that reads one is named."""
+    assert "--password-stdin" in own.command("users", "add", "ada", input="").stderr
+
+
 @pytest.mark.parametrize("kind", ["ticket", "bearer", "cookie"])
 def test_each_superoffice_credential_signs_in(own: RunningServer, kind: str) -> None:
     said = _run(own, "token", "--superoffice", kind).strip()

@@ -16,7 +16,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from tests.contract.records import job
 
-from linarite.engine.errors import NotSupported, Unavailable
+from linarite.engine.errors import Unavailable
+from linarite.refusal import Refused
 from linarite.store import migrations, open_store
 from linarite.store.database import location, writing
 from linarite.store.schema import metadata
@@ -105,8 +106,23 @@ def test_open_refuses_a_store_of_a_later_version(path):
     open_and_close(path)
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(NotSupported):
+    with pytest.raises(Refused):
         open_store(path)
+
+
+@pytest.mark.parametrize("where", ["nothing://u:secret@host/db", "sqlite:////nonexistent/store.db", "sqlite:////tmp"])
+def test_open_unusable_database(where):
+    """A database that cannot be had is a sentence for whoever starts the server, without the password."""
+    with pytest.raises(Refused, match=r"^The database cannot be used: (?!.*secret).*\.$"):
+        open_store(where)
+
+
+def test_open_file_that_is_no_database(path):
+    """A file of other bytes is refused and stays as it is."""
+    path.write_bytes(b"other bytes " * 500)
+    with pytest.raises(Refused, match="not a database"):
+        open_store(path)
+    assert path.read_bytes() == b"other bytes " * 500
 
 
 def test_open_of_a_current_store_does_not_load_alembic(path):

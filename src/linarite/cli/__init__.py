@@ -45,9 +45,14 @@ def _load(name: str) -> Any:  # noqa: ANN401 - the same
     found = getattr(importlib.import_module(module), attribute)
     if not isinstance(found, typer.Typer):
         alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-        alone.command(name)(found)
+        alone.command(name, help=_in_paragraphs(found.__doc__ or ""))(found)
         found = alone
     return typer.main.get_command(found)
+
+
+def _in_paragraphs(docstring: str) -> str:
+    """A docstring whose lines break where the terminal wants it."""
+    return "\n\n".join(" ".join(part.split()) for part in docstring.split("\n\n"))
 
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False)

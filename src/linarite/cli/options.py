@@ -37,7 +37,7 @@ def _keyword(name: str, annotation: Any) -> inspect.Parameter:  # noqa: ANN401 -
 def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
     flag = "--development/--production" if name == "development" else "--" + name.replace("_", "-")
     panel = PANELS.get(name.partition("_")[0], "Serving")
-    option = typer.Option(flag, help=field.description, show_default=_default(field), rich_help_panel=panel)
+    option = typer.Option(flag, help=f"{field.description}{_default(field)}", rich_help_panel=panel, show_default=False)
     return _keyword(name, Annotated[_plain(field.annotation) | None, option])
 
 
@@ -50,10 +50,10 @@ def _plain(annotation: Any) -> Any:  # noqa: ANN401 - types
     return annotation
 
 
-def _default(field: FieldInfo) -> str | bool:
+def _default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True)
     plain = isinstance(value, str | int | float | Path) and not isinstance(value, bool)
-    return str(value) if plain and value != "" else False
+    return f" Default: {value}." if plain and value != "" else ""
 
 
 def settings(flags: dict[str, Any], config: Path | None = None) -> Settings:
@@ -62,11 +62,11 @@ def settings(flags: dict[str, Any], config: Path | None = None) -> Settings:
         return load(flags, config)
     except ValidationError as error:
         raise Refused(f"Settings: {'; '.join(_wrong(dict(one)) for one in error.errors())}.") from None
-    except (OSError, ValueError) as error:
-        raise Refused(f"Settings: {error}.") from None
 
 
 def _wrong(error: dict[str, Any]) -> str:
     name = ".".join(map(str, error["loc"]))
+    if error["type"] == "extra_forbidden":
+        return f"there is none that is called {name}"
     text: str = error["msg"].removeprefix("Value error, ")
     return f"{name}: {text}" if name else text

@@ -19,6 +19,7 @@ from linarite.refusal import Refused
 
 Audience = Annotated[Literal["batch", "storage"], typer.Option(help="Azure Batch or Azure Files.")]
 Account = Annotated[str, typer.Option(help="The account that the bearer acts in.")]
+May = Annotated[Role, typer.Option("--role", help="What the bearer may do.")]
 Hours = Annotated[float, typer.Option(min=0.01, max=24 * 365, help="How long it is good.")]
 SuperOffice = Annotated[bool, typer.Option("--superoffice", help="Print SuperOffice credentials instead.")]
 Kind = Annotated[
@@ -29,7 +30,7 @@ User = Annotated[str, typer.Option(help="Whom a SuperOffice credential stands fo
 
 def token(
     kind: Kind = None, *, audience: Audience = "batch", account: Account = accounts.DEVELOPMENT_ACCOUNT,
-    role: Role = Role.WRITE, hours: Hours = 1.0, superoffice: SuperOffice = False,
+    role: May = Role.WRITE, hours: Hours = 1.0, superoffice: SuperOffice = False,
     user: User = users.DEVELOPMENT_USER, data: Data = None, config: Config = None,
 ) -> None:  # fmt: skip
     """Print a bearer token for Azure Batch or Azure Files, or credentials for SuperOffice.

@@ -26,6 +26,7 @@ Account = Annotated[
     str | None,
     typer.Option("--account", help="The account that they see; the first one when not given.", show_default=False),
 ]
+May = Annotated[Role, typer.Option("--role", help="What they may do.")]
 Stdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input, without asking.")]
 
 
@@ -39,7 +40,7 @@ def list_users(*, json: Json = False, data: Data = None, config: Config = None) 
 
 @app.command()
 def add(
-    name: Name, *, account: Account = None, role: Role = Role.WRITE,
+    name: Name, *, account: Account = None, role: May = Role.WRITE,
     password_stdin: Stdin = False, data: Data = None, config: Config = None,
 ) -> None:  # fmt: skip
     """Add a person. Read sees, write also submits and changes, admin also acts for others."""
@@ -83,6 +84,8 @@ def _first(tx: Transaction) -> str:
 
 
 def _password(*, asked: bool) -> str:
+    if asked and not sys.stdin.isatty():
+        raise Refused("There is no terminal to ask for the password: pass it with --password-stdin.")
     if asked:
         return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
     return sys.stdin.readline().rstrip("\r\n")

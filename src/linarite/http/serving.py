@@ -44,8 +44,10 @@ def bind(host: str, port: int) -> socket.socket:
         bound = socket.socket(family, kind)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
+        bound.listen(BACKLOG)  # until then another program, or another of our own faces, could still take it
     except OSError as error:
-        raise Refused(f"Port {port} of {host} cannot be served: {error.strerror or error}.") from error
+        where = f"Port {port} of {host}" if port else f"The address {host}"
+        raise Refused(f"{where} cannot be served: {error.strerror or error}.") from error
     bound.setblocking(False)  # noqa: FBT003 - the standard library's own
     return bound
 

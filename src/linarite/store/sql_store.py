@@ -7,8 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
 from linarite.engine.errors import Unavailable
 from linarite.engine.ports import Transaction
+from linarite.refusal import Refused
 from linarite.store.database import location, reading, writing
 from linarite.store.migrations import bring_up_to_date
 from linarite.store.readers import Readers
@@ -56,5 +59,9 @@ class SqlStore:
 
 
 def open_store(where: str | Path) -> SqlStore:
-    """Open the store at a path (SQLite) or an URL; make it, or bring it up to date, if it must be."""
-    return SqlStore(where)
+    """Open the store at a path (SQLite) or an URL; make it, or bring it up to date, if it must be. Raises Refused."""
+    try:
+        return SqlStore(where)
+    except (SQLAlchemyError, ImportError, OSError) as error:
+        reason = error.orig if isinstance(error, DBAPIError) else error
+        raise Refused(f"The database cannot be used: {reason}.") from error

@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, inspect
 from sqlalchemy import text as sql
 
-from linarite.engine.errors import NotSupported
+from linarite.refusal import Refused
 from linarite.store import transaction
 from linarite.store.schema import metadata
 
@@ -49,4 +49,4 @@ def _migrate(connection: Connection) -> None:
         else:
             command.upgrade(config, CURRENT)
     except CommandError as error:
-        raise NotSupported(f"The store is of a version that this server does not know: {error}") from error
+        raise Refused(f"The database was made by another version, which this server does not know: {error}.") from error
