@@ -14,21 +14,23 @@ from datetime import UTC, datetime, timedelta
 from email.utils import formatdate, parsedate_to_datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 from xml.etree import ElementTree as ET
 
 import httpx
 import jwt
 import pytest
 from azure.core import exceptions
-from azure.storage.fileshare import ShareFileClient
+from azure.core.credentials import AccessToken
+from azure.storage.fileshare import ShareFileClient, ShareServiceClient
 from tests.faces.azure_batch.raw import RawBatch
 from tests.seeds.conftest import raw_files
 from tests.support.azure_files import ABSENT, Raw
-from tests.support.server import DEVELOPMENT_KEY, RunningServer
+from tests.support.server import DEVELOPMENT_KEY, RunningServer, running_server
 
 from linarite.http import storage_auth
 
+pytestmark = pytest.mark.operation("Get File")
 MIB = 1024 * 1024
 DATA = bytes(range(256)) * 40
 TEXT = b"hello world"
@@ -544,6 +546,17 @@ def test_response_header_x_ms_copy_source(copied: Raw):
     assert get(copied, "myshare/copy").headers["x-ms-copy-source"] == expected
 
 
+def test_response_header_x_ms_copy_source_without_its_signature(server: RunningServer, copied: Raw, account: str):
+    """Whoever may read the copy is not handed the signature that opened the source."""
+    fields = {"sv": "2025-01-05", "sr": "f", "sp": "r", "se": _hour()}
+    query = _signed(fields, storage_auth.service_sas_text(fields, f"/file/{account}/myshare/source"))
+    url = f"{copied.service.url}/{account}/myshare/source?{query}"
+    copied("PUT", "myshare/by-sas", {"x-ms-copy-source": url}).raise_for_status()
+    shown = get(copied, "myshare/by-sas").headers["x-ms-copy-source"]
+    assert shown == url.partition("&sig=")[0]
+    assert query.partition("&sig=")[2] not in server.log
+
+
 def test_response_header_x_ms_copy_status(copied: Raw):
     """The copy was completed."""
     assert get(copied, "myshare/copy").headers["x-ms-copy-status"] == "success"
@@ -953,6 +966,18 @@ def test_client_is_told_what_is_wrong(shared: Raw, path: str, error: type[except
     assert caught.value.error_code == code  # type: ignore[attr-defined]
 
 
-def test_client_address_is_this_server(server: RunningServer, shared: Raw):
-    """What was asked above was asked of a running server on a port of this machine."""
-    assert urlsplit(shared.service.url).port == urlsplit(server.files).port
+def test_client_signs_in_by_token_over_https():
+    """Its own token credential, with the intent that a token needs, over the certificate that the server makes."""
+
+    class Credential:
+        def get_token(self, *scopes: str, **options: Any) -> AccessToken:
+            assert scopes == ("https://storage.azure.com/.default",)
+            return AccessToken(token("devaccount"), int(time.time()) + 600)
+
+    with running_server(tls=True) as secure:
+        options = {"connection_verify": str(secure.ca), "retry_total": 0, "token_intent": "backup"}
+        service = ShareServiceClient(f"{secure.files}/devaccount", credential=Credential(), **options)
+        file = service.get_share_client("share").get_file_client("none")
+        with pytest.raises(exceptions.ResourceNotFoundError) as caught:
+            file.download_file()
+        assert caught.value.error_code == "ShareNotFound"  # type: ignore[attr-defined]

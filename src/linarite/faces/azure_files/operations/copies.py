@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from urllib.parse import unquote
 
 from msgspec.structs import replace
 
@@ -25,7 +26,7 @@ async def copy_file(call: Call) -> Response:
         raise bad_header("x-ms-copy-source", url)
     origin = await call.resolve(url, call)
     settings = replace(headers.smb_of(call), metadata=headers.metadata_of(call) or None)
-    copy = Copy(id=str(uuid.uuid4()), source=url, status="pending", copied=0, total=0)
+    copy = Copy(id=str(uuid.uuid4()), source=_without_signature(url), status="pending", copied=0, total=0)
     claim = Claim(lease=call.claim.lease, now=call.now, ignores_read_only=call.flag("x-ms-file-copy-ignore-readonly"))
     await _check_source(call, origin)
     view = await call.files.copy(origin, call.place, call.path, settings, copy, claim)
@@ -40,6 +41,13 @@ async def abort_copy(call: Call) -> Response:
         raise Refused("MissingRequiredQueryParameter", QueryParameterName="copyid")
     await call.files.look(call.place, call.path, directory=False)
     raise Refused("NoPendingCopyOperation")
+
+
+def _without_signature(url: str) -> str:
+    """The source as readers of the copy are told it: whoever may read the copy was not given the key to its source."""
+    address, mark, query = url.partition("?")
+    kept = [part for part in query.split("&") if unquote(part.partition("=")[0]).lower() != "sig"]
+    return f"{address}{mark if any(kept) else ''}{'&'.join(kept)}"
 
 
 async def _check_source(call: Call, origin: tuple[object, str]) -> None:
