@@ -46,7 +46,9 @@ def snake(name: str) -> str:
 def _operation(
     name: str, method: str, path: str, *, there: bool, versions: str = "all", also: tuple[str, ...] = ()
 ) -> Operation:  # fmt: skip
-    words = {snake(name), snake(name.partition("_")[2] or name), *also}
+    short = snake(name.partition("_")[2])
+    # A bare verb, as in Certificate_Get, is the name of many other things as well.
+    words = {snake(name), *([short] if "_" in short else []), *also}
     return Operation(name, f"{method} {path}".strip(), there, versions, frozenset(words))
 
 
@@ -101,15 +103,21 @@ def versions(known: frozenset[str] | tuple[str, ...]) -> str:
 
 SURFACES = (
     Surface(
-        "Azure Batch", "azure-batch (Python)", ("faces/azure_batch/*", "clients/test_azure_batch*"),
-        ("clients/test_azure_batch*", "clients/test_four_faces.py", "faults/*", "app/*", "support/batch.py"), _batch,
+        "Azure Batch", "azure-batch (Python)",
+        ("faces/azure_batch/*", "clients/test_azure_batch*", "seeds/test_get_task_file.py"),
+        (
+            "clients/test_azure_batch*", "clients/test_four_faces.py", "faults/*", "app/*", "support/batch.py",
+            "seeds/test_get_task_file.py",
+        ), _batch,
     ),
     Surface(
-        "Azure Files", "azure-storage-file-share (Python)", ("faces/azure_files/*", "clients/test_azure_files*"),
-        ("clients/test_azure_files*",), _files,
+        "Azure Files", "azure-storage-file-share (Python)",
+        ("faces/azure_files/*", "clients/test_azure_files*", "seeds/test_get_file.py"),
+        ("clients/test_azure_files*", "seeds/test_get_file.py"), _files,
     ),
     Surface(
-        "HPC Pack, XML", "none", ("faces/hpc_pack/*", "clients/test_hpc*", "clients/test_four_faces.py"),
+        "HPC Pack, XML", "none",
+        ("faces/hpc_pack/*", "clients/test_hpc*", "clients/test_four_faces.py", "seeds/test_get_job.py"),
         ("clients/test_hpc*",), lambda: _hpc("/WindowsHPC", (*hpc_pack.CLASSIC, hpc_pack.CLUSTERS, *hpc_pack.SESSIONS)),
     ),
     Surface(
@@ -118,7 +126,10 @@ SURFACES = (
     ),
     Surface(
         "SuperOffice, REST", "none: the npm package has none",
-        ("faces/superoffice/test_resource.py", "faces/superoffice/test_face.py", "clients/test_superoffice_server.py"),
+        (
+            "faces/superoffice/test_resource.py", "faces/superoffice/test_face.py",
+            "clients/test_superoffice_server.py", "seeds/test_get_batch_task.py",
+        ),
         (), lambda: _superoffice("v1Batch_"),
     ),
     Surface(

@@ -14,6 +14,7 @@ from tests.faces.azure_batch.raw import RawBatch
 from tests.seeds.conftest import Person
 from tests.support.server import RunningServer
 
+pytestmark = pytest.mark.operation("v1Batch_GetBatchTaskInfo")
 PATH = "/api/v1/BatchTask"
 NAMES_TEXT = (
     "Id Name AssociateId DetailsTable DetailsRecord IsSystemTask IsInternalTask ParameterObject LastStarted Created "

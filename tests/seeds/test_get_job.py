@@ -16,6 +16,7 @@ from tests.faces.hpc_pack.site import COMMON, SERIALIZATION, VERSION, body, pair
 from tests.seeds.conftest import Person
 from tests.support.server import RunningServer
 
+pytestmark = pytest.mark.operation("Get Job")
 JOB = "{http://schemas.microsoft.com/HPCS2008R2/scheduler/}"
 INSTANCE = "{http://www.w3.org/2001/XMLSchema-instance}"
 DATE = re.compile(r"\d{1,2}/\d{1,2}/\d{4} \d{1,2}:\d\d:\d\d [AP]M")

@@ -25,6 +25,7 @@ from tests.faces.azure_batch.raw import Answer, RawBatch
 from tests.support.batch import batch_client
 from tests.support.server import DEVELOPMENT_KEY, RunningServer, running_server
 
+pytestmark = pytest.mark.operation("Tasks_GetTaskFile")
 FILES = "/jobs/jobId/tasks/task1/files"
 TEXT = b"This is actually a byte stream."
 OLD = "Mon, 01 Jan 2001 00:00:00 GMT"
