@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 import uuid
+from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
 import structlog
@@ -133,19 +134,29 @@ async def _send(request: Request, response: Response, send: Send) -> int:
             return len(data) if isinstance(data, bytes) else 0
         if isinstance(body, FileBody):
             async with asyncio.timeout(body.seconds):
-                return await _send_file(body, send)
-        total = 0
-        async for chunk in body:
-            total += len(chunk)
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
-        return total
+                return await _send_pieces(request, _pieces(body), send)
+        return await _send_pieces(request, body, send)
     finally:
         if isinstance(body, FileBody):
             os.close(body.descriptor)
 
 
-async def _send_file(body: FileBody, send: Send) -> int:
+async def _send_pieces(request: Request, pieces: AsyncIterator[bytes], send: Send) -> int:
+    """Send a long body, for as long as somebody takes it: what is sent to a client that has gone is lost silently."""
+    total, gone = 0, asyncio.create_task(request.gone())
+    try:
+        async for piece in pieces:
+            if gone.done():
+                return total
+            total += len(piece)
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+        return total
+    finally:
+        gone.cancel()
+
+
+async def _pieces(body: FileBody) -> AsyncIterator[bytes]:
     loop = asyncio.get_running_loop()
     position, end = body.start, body.start + body.length
     while position < end:
@@ -154,10 +165,7 @@ async def _send_file(body: FileBody, send: Send) -> int:
         # A file cut short while it is sent: the length is promised, so the rest is zeros as in a hole.
         piece = piece or bytes(size)
         position += len(piece)
-        await send({"type": "http.response.body", "body": piece, "more_body": position < end})
-    if not body.length:
-        await send({"type": "http.response.body", "body": b""})
-    return body.length
+        yield piece
 
 
 __all__ = ["Face", "Funnel", "now_microseconds"]

@@ -136,6 +136,11 @@ class Request:
             if not message.get("more_body"):
                 return
 
+    async def gone(self) -> None:
+        """Wait until the client has closed the connection; what it still sends of a body is dropped."""
+        while (await self._receive())["type"] != "http.disconnect":
+            continue
+
     async def body(self, limit: int) -> bytes:
         """The whole body; BodyTooLarge past `limit` bytes."""
         return b"".join([chunk async for chunk in self.chunks(limit)])

@@ -21,7 +21,7 @@ PRAGMAS = (
     "PRAGMA synchronous=FULL",
     "PRAGMA busy_timeout=30000",
     "PRAGMA temp_store=MEMORY",
-    "PRAGMA cache_size=-16384",
+    "PRAGMA cache_size=-4096",  # KiB a connection: what the system caches anyway need not stay here too
     "PRAGMA journal_size_limit=67108864",
 )
 
