@@ -17,7 +17,15 @@ from tests.support.server import data_home, environment
 from linarite.cli.demo.show import in_lines
 
 DEADLINE = 60.0
-FEW = "import sys; from linarite.cli.demo import sources; sources.ENOUGH = {}; from linarite.cli import main; "
+PROGRAM = """
+import signal, sys
+from linarite.cli import main
+from linarite.cli.demo import sources
+signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a terminal, wherever the tests run
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+sources.ENOUGH = int(sys.argv.pop())
+main()
+"""
 SURROUNDINGS = {"COLUMNS": "80", "LINARITE_DEVELOPMENT": "false"}
 """A narrow terminal, and a setting that is another server's."""
 
@@ -25,7 +33,7 @@ SURROUNDINGS = {"COLUMNS": "80", "LINARITE_DEVELOPMENT": "false"}
 @contextmanager
 def _demo(home: Path, modules: int) -> Iterator[subprocess.Popen[str]]:
     """The demo with few modules, in a process group of its own; its folders go to `home`."""
-    command = [sys.executable, "-c", FEW.format(modules) + "sys.argv[1:] = ['demo']; main()"]
+    command = [sys.executable, "-c", PROGRAM, "demo", str(modules)]
     process = subprocess.Popen(
         command, env=environment() | SURROUNDINGS | {"TMPDIR": str(home)}, text=True, start_new_session=True,
         stdout=(home / "out").open("w"), stderr=subprocess.STDOUT,
