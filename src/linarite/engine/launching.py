@@ -35,7 +35,8 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     `stdout.txt` and `stderr.txt` stand in it, unless `stdout` / `stderr` name other paths (relative to the working
     directory).
     Variables that name folders are added by the host. `shell` runs the line by /bin/sh -c, else it is split like argv.
-    `elevated` runs with the server's privileges (only when settings allow it).
+    `elevated` runs with the server's privileges (only when settings allow it). `announced` asks for a report of the
+    start; the end tells of it too.
     """
 
     run: str
@@ -44,6 +45,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     command: str
     shell: bool = False
     elevated: bool = False
+    announced: bool = True
     environment: dict[str, str] = {}
     fetches: tuple[Fetch, ...] = ()
     stdin: str | None = None

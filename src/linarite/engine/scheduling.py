@@ -157,6 +157,7 @@ def launch(job: Job, task: Task, node: Node, environment: Environment) -> Launch
     return Launch(
         run=run_name(task), node=node_ref(node), directory=layout.task_directory(job.spec.id, spec.id),
         command=spec.command, shell=spec.shell, elevated=spec.elevated, environment=variables,
+        announced=bool(spec.resource_files),
         fetches=tuple(Fetch(url=file.url, path=file.path, mode=file.mode) for file in spec.resource_files),
         stdin=spec.stdin, stdout=spec.stdout, stderr=spec.stderr, working_directory=spec.working_directory,
     )  # fmt: skip

@@ -254,7 +254,8 @@ class Runs:
         run.spawned = Spawned(run.name, pid, earliest, boot_ticks(), _now())
         self._processes[pid] = run
         self._records.append(run.spawned)
-        self._reports.append(RunStarted(run=run.name, at=run.spawned.at))
+        if request.launch.announced:
+            self._reports.append(RunStarted(run=run.name, at=run.spawned.at))
 
     def _kill_overdue(self) -> None:
         now = time.monotonic()
