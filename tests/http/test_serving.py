@@ -134,3 +134,25 @@ def test_head_in_time_is_answered_whatever_its_body_takes(tmp_path, monkeypatch)
         writer.close()
 
     play(tmp_path, story)
+
+
+@pytest.mark.parametrize(
+    ("method", "origin", "answer"),
+    [
+        ("POST", "http://elsewhere.example", b"403"),
+        ("PUT", "null", b"403"),
+        ("POST", "http://x:10020", b"200"),
+        ("GET", "http://elsewhere.example", b"200"),
+        ("OPTIONS", "http://elsewhere.example", b"200"),
+    ],
+)
+def test_change_by_a_page_of_another_site_is_refused(tmp_path, method, origin, answer):
+    """A page that a browser shows cannot use the well-known password, nor one that the browser keeps."""
+
+    async def story(port: int, _: Face) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        fields = f"Host: x:10020\r\nOrigin: {origin}\r\nContent-Length: 0\r\nConnection: close"
+        writer.write(f"{method} / HTTP/1.1\r\n{fields}\r\n\r\n".encode())
+        assert (await reader.read()).split()[1] == answer
+
+    play(tmp_path, story)

@@ -15,6 +15,7 @@ from linarite.http.messages import ClientGone, FileBody, Receive, Request, Respo
 
 log = structlog.get_logger("linarite.access")
 PIECE = 256 * 1024
+_HARMLESS = {"GET", "HEAD", "OPTIONS"}
 
 
 class Face(Protocol):
@@ -65,7 +66,7 @@ class Funnel:
         request = Request(scope, receive, id=str(uuid.uuid4()), now=now_microseconds())
         began = time.perf_counter()
         try:
-            response = self._health(request) or await self._answer(request)
+            response = self._health(request) or _foreign(request) or await self._answer(request)
         except ClientGone:
             return
         try:
@@ -101,6 +102,17 @@ class Funnel:
             return None
         well = request.raw_path == "/healthz" or self._ready is None or self._ready.is_set()
         return Response(200 if well else 503, b"ok\n" if well else b"starting\n", {"Content-Type": "text/plain"})
+
+
+def _foreign(request: Request) -> Response | None:
+    """Refuse a change that a page of another site has a browser ask for: it may know or have kept a password of ours.
+
+    Browsers name the page's site in Origin, which no script can forge; programs that are no browsers send none.
+    """
+    origin = request.headers.get("origin")
+    if origin is None or request.method in _HARMLESS or origin.partition("://")[2] == request.host:
+        return None
+    return Response(403, b"A page of another site may change nothing here.\n", {"Content-Type": "text/plain"})
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:
