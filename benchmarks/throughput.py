@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.bench_server import Client, fresh_folder, server
 
-NODES, SLOTS = 4, 8
+NODES, SLOTS = 8, 8
 TASK_USER = 200_000
 LIMIT = """
 import os, subprocess, sys
