@@ -84,7 +84,8 @@ AFTER = """
 ## What survives what
 
 A requeued task runs again from its beginning, and that is no retry: `maxTaskRetryCount` counts failures of its own.
-What was acknowledged to a client stood on disk before.
+What was acknowledged to a client stood on disk before. Under systemd, a service of the server wants `KillMode=process`:
+the usual `control-group` ends hosts and tasks together with it.
 
 """
 
