@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from tests.nodes.helpers import NODE, Heard, Site, eventually
 
 from linarite.engine.launching import Fetch, RunExited, RunLost, RunStarted
@@ -255,3 +256,20 @@ async def test_server_killed(site: Site) -> None:
     _gate(site, run)
     assert (await site.heard.exited(run)).code == 4
     assert site.out(run) == "done\n"
+
+
+async def test_restart_with_nodes_of_both_hosts(site: Site) -> None:
+    """Neighbouring nodes have a host each; a new server finds the runs of both, and starts none of them twice."""
+    other = replace(NODE, node="other", key=NODE.key + 1)
+    await site.provision(other)
+    launches = [site.make_launch(f"echo once >> seen; {GATED}", shell=True, node=node) for node in (NODE, other)]
+    await site.local.launch(launches)
+    for launch in launches:
+        await site.heard.started(launch.run)
+    assert len(site.host_pids()) == 2
+    await site.again()
+    await site.local.launch(launches)
+    for launch in launches:
+        (site.folder(launch.run, launch.node) / "wd/gate").touch()
+        assert (await site.heard.exited(launch.run)).code == 4
+        assert (site.folder(launch.run, launch.node) / "wd/seen").read_text() == "once\n"

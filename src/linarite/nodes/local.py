@@ -1,7 +1,7 @@
 """Nodes that are folders of this machine, with command lines that are its processes.
 
-Started by root, every account's tasks run as a user of their own, below a host that has given up its privileges;
-otherwise all run as the server's user below one host. See `host` for what outlives the server.
+Started by root, every account's tasks run as a user of their own, below hosts that have given up their privileges;
+otherwise all run as the server's user. Two hosts share the nodes. See `host` for what outlives the server.
 """
 
 from __future__ import annotations

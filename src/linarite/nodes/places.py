@@ -17,6 +17,8 @@ TRASH = ".trash"
 
 _ELEVATED = "-elevated"
 _LOCAL = "local"
+_LANES = 2
+"""Hosts that share an account's nodes: while one waits for a process to take shape, another starts its own."""
 
 
 class HostPlace(msgspec.Struct, frozen=True):
@@ -41,10 +43,9 @@ class Places:
         """Nothing is made yet."""
         self._nodes = os.path.abspath(data / "nodes")
         self._hosts = os.path.abspath(data / "hosts")
-        self._local = HostPlace(f"{self._hosts}/{_LOCAL}")
         self._uid_of = uid_of
         self._made: set[str] = set()
-        self._known: dict[tuple[int, bool], HostPlace] = {}
+        self._known: dict[str, HostPlace] = {}
 
     def make(self) -> None:
         """Make the two top folders. Raises OSError."""
@@ -73,18 +74,17 @@ class Places:
         return folder
 
     def host(self, node: NodeRef, *, elevated: bool) -> HostPlace:
-        """Give the host that starts the account's runs."""
-        if self._uid_of is None:
-            return self._local
-        return self._host_of(self._uid_of(node.account), elevated=elevated)
+        """Give the host that starts the node's runs: always the same one, or a run could start twice."""
+        first = self._first(None if self._uid_of is None else self._uid_of(node.account), elevated=elevated)
+        lane = 0 if elevated and self._uid_of is not None else node.key % _LANES
+        return self._host_of(f"{first}.{lane}" if lane else first)
 
     def hosts(self) -> Iterator[HostPlace]:
-        """Every host that has a folder."""
+        """Every host that has a folder and is of this mode: as root, or not."""
         for name in sorted(os.listdir(self._hosts)):
-            if self._uid_of is None and name == _LOCAL:
-                yield self._local
-            elif self._uid_of is not None and name.removesuffix(_ELEVATED).isdecimal():
-                yield self._host_of(int(name.removesuffix(_ELEVATED)), elevated=name.endswith(_ELEVATED))
+            first = name.partition(".")[0].removesuffix(_ELEVATED)
+            if first == _LOCAL if self._uid_of is None else first.isdecimal():
+                yield self._host_of(name)
 
     def unswept(self) -> Iterator[tuple[HostPlace, str]]:
         """Every folder of removed folders that is not empty yet, with the hosts whose work it is."""
@@ -92,21 +92,28 @@ class Places:
             trash = f"{self._nodes}/{name}/{TRASH}"
             if not os.path.isdir(trash) or not os.listdir(trash):
                 continue
-            if self._uid_of is None:
-                yield self._local, trash
-            else:
-                uid = os.stat(f"{self._nodes}/{name}").st_uid
-                yield self._host_of(uid, elevated=False), trash
-                if os.path.isdir((elevated := self._host_of(uid, elevated=True)).folder):
-                    yield elevated, trash
+            uid = None if self._uid_of is None else os.stat(f"{self._nodes}/{name}").st_uid
+            yield self._host_of(self._first(uid, elevated=False)), trash
+            if uid is not None and os.path.isdir((elevated := self._host_of(self._first(uid, elevated=True))).folder):
+                yield elevated, trash
 
     def _account(self, name: str) -> str:
         return f"{self._nodes}/{_part(name)}"
 
-    def _host_of(self, uid: int, *, elevated: bool) -> HostPlace:
-        place = self._known.get((uid, elevated))
+    @staticmethod
+    def _first(uid: int | None, *, elevated: bool) -> str:
+        """Name the first host of a user; None is the server's own, for all."""
+        return _LOCAL if uid is None else f"{uid}{_ELEVATED if elevated else ''}"
+
+    def _host_of(self, name: str) -> HostPlace:
+        place = self._known.get(name)
         if place is None:
-            folder = f"{self._hosts}/{uid}{_ELEVATED if elevated else ''}"
-            place = HostPlace(folder, owner=uid) if elevated else HostPlace(folder, uid=uid)
-            self._known[uid, elevated] = place
+            place = self._known[name] = self._made_of(f"{self._hosts}/{name}", name.partition(".")[0])
         return place
+
+    @staticmethod
+    def _made_of(folder: str, first: str) -> HostPlace:
+        if first == _LOCAL:
+            return HostPlace(folder)
+        uid = int(first.removesuffix(_ELEVATED))
+        return HostPlace(folder, owner=uid) if first.endswith(_ELEVATED) else HostPlace(folder, uid=uid)
