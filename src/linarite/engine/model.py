@@ -197,7 +197,7 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `max_retries` -1 is without limit, None the job's. `valid_exit_codes` None means that 0 alone is success.
     `not_executed` names elements that no node here executes: such a task ends at once with a failure naming them.
-    `grace` seconds are left to a process between the asking and the killing. `fails_job`: its failure ends the job.
+    `fails_job`: its failure ends the job.
     """
 
     id: str
