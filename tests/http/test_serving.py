@@ -136,22 +136,26 @@ def test_head_in_time_is_answered_whatever_its_body_takes(tmp_path, monkeypatch)
     play(tmp_path, story)
 
 
+BASIC, COOKIE, SIGNED = "Authorization: Basic ZGV2Og==", "Cookie: SOSESSION=1", "Authorization: SharedKey a:b"
+
+
 @pytest.mark.parametrize(
-    ("method", "origin", "answer"),
+    ("method", "origin", "credential", "answer"),
     [
-        ("POST", "http://elsewhere.example", b"403"),
-        ("PUT", "null", b"403"),
-        ("POST", "http://x:10020", b"200"),
-        ("GET", "http://elsewhere.example", b"200"),
-        ("OPTIONS", "http://elsewhere.example", b"200"),
+        ("POST", "http://elsewhere.example", BASIC, b"403"),
+        ("PUT", "null", COOKIE, b"403"),
+        ("POST", "http://elsewhere.example", SIGNED, b"200"),
+        ("POST", "http://x:10020", BASIC, b"200"),
+        ("GET", "http://elsewhere.example", BASIC, b"200"),
+        ("OPTIONS", "http://elsewhere.example", COOKIE, b"200"),
     ],
 )
-def test_change_by_a_page_of_another_site_is_refused(tmp_path, method, origin, answer):
-    """A page that a browser shows cannot use the well-known password, nor one that the browser keeps."""
+def test_change_by_a_page_of_another_site_is_refused(tmp_path, method, origin, credential, answer):
+    """A page of another site cannot use what a browser adds by itself; what is signed is the protocol's own affair."""
 
     async def story(port: int, _: Face) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        fields = f"Host: x:10020\r\nOrigin: {origin}\r\nContent-Length: 0\r\nConnection: close"
+        fields = f"Host: x:10020\r\nOrigin: {origin}\r\n{credential}\r\nContent-Length: 0\r\nConnection: close"
         writer.write(f"{method} / HTTP/1.1\r\n{fields}\r\n\r\n".encode())
         assert (await reader.read()).split()[1] == answer
 

@@ -107,10 +107,14 @@ class Funnel:
 def _foreign(request: Request) -> Response | None:
     """Refuse a change that a page of another site has a browser ask for: it may know or have kept a password of ours.
 
-    Browsers name the page's site in Origin, which no script can forge; programs that are no browsers send none.
+    Browsers name the page's site in Origin, which no script can forge; programs that are no browsers send none. What
+    is signed or bears a token is nothing that a browser adds by itself: such requests follow the protocol's own rules.
     """
     origin = request.headers.get("origin")
     if origin is None or request.method in _HARMLESS or origin.partition("://")[2] == request.host:
+        return None
+    scheme = (request.headers.get("authorization") or "").partition(" ")[0].lower()
+    if scheme != "basic" and "cookie" not in request.headers:
         return None
     return Response(403, b"A page of another site may change nothing here.\n", {"Content-Type": "text/plain"})
 
