@@ -13,13 +13,17 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.nodes.helpers import NODE
 
-from linarite.engine.launching import RunExited
+from linarite.engine.launching import Launch, RunExited
 from linarite.nodes.access import UnreachableFolderError, check_reachable
 from linarite.nodes.environment import stays_below
+from linarite.nodes.fetching import Fetcher, make_client
 from linarite.nodes.journal import Forgotten, Intended, Journal, KnownRun, Spawned, read_history
 from linarite.nodes.processes import CannotStartError, boot_ticks, spawn, split_command, start_ticks
-from linarite.nodes.wire import Acknowledge, EndRun, Frames, Hello, RunStarted, WireError, pack
+from linarite.nodes.runs import Runs
+from linarite.nodes.starting import Starter
+from linarite.nodes.wire import Acknowledge, EndRun, Frames, Hello, LaunchRun, RunStarted, WireError, pack
 
 
 def _journal(folder: Path) -> Journal:
@@ -204,3 +208,17 @@ def test_spawn_signals_ignored_before(tmp_path: Path, monkeypatch: pytest.Monkey
     os.close(null)
     assert os.waitpid(pid, 0)[1] == 0
     assert int((tmp_path / "out").read_text().split()[1], 16) & 0x7FFF_FFFF == 0  # 32 and 33 are the C library's own
+
+
+def test_forget_of_a_run_that_is_named_twice(tmp_path: Path) -> None:
+    """A run whose end was told twice, since its launch was repeated, is forgotten once; the host goes on."""
+    runs = Runs(_journal(tmp_path), Starter(None), Fetcher(make_client(None), 0.0), lambda: None)
+    launch = Launch(run="1.1", node=NODE, directory="workitems/a/job-1/b", command="no-such-program")
+    request = LaunchRun(launch, str(tmp_path / "node"))
+    runs.launch([request])
+    runs.step()
+    runs.launch([request])
+    told = [report.run for report in runs.take_reports()]
+    assert told == ["1.1", "1.1"]
+    runs.forget(told)
+    assert runs.names() == []

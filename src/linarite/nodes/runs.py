@@ -123,7 +123,8 @@ class Runs:
 
     def forget(self, names: Sequence[str]) -> None:
         """Drop runs whose ends the server has committed."""
-        gone = [name for name in names if (run := self._runs.get(name)) is not None and run.ended is not None]
+        once = dict.fromkeys(names)  # a launch that was repeated is answered once more
+        gone = [name for name in once if (run := self._runs.get(name)) is not None and run.ended is not None]
         for name in gone:
             del self._runs[name]
         if gone:
