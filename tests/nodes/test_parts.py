@@ -210,8 +210,9 @@ def test_spawn_signals_ignored_before(tmp_path: Path, monkeypatch: pytest.Monkey
     assert int((tmp_path / "out").read_text().split()[1], 16) & 0x7FFF_FFFF == 0  # 32 and 33 are the C library's own
 
 
-def test_forget_of_a_run_that_is_named_twice(tmp_path: Path) -> None:
+def test_forget_of_a_run_that_is_named_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run whose end was told twice, since its launch was repeated, is forgotten once; the host goes on."""
+    monkeypatch.chdir(tmp_path)  # a host goes into the folder of what it starts; this process comes back from there
     runs = Runs(_journal(tmp_path), Starter(None), Fetcher(make_client(None), 0.0), lambda: None)
     launch = Launch(run="1.1", node=NODE, directory="workitems/a/job-1/b", command="no-such-program")
     request = LaunchRun(launch, str(tmp_path / "node"))

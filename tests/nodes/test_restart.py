@@ -24,6 +24,7 @@ def _gate(site: Site, run: str) -> None:
     (site.folder(run) / "wd/gate").touch()
 
 
+ROOT = Path(__file__).parents[2]
 WAIT = "mkfifo x; while [ ! -e gate ]; do read -t 0.02 _ <>x; done"
 GATED = f"bash -c '{WAIT}; echo done; exit 4'"
 
@@ -246,7 +247,7 @@ async def test_server_killed(site: Site) -> None:
     """After a server's SIGKILL the next one finds its task running and its true exit code."""
     await site.local.stop()
     command = [sys.executable, "-c", SERVER, str(site.data), str(site.uid), GATED]
-    server = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
+    server = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, cwd=ROOT)
     assert server.stdout is not None
     run = (await server.stdout.readline()).decode().strip()
     server.kill()
