@@ -8,10 +8,12 @@ import socket
 import subprocess
 import sys
 import time
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
 import requests
+from tests.faces.azure_batch.raw import RawBatch
 from tests.support.server import FACES, RunningServer, data_home, environment, linarite, running_server, serve_command
 
 UNFINISHED = (
@@ -50,6 +52,26 @@ def test_the_start_says_what_is_served_and_with_which_secrets(server: RunningSer
         assert url in server.log
     assert str(server.data) in server.log
     assert "development mode" in server.log
+
+
+def test_only_a_caller_who_is_recognised_makes_an_account(server: RunningServer, account: str) -> None:
+    """In development mode any name is an account of its own; a bad signature, or none, leaves nothing behind."""
+
+    def accounts() -> set[str]:
+        told = server.command("accounts", "list", "--json").stdout
+        return {one["name"] for one in json.loads(told)}
+
+    batch, wrong = RawBatch(server.batch, account), b64encode(b"another key").decode()
+    assert batch.call("GET", "/pools", key=wrong).status == 403
+    assert batch.call("GET", "/pools", age=3600).status == 403
+    host = {"Host": f"{account}.local.batch.azure.com"}
+    assert requests.get(f"{server.batch}/pools?api-version=2025-06-01", headers=host, timeout=10).status_code == 401
+    for query in ("comp=list", "comp=list&sv=2021-12-02&ss=f&srt=s&sp=l&se=2099-01-01&sig=YQ%3D%3D"):
+        asked = requests.get(f"{server.files}/{account}?{query}", headers={"x-ms-version": "2021-12-02"}, timeout=10)
+        assert asked.status_code in {401, 403}
+    assert account not in accounts()
+    assert batch.call("GET", "/pools").status == 200
+    assert account in accounts()
 
 
 def test_a_server_has_its_data_folder_alone(server: RunningServer) -> None:

@@ -42,6 +42,9 @@ class DevelopmentAccess:
     default_account = "devaccount"
     development = True
 
+    async def admit(self, account: str) -> None:
+        pass
+
     async def account_keys(self, account: str) -> tuple[bytes, ...]:
         keys = [KEY, SECOND_KEY] if account == "twokeys" else [KEY]
         return () if account == "nobody" else tuple(base64.b64decode(key) for key in keys)

@@ -46,8 +46,12 @@ class Access(Protocol):
     async def account_keys(self, account: str) -> tuple[bytes, ...]:
         """The decoded keys of an account, empty when there is no such account.
 
-        In development mode any well-formed name has the development key; such an account is made at its first write.
+        In development mode any well-formed name has the development key, whether there is an account yet or not.
         """
+        ...
+
+    async def admit(self, account: str) -> None:
+        """Let a caller in who was recognised by the account's keys: development mode makes the account that is new."""
         ...
 
     async def bearer(self, token: str, audiences: tuple[str, ...], now: int) -> dict[str, Any]:

@@ -75,24 +75,28 @@ class Identity:
         return self._numbers[account]
 
     async def account_keys(self, account: str) -> tuple[bytes, ...]:
-        """The decoded keys, empty for an unknown account; development mode makes any well-formed one."""
+        """The decoded keys, empty for an unknown account; any well-formed name has one in development mode."""
         known = self._keys.get(account)
         if known is not None:
             return known
-        found = await self._account(account) if accounts.well_formed(account) else None
-        if found is None:
+        found = await self._store.read(lambda tx: tx.accounts.get(account)) if accounts.well_formed(account) else None
+        if found is not None:
+            self._meet(found)
+            good = accounts.keys(found, development=self.development)
+        elif self.development and accounts.well_formed(account):
+            good = (accounts.DEVELOPMENT_KEY,)
+        else:
             return ()
-        good = accounts.keys(found, development=self.development)
         return self._keys.put(account, tuple(base64.b64decode(key) for key in good))
 
-    async def _account(self, name: str) -> Account | None:
-        found = await self._store.read(lambda tx: tx.accounts.get(name))
-        if found is None and self.development:
-            found = await self._store.write(lambda tx: accounts.of_development(tx, name, self._clock.now()))
-        if found is not None:
-            self._numbers[found.name] = found.key
-            self.default_account = self.default_account or found.name
-        return found
+    async def admit(self, account: str) -> None:
+        """Let a caller that was recognised in: development mode makes the account that is new."""
+        if account not in self._numbers:
+            self._meet(await self._store.write(lambda tx: accounts.of_development(tx, account, self._clock.now())))
+
+    def _meet(self, account: Account) -> None:
+        self._numbers[account.name] = account.key
+        self.default_account = self.default_account or account.name
 
     async def bearer(self, token: str, audiences: tuple[str, ...], now: int) -> dict[str, Any]:
         """The claims of a valid token, with `roles` as linarite's; `now` in microseconds. Raises Unauthenticated."""
@@ -114,7 +118,12 @@ class Identity:
             if not await self._matches(password, kept):
                 return None
             self._verified.put(digest, value=True)
-        return None if record is None else record.user()
+        return None if record is None else await self._let_in(record)
+
+    async def _let_in(self, record: users.Record) -> User:
+        if await self.account_keys(record.account):
+            await self.admit(record.account)
+        return record.user()
 
     async def _matches(self, password: str, kept: str) -> bool:
         if kept == users.BLANK:
@@ -126,14 +135,12 @@ class Identity:
     async def user(self, name: str) -> User | None:
         """The user of that name; development mode's only in that mode."""
         record = await self._record(name)
-        return None if record is None or (record.password == users.BLANK and not self.development) else record.user()
+        gone = record is None or (record.password == users.BLANK and not self.development)
+        return None if record is None or gone else await self._let_in(record)
 
     async def _record(self, name: str) -> users.Record | None:
         known = self._records.get(name.lower())
         if known is not None:
             return known
         record = await self._store.read(lambda tx: users.find(tx, name, self._clock.now()))
-        if record is None:
-            return None
-        await self._account(record.account)
-        return self._records.put(name.lower(), record)
+        return None if record is None else self._records.put(name.lower(), record)

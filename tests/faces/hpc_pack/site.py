@@ -84,6 +84,9 @@ class Users:
     async def password(self, name: str, password: str) -> User | None:
         return await self.user(name) if self.passwords.get(name.lower()) == password else None
 
+    async def admit(self, account: str) -> None:
+        pass
+
     async def account_keys(self, account: str) -> tuple[bytes, ...]:
         raise NotImplementedError
 

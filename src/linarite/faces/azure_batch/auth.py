@@ -49,6 +49,7 @@ async def _shared_key(access: Access, request: Request, credential: str) -> Prin
     first = next(texts)
     if not is_signed(given, keys, (first,)) and not is_signed(given, keys, texts):
         raise Refusal("AuthenticationFailed", AuthenticationErrorDetail=_mismatch(given, first))
+    await access.admit(account.lower())
     return Principal(account=account.lower(), name=account.lower(), role=Role.ADMIN, scheme="SharedKey")
 
 
@@ -86,6 +87,7 @@ async def _bearer(access: Access, request: Request, token: str) -> Principal:
     job = claims.get("job")
     if job is not None and not isinstance(job, str):
         raise Unauthenticated("The job of the token is no id.")
+    await access.admit(account)
     return Principal(
         account=account,
         name=_name(claims),

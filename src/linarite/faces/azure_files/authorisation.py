@@ -24,6 +24,12 @@ _LETTERS = {"read": "rl", "write": "rcwdlaup", "admin": "rcwdlaup"}
 
 async def authenticate(request: Request, address: Address, access: Access, share: Share | None) -> Caller:
     """The caller of a request. `share` is the addressed one, for the stored policies that a signature may name."""
+    caller = await _recognise(request, address, access, share)
+    await access.admit(address.account)
+    return caller
+
+
+async def _recognise(request: Request, address: Address, access: Access, share: Share | None) -> Caller:
     authorization = request.headers.get("authorization")
     if authorization is None:
         return await _by_signature(request, address, access, share)
