@@ -14,13 +14,13 @@ from linarite.engine.errors import ConditionNotMet
 from linarite.engine.model import Job, Pool, Task
 from linarite.faces.azure_batch.errors import Refusal, Unchanged, invalid_query
 from linarite.faces.azure_batch.render.scalars import etag
-from linarite.faces.azure_batch.wire.decoding import Body, decode
+from linarite.faces.azure_batch.wire.decoding import Element, decode
 from linarite.http.conditions import BadConditionHeader, Conditions, Outcome, read_conditions
 from linarite.http.dates import http_date
 from linarite.http.messages import Request, Response
 from linarite.http.numbers import parse_count
 
-B = TypeVar("B", bound=Body)
+B = TypeVar("B", bound=Element)
 T = TypeVar("T")
 Record = Pool | Job | Task
 

@@ -6,13 +6,20 @@ A property that a type does not have is refused, as the service does. Source: Ba
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 
 from linarite.faces.azure_batch.errors import Refusal
 
-B = TypeVar("B", bound="Body")
+B = TypeVar("B", bound="Element")
+READ = (
+    "url", "e_tag", "last_modified", "creation_time", "state", "state_transition_time", "previous_state",
+    "previous_state_transition_time", "execution_info", "stats",
+)  # fmt: skip
+"""What a record shows that no request can change."""
+TYPE: str | None = msgspec.field(default=None, name="odata.metadata")
+"""Clients may repeat the type of a body in this property."""
 
 
 class Element(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
@@ -20,13 +27,19 @@ class Element(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True, 
 
 
 class Body(Element):
-    """A whole body; clients may repeat its type in `odata.metadata`."""
+    """A whole body."""
 
-    odata_metadata: str | None = msgspec.field(default=None, name="odata.metadata")
+    odata_metadata: str | None = TYPE
+
+
+def as_read(kind: type[B], *names: str) -> type[B]:
+    """The body `kind` as a client read it and sends it back: what cannot be changed, and `names`, is passed over."""
+    passed_over = [(name, Any, None) for name in (*READ, *names)]
+    return cast("type[B]", msgspec.defstruct(f"{kind.__name__}AsRead", passed_over, bases=(kind,), kw_only=True))
 
 
 @cache
-def _decoder(kind: type[Body]) -> Any:  # noqa: ANN401 - a cache knows no type variable
+def _decoder(kind: type[Element]) -> Any:  # noqa: ANN401 - a cache knows no type variable
     return msgspec.json.Decoder(kind, strict=False)
 
 

@@ -78,6 +78,14 @@ def named(items: list[NameValue] | None, element: str) -> tuple[Named, ...]:
     return tuple([Named(item.name or required(item.name, f"{element}.name"), item.value or "") for item in items or ()])
 
 
+def metadata(items: list[NameValue] | None) -> tuple[Named, ...]:
+    """The items of metadata; each needs name and value."""
+    for item in items or ():
+        if item.value is None:
+            raise missing_property("metadata.value")
+    return named(items, "metadata")
+
+
 def keeps_empty_values(items: list[NameValue] | None) -> bool:
     """Tell whether an item has an empty text for a value, which `Named` cannot tell from none."""
     return any(item.value == "" for item in items or ())

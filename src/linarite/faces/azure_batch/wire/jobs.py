@@ -13,7 +13,6 @@ from linarite.engine.model import (
     Facts,
     Job,
     JobSpec,
-    Named,
     OnAllTasksComplete,
     OnRunning,
     OnTaskFailure,
@@ -22,26 +21,11 @@ from linarite.engine.model import (
 )  # fmt: skip
 from linarite.faces.azure_batch import versions
 from linarite.faces.azure_batch.errors import Refusal, invalid_property, missing_property
-from linarite.faces.azure_batch.wire.decoding import Body, Element, plain
-from linarite.faces.azure_batch.wire.elements import (
-    ApplicationPackageReference,
-    NameValue,
-    ResourceFileElement,
-    TaskConstraints,
-    UserIdentity,
-    checked_files,
-    kept,
-    named,
-)  # fmt: skip
+from linarite.faces.azure_batch.wire.commands import CommandElement, TaskElement, checked_command, environment
+from linarite.faces.azure_batch.wire.decoding import TYPE, Body, Element, as_read, plain
+from linarite.faces.azure_batch.wire.elements import NameValue, TaskConstraints, kept, metadata
 from linarite.faces.azure_batch.wire.pools import PoolSpecification, pool_of
-from linarite.faces.azure_batch.wire.task_elements import OutputFile, TokenSettings
-from linarite.faces.azure_batch.wire.tasks import (
-    FACE,
-    TaskAdd,
-    command_line,
-    environment,
-    task_of,
-)  # fmt: skip
+from linarite.faces.azure_batch.wire.tasks import FACE, TaskAdd, task_of
 from linarite.faces.azure_batch.wire.values import (
     Int32,
     checked_id,
@@ -81,55 +65,33 @@ class PoolInfo(Element):
     auto_pool_specification: AutoPool | None = None
 
 
-class JobManagerTask(Element):
+class JobManagerTask(TaskElement):
     """The task that is made with the job."""
 
-    id: str | None = None
-    display_name: str | None = None
-    command_line: str | None = None
-    container_settings: dict[str, Any] | None = None
-    resource_files: list[ResourceFileElement] | None = None
-    output_files: list[OutputFile] | None = None
-    environment_settings: list[NameValue] | None = None
-    constraints: TaskConstraints | None = None
-    required_slots: Int32 | None = None
     kill_job_on_completion: bool | None = None
-    user_identity: UserIdentity | None = None
     run_exclusive: bool | None = None
-    application_package_references: list[ApplicationPackageReference] | None = None
-    authentication_token_settings: TokenSettings | None = None
     allow_low_priority_node: bool | None = None
 
 
-class PreparationTask(Element):
+class PreparationTask(CommandElement):
     """What a node would run before the job's first task there."""
 
     id: str | None = None
-    command_line: str | None = None
-    container_settings: dict[str, Any] | None = None
-    resource_files: list[ResourceFileElement] | None = None
-    environment_settings: list[NameValue] | None = None
     constraints: TaskConstraints | None = None
     wait_for_success: bool | None = None
-    user_identity: UserIdentity | None = None
     rerun_on_node_reboot_after_success: bool | None = None
 
 
-class ReleaseTask(Element):
+class ReleaseTask(CommandElement):
     """What a node would run when the job ends."""
 
     id: str | None = None
-    command_line: str | None = None
-    container_settings: dict[str, Any] | None = None
-    resource_files: list[ResourceFileElement] | None = None
-    environment_settings: list[NameValue] | None = None
     max_wall_clock_time: str | None = None
     retention_time: str | None = None
-    user_identity: UserIdentity | None = None
 
 
-class JobChange(Body):
-    """The body of Patch Job: what PATCH, PUT and Add have in common."""
+class JobElement(Element):
+    """What can be changed of a job."""
 
     priority: Int32 | None = None
     allow_task_preemption: bool | None = None
@@ -141,10 +103,9 @@ class JobChange(Body):
     network_configuration: dict[str, Any] | None = None
 
 
-class JobAdd(JobChange):
-    """The body of Add Job."""
+class JobSpecification(JobElement):
+    """What a job is to be, without its id."""
 
-    id: str | None = None
     display_name: str | None = None
     uses_task_dependencies: bool | None = None
     job_manager_task: JobManagerTask | None = None
@@ -154,19 +115,21 @@ class JobAdd(JobChange):
     on_task_failure: str | None = None
 
 
-class JobPut(JobAdd):
-    """The body of Update Job: a job as it was read; what cannot be changed is passed over."""
+class JobChange(JobElement):
+    """The body of Patch Job."""
 
-    url: Any = None
-    e_tag: Any = None
-    last_modified: Any = None
-    creation_time: Any = None
-    state: Any = None
-    state_transition_time: Any = None
-    previous_state: Any = None
-    previous_state_transition_time: Any = None
-    execution_info: Any = None
-    stats: Any = None
+    odata_metadata: str | None = TYPE
+
+
+class JobAdd(JobSpecification):
+    """The body of Add Job."""
+
+    id: str | None = None
+    odata_metadata: str | None = TYPE
+
+
+JobPut = as_read(JobAdd)
+"""The body of Update Job."""
 
 
 class JobDisable(Body):
@@ -232,14 +195,6 @@ def _on_complete(value: str | None) -> OnAllTasksComplete:
     return word(OnAllTasksComplete, value, "onAllTasksComplete") or OnAllTasksComplete.NO_ACTION
 
 
-def metadata(items: list[NameValue] | None) -> tuple[Named, ...]:
-    """The items of metadata; each needs name and value."""
-    for item in items or ():
-        if item.value is None:
-            raise missing_property("metadata.value")
-    return named(items, "metadata")
-
-
 def _check_node_tasks(body: JobAdd, version: str) -> None:
     """The preparation task and the release task, which needs one."""
     preparation, release = body.job_preparation_task, body.job_release_task
@@ -251,9 +206,7 @@ def _check_node_tasks(body: JobAdd, version: str) -> None:
     ):  # fmt: skip
         if task is not None:
             checked_id(task.id or default, f"{name}.id")
-            command_line(task.command_line, f"{name}.commandLine")
-            checked_files(task.resource_files, f"{name}.resourceFiles", version)
-            environment(task.environment_settings)
+            checked_command(task, name, version)
 
 
 def auto_pool(body: JobAdd, version: str, unique: str) -> tuple[PoolSpec, Facts] | None:
@@ -283,15 +236,15 @@ def manager_task(body: JobAdd, version: str) -> tuple[TaskSpec, Facts] | None:
     manager = body.job_manager_task
     if manager is None:
         return None
-    common = {name: getattr(manager, name) for name in manager.__struct_fields__ if name in TaskAdd.__struct_fields__}
+    common = {name: getattr(manager, name) for name in TaskElement.__struct_fields__}
     return task_of(TaskAdd(**common), version)
 
 
-def put(body: JobPut) -> JobChange:
+def put(body: JobAdd) -> JobChange:
     """The part of a whole job that can be changed. The pool has to be there."""
     if body.pool_info is None:
         raise missing_property("poolInfo")
-    return JobChange(**{name: getattr(body, name) for name in JobChange.__struct_fields__})
+    return JobChange(**{name: getattr(body, name) for name in JobElement.__struct_fields__})
 
 
 def patched(job: Job, change: JobChange) -> Job:

@@ -12,22 +12,19 @@ from typing import Any
 from msgspec.structs import replace
 
 from linarite.engine.errors import WrongState
-from linarite.engine.model import MINUTE, Facts, Named, NodeFill, OnRunning, Pool, PoolSpec
+from linarite.engine.model import MINUTE, Facts, NodeFill, OnRunning, Pool, PoolSpec
 from linarite.faces.azure_batch import versions
 from linarite.faces.azure_batch.errors import Refusal, invalid_property, missing_property
-from linarite.faces.azure_batch.wire.decoding import Body, Element, plain
+from linarite.faces.azure_batch.wire.commands import CommandElement, checked_command
+from linarite.faces.azure_batch.wire.decoding import Body, Element
 from linarite.faces.azure_batch.wire.elements import (
     ApplicationPackageReference,
     NameValue,
-    ResourceFileElement,
-    UserIdentity,
-    checked_files,
     checked_packages,
-    checked_user,
     kept,
-    named,
+    metadata,
 )  # fmt: skip
-from linarite.faces.azure_batch.wire.tasks import FACE, command_line, environment
+from linarite.faces.azure_batch.wire.tasks import FACE
 from linarite.faces.azure_batch.wire.values import (
     Int32,
     checked_id,
@@ -49,14 +46,9 @@ MOST_SLOTS = 256
 MOST_REMOVED = 100
 
 
-class StartTask(Element):
+class StartTask(CommandElement):
     """What a node would run when it starts."""
 
-    command_line: str | None = None
-    container_settings: dict[str, Any] | None = None
-    resource_files: list[ResourceFileElement] | None = None
-    environment_settings: list[NameValue] | None = None
-    user_identity: UserIdentity | None = None
     max_task_retry_count: Int32 | None = None
     wait_for_success: bool | None = None
 
@@ -183,7 +175,7 @@ def pool_of(body: PoolSpecification, pool_id: str | None, version: str) -> tuple
         slots_per_node=_slots(slots) or 1,
         fill=word(NodeFill, policy.node_fill_type, "nodeFillType") or NodeFill.SPREAD,
         resize_timeout=resize_timeout(body.resize_timeout) or 15 * MINUTE,
-        metadata=_metadata(body.metadata),
+        metadata=metadata(body.metadata),
         not_executed=_not_executed(facts),
     )
     return spec, {FACE: facts} if facts else {}
@@ -196,13 +188,6 @@ def _slots(value: int | None) -> int | None:
 def resize_timeout(value: str | None) -> int | None:
     """At least five minutes."""
     return duration(value, "resizeTimeout", LEAST_RESIZE_TIMEOUT)
-
-
-def _metadata(items: list[NameValue] | None) -> tuple[Named, ...]:
-    for item in items or ():
-        if item.value is None:
-            raise missing_property("metadata.value")
-    return named(items, "metadata")
 
 
 def _facts(body: PoolChange, version: str) -> dict[str, Any]:
@@ -246,14 +231,8 @@ def _check_network(configuration: dict[str, Any] | None) -> None:
 
 
 def _start_task(task: StartTask, version: str) -> dict[str, Any]:
-    command_line(task.command_line, "startTask.commandLine")
-    checked_files(task.resource_files, "startTask.resourceFiles", version)
-    environment(task.environment_settings)
     number(task.max_task_retry_count, "startTask.maxTaskRetryCount", -1)
-    element: dict[str, Any] = plain(task)
-    if task.user_identity is not None:
-        element["userIdentity"] = plain(checked_user(task.user_identity))
-    return element
+    return checked_command(task, "startTask", version)
 
 
 def _not_executed(facts: Mapping[str, Any]) -> tuple[str, ...]:
@@ -276,7 +255,7 @@ def patched(pool: Pool, change: PoolChange, version: str, *, has_nodes: bool) ->
         display_name=spec.display_name if change.display_name is None else display_name(change.display_name),
         size=spec.size if change.vm_size is None else required(change.vm_size, "vmSize").lower(),
         slots_per_node=_slots(change.task_slots_per_node) or spec.slots_per_node,
-        metadata=spec.metadata if change.metadata is None else _metadata(change.metadata),
+        metadata=spec.metadata if change.metadata is None else metadata(change.metadata),
         not_executed=_not_executed(facts),
     )
     return replace(pool, spec=spec, facts={**pool.facts, FACE: facts})

@@ -6,8 +6,6 @@ executes yet is named in `not_executed`, so that the task says so at once instea
 
 from __future__ import annotations
 
-from typing import Any
-
 from msgspec.structs import replace
 
 from linarite.engine.model import (
@@ -19,19 +17,16 @@ from linarite.engine.model import (
     ExitOptions,
     Facts,
     JobAction,
-    Named,
     ResourceFile,
     TaskSpec,
 )  # fmt: skip
 from linarite.faces.azure_batch import versions
 from linarite.faces.azure_batch.errors import invalid_property, missing_property
-from linarite.faces.azure_batch.wire.decoding import Body, plain
+from linarite.faces.azure_batch.wire.commands import TaskElement, checked_container, command_line, environment
+from linarite.faces.azure_batch.wire.decoding import TYPE, Body, as_read, plain
 from linarite.faces.azure_batch.wire.elements import (
-    ApplicationPackageReference,
-    NameValue,
     ResourceFileElement,
     TaskConstraints,
-    UserIdentity,
     are_plain_files,
     brought_files,
     checked_files,
@@ -41,7 +36,6 @@ from linarite.faces.azure_batch.wire.elements import (
     is_elevated,
     keeps_empty_values,
     kept,
-    named,
 )  # fmt: skip
 from linarite.faces.azure_batch.wire.task_elements import (
     AffinityInfo,
@@ -54,7 +48,6 @@ from linarite.faces.azure_batch.wire.task_elements import (
     UploadOptions,
 )
 from linarite.faces.azure_batch.wire.values import (
-    Int32,
     checked_id,
     display_name,
     duration,
@@ -72,41 +65,18 @@ AFFINITY = "TVM:"
 UPLOAD_CONDITIONS = ("tasksuccess", "taskfailure", "taskcompletion")
 
 
-class TaskAdd(Body):
+class TaskAdd(TaskElement):
     """The body of Add Task."""
 
-    id: str | None = None
-    display_name: str | None = None
-    command_line: str | None = None
-    container_settings: dict[str, Any] | None = None
-    resource_files: list[ResourceFileElement] | None = None
-    output_files: list[OutputFile] | None = None
-    environment_settings: list[NameValue] | None = None
     affinity_info: AffinityInfo | None = None
-    constraints: TaskConstraints | None = None
-    required_slots: Int32 | None = None
-    user_identity: UserIdentity | None = None
     exit_conditions: ExitConditionsElement | None = None
     multi_instance_settings: MultiInstanceSettings | None = None
     depends_on: DependsOn | None = None
-    application_package_references: list[ApplicationPackageReference] | None = None
-    authentication_token_settings: TokenSettings | None = None
+    odata_metadata: str | None = TYPE
 
 
-class TaskPut(TaskAdd):
-    """The body of Update Task: a task as it was read; what cannot be changed is passed over."""
-
-    url: Any = None
-    e_tag: Any = None
-    last_modified: Any = None
-    creation_time: Any = None
-    state: Any = None
-    state_transition_time: Any = None
-    previous_state: Any = None
-    previous_state_transition_time: Any = None
-    execution_info: Any = None
-    node_info: Any = None
-    stats: Any = None
+TaskPut = as_read(TaskAdd, "node_info")
+"""The body of Update Task."""
 
 
 class TaskCollection(Body):
@@ -151,23 +121,6 @@ def task_of(body: TaskAdd, version: str) -> tuple[TaskSpec, Facts]:
 
 
 _NO_CONSTRAINTS = TaskConstraints()
-
-
-def command_line(text: str | None, name: str = "commandLine") -> str:
-    """A command line: it has to be there, and no process can be given a NUL."""
-    line = required(text, name)
-    if "\0" in line:
-        raise invalid_property(name, line, "It has no NUL character.")
-    return line
-
-
-def environment(items: list[NameValue] | None) -> tuple[Named, ...]:
-    """The variables, with names and values that a process can have."""
-    for item in items or ():
-        if "=" in (item.name or "") or "\0" in f"{item.name}{item.value}":
-            reason = "A name has no equals sign, and neither name nor value has a NUL character."
-            raise invalid_property("environmentSettings", item.name, reason)
-    return named(items, "environmentSettings")
 
 
 def retention(limits: TaskConstraints) -> int | None:
@@ -250,8 +203,7 @@ def _not_executed(body: TaskAdd, version: str) -> tuple[str, ...]:
         _checked_token(body.authentication_token_settings)
         names.append("authenticationTokenSettings")
     if body.container_settings is not None:
-        if not isinstance(body.container_settings.get("imageName"), str):
-            raise missing_property("containerSettings.imageName")
+        checked_container(body.container_settings)
         names.append("containerSettings")
     return (*names, *files_from_storage(body.resource_files)) if body.resource_files or names else ()
 

@@ -1,0 +1,81 @@
+"""What all that runs on a node has in common: its command line, and what the node needs to run it.
+
+Tasks, job manager, preparation, release and start tasks are made of these; each room adds what is its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from linarite.engine.model import Named
+from linarite.faces.azure_batch.errors import invalid_property, missing_property
+from linarite.faces.azure_batch.wire.decoding import Element, plain
+from linarite.faces.azure_batch.wire.elements import (
+    ApplicationPackageReference,
+    NameValue,
+    ResourceFileElement,
+    TaskConstraints,
+    UserIdentity,
+    checked_files,
+    checked_user,
+    named,
+)  # fmt: skip
+from linarite.faces.azure_batch.wire.task_elements import OutputFile, TokenSettings
+from linarite.faces.azure_batch.wire.values import Int32, required
+
+
+class CommandElement(Element):
+    """A command line and its surroundings."""
+
+    command_line: str | None = None
+    container_settings: dict[str, Any] | None = None
+    resource_files: list[ResourceFileElement] | None = None
+    environment_settings: list[NameValue] | None = None
+    user_identity: UserIdentity | None = None
+
+
+class TaskElement(CommandElement):
+    """What a task and a job manager task have in common."""
+
+    id: str | None = None
+    display_name: str | None = None
+    output_files: list[OutputFile] | None = None
+    constraints: TaskConstraints | None = None
+    required_slots: Int32 | None = None
+    application_package_references: list[ApplicationPackageReference] | None = None
+    authentication_token_settings: TokenSettings | None = None
+
+
+def command_line(text: str | None, name: str = "commandLine") -> str:
+    """A command line: it has to be there, and no process can be given a NUL."""
+    line = required(text, name)
+    if "\0" in line:
+        raise invalid_property(name, line, "It has no NUL character.")
+    return line
+
+
+def environment(items: list[NameValue] | None) -> tuple[Named, ...]:
+    """The variables, with names and values that a process can have."""
+    for item in items or ():
+        if "=" in (item.name or "") or "\0" in f"{item.name}{item.value}":
+            reason = "A name has no equals sign, and neither name nor value has a NUL character."
+            raise invalid_property("environmentSettings", item.name, reason)
+    return named(items, "environmentSettings")
+
+
+def checked_container(settings: dict[str, Any] | None) -> None:
+    """A container needs its image."""
+    if settings is not None and not isinstance(settings.get("imageName"), str):
+        raise missing_property("containerSettings.imageName")
+
+
+def checked_command(task: CommandElement, name: str, version: str) -> dict[str, Any]:
+    """The element `name` as plain data, checked, its user's words as the protocol spells them."""
+    command_line(task.command_line, f"{name}.commandLine")
+    checked_container(task.container_settings)
+    checked_files(task.resource_files, f"{name}.resourceFiles", version)
+    environment(task.environment_settings)
+    element: dict[str, Any] = plain(task)
+    if task.user_identity is not None:
+        element["userIdentity"] = plain(checked_user(task.user_identity))
+    return element
