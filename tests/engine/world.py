@@ -37,7 +37,7 @@ class World:
         """One unit of work, as the engine does it."""
 
         def work(tx: Any) -> tuple[T, Effects]:
-            unit = Ledger(tx, self.now, "tester", lambda kind: f"{kind}-{next(self._names)}")
+            unit = Ledger(tx, self.now, "tester", lambda kind: f"{kind}-{next(self._names)}", lambda *_: {})
             result = operation(unit, *args, **options)
             unit.flush()
             return result, unit.effects
@@ -68,7 +68,7 @@ class World:
     async def schedule(self) -> list[str]:
         """One pass; gives the runs that were launched by it."""
         before = len(self.launched)
-        await self.do(schedule_all, lambda *_: {})
+        await self.do(schedule_all)
         return [launch.run for launch in self.launched[before:]]
 
     async def report(self, *reports: Report) -> None:

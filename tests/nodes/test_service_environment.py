@@ -16,7 +16,7 @@ def _variables(*, hpc: bool, dedicated: bool = True) -> dict[str, str]:
     node = Node(
         account="team", pool_key=1, pool="pool", id="node", dedicated=dedicated, state_at=0, created_at=0, boot_at=0
     )
-    return ENVIRONMENT(job, task, node)
+    return ENVIRONMENT(node, job, task)
 
 
 def test_every_task_is_told_its_account_pool_node_job_and_name() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.pages.made import table
 
+from linarite.engine.launching import Launch, NodeRef
 from linarite.engine.layout import task_directory
 from linarite.engine.model import Counts, Job, JobSpec, Node, Task, TaskSpec
 from linarite.nodes.environment import NODE_FOLDERS, run_environment
@@ -107,9 +108,11 @@ def _variables() -> str:
     )  # fmt: skip
     task = Task(job_key=1, account="<account>", alias=3, spec=spec, created_at=0, modified_at=0, state_at=0)
     node = Node(account="<account>", pool_key=1, pool="<pool>", id="<node>", state_at=0, created_at=0, boot_at=0)
-    service = ServiceEnvironment("<Azure Batch's address>", "<host name>")(job, task, node)
+    service = ServiceEnvironment("<Azure Batch's address>", "<host name>")(node, job, task)
     directory = f"<root>/{task_directory('<job>', '<task>')}"
-    every = run_environment("<run>", "<root>", directory, "<account>", service)
+    where = NodeRef(account="<account>", pool="<pool>", node="<node>", key=1)
+    launch = Launch(run="<run>", node=where, directory="", command="true", environment=service)
+    every = run_environment(launch, "<root>", directory)
     rows = [(f"`{name}`", f"`{value}`", _of(name)) for name, value in sorted(every.items())]
     return table(("variable", "value, for example", "tasks"), *rows)
 

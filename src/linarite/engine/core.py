@@ -57,7 +57,7 @@ class Engine:
     async def start(self) -> None:
         """Take up the work where it was left: the nodes repeat their reports, what should run is launched."""
         await self.nodes.start(self)
-        await self.do(runs.resume, self._environment, who="restart")
+        await self.do(runs.resume, who="restart")
         self._loop = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
@@ -82,7 +82,7 @@ class Engine:
         for key in sorted(u.effects.pools):
             pool = u.tx.pools.by_key(key)
             if pool is not None:
-                schedule(u, pool, self._environment)
+                schedule(u, pool)
 
     async def on_node_reports(self, reports: Sequence[NodeReport]) -> None:
         """Commit what became of the nodes."""
@@ -99,7 +99,7 @@ class Engine:
 
     async def _whole(self, operation: Callable[[Ledger], T], who: str) -> T:
         def work(tx: Transaction) -> tuple[T, Effects]:
-            unit = Ledger(tx, self.clock.now(), who, self._make_id)
+            unit = Ledger(tx, self.clock.now(), who, self._make_id, self._environment)
             result = operation(unit)
             pools.retire(unit)
             unit.flush()
@@ -167,4 +167,4 @@ class Engine:
     def _pass(self, u: Ledger, *, tend: bool) -> None:
         if tend:
             housekeeping.tend(u, self._retention)
-        schedule_all(u, self._environment)
+        schedule_all(u)

@@ -34,7 +34,8 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     `directory` is the task's directory relative to the node's root (`workitems/<job>/job-1/<task>`): `wd/`,
     `stdout.txt` and `stderr.txt` stand in it, unless `stdout` / `stderr` name other paths (relative to the working
     directory).
-    Variables that name folders are added by the host. `shell` runs the line by /bin/sh -c, else it is split like argv.
+    Variables that name the node's and the run's own folders are added by the host; `folders` are further ones: names to
+    paths relative to the node's root. `shell` runs the line by /bin/sh -c, else it is split like argv.
     `elevated` runs with the server's privileges (only when settings allow it). `announced` asks for a report of the
     start; the end tells of it too.
     """
@@ -47,6 +48,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     elevated: bool = False
     announced: bool = True
     environment: dict[str, str] = {}
+    folders: dict[str, str] = {}
     fetches: tuple[Fetch, ...] = ()
     stdin: str | None = None
     stdout: str | None = None

@@ -33,8 +33,8 @@ BUSY = (TaskState.PREPARING, TaskState.RUNNING)
 class Environment(Protocol):
     """Makes the variables that the service gives a task, beside the user's own."""
 
-    def __call__(self, job: Job, task: Task, node: Node) -> dict[str, str]:
-        """Names to values."""
+    def __call__(self, node: Node, job: Job | None = None, task: Task | None = None) -> dict[str, str]:
+        """Names to values. What runs for a pool has no job, what runs for a job has no task."""
         ...
 
 
@@ -91,9 +91,11 @@ def count(counts: Counts, task: Task, by: int) -> None:
 class Ledger:
     """A unit of work over one transaction, at one moment, by one person or part."""
 
-    def __init__(self, tx: Transaction, now: int, who: str, make_id: Callable[[str], str]) -> None:
+    def __init__(
+        self, tx: Transaction, now: int, who: str, make_id: Callable[[str], str], environment: Environment
+    ) -> None:
         """`make_id` makes names that the engine may not invent itself: of nodes and of pools made for a job."""
-        self.tx, self.now, self.who, self.make_id = tx, now, who, make_id
+        self.tx, self.now, self.who, self.make_id, self.environment = tx, now, who, make_id, environment
         self.effects = Effects()
         self.orphans: list[tuple[str, str]] = []
         """Account and id of each pool whose job is over: `pools.retire` deletes them at the end of the unit."""

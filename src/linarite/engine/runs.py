@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from linarite.engine import exits
 from linarite.engine.endings import complete, end_task, ended_failure, remove, reset, settle
 from linarite.engine.launching import NodeReady, NodeReport, Report, RunExited, RunFailed, RunLost, RunStarted, Usage
-from linarite.engine.ledger import BUSY, Environment, Ledger, node_ref, run_name
+from linarite.engine.ledger import BUSY, Ledger, node_ref, run_name
 from linarite.engine.model import (
     AllocationState,
     Ending,
@@ -147,7 +147,7 @@ def take_nodes(u: Ledger, reports: Sequence[NodeReport]) -> None:
             settle_pool(u, pool)
 
 
-def resume(u: Ledger, environment: Environment) -> None:
+def resume(u: Ledger) -> None:
     """After a start: launch again what should run (a run that is known is not started twice), end what should end."""
     for task in u.tx.tasks.unfinished_runs():
         node = u.node(task.node_key) if task.node_key is not None else None
@@ -156,7 +156,7 @@ def resume(u: Ledger, environment: Environment) -> None:
         elif task.ending is not None:
             u.end(task, 0)
         else:
-            u.effects.launch.append(launch(u.job(task.job_key), task, node, environment))
+            u.effects.launch.append(launch(u, u.job(task.job_key), task, node))
     for node in u.tx.nodes.all():
         if node.state in {NodeState.CREATING, NodeState.STARTING}:
             u.effects.provision.append(node_ref(node))

@@ -14,7 +14,7 @@ from linarite.engine import layout
 from linarite.engine.endings import end_job
 from linarite.engine.finding import first_pool
 from linarite.engine.launching import Fetch, Launch
-from linarite.engine.ledger import Environment, Ledger, node_ref, run_name
+from linarite.engine.ledger import Ledger, node_ref, run_name
 from linarite.engine.model import (
     Job,
     JobState,
@@ -56,7 +56,7 @@ def choose(task: Task, placement: Placement, fill: NodeFill, nodes: Iterable[Nod
     return pick(fit, key=free_slots)
 
 
-def schedule(u: Ledger, pool: Pool, environment: Environment) -> int:
+def schedule(u: Ledger, pool: Pool) -> int:
     """Start what can start on a pool; returns how many tasks."""
     if pool.state is not PoolState.ACTIVE:
         return 0
@@ -66,18 +66,18 @@ def schedule(u: Ledger, pool: Pool, environment: Environment) -> int:
         job = u.known(job)  # noqa: PLW2901 - the unit's own copy of it
         if job.state is not JobState.ACTIVE or not job.queued or not _parents_done(u, job):
             continue
-        started += _schedule_job(u, pool, job, nodes, environment)
+        started += _schedule_job(u, pool, job, nodes)
         if not any(map(free_slots, nodes)):
             break
     return started
 
 
-def schedule_all(u: Ledger, environment: Environment) -> None:
+def schedule_all(u: Ledger) -> None:
     """Start what can start anywhere."""
     for account, name in u.tx.jobs.waiting_pools(u.now):
         pool = u.tx.pools.get(account, name) if name else _house(u, account)
         if pool is not None:
-            schedule(u, pool, environment)
+            schedule(u, pool)
 
 
 def _house(u: Ledger, account: str) -> Pool | None:
@@ -103,7 +103,7 @@ def _parents_done(u: Ledger, job: Job) -> bool:
     return True
 
 
-def _schedule_job(u: Ledger, pool: Pool, job: Job, nodes: list[Node], environment: Environment) -> int:
+def _schedule_job(u: Ledger, pool: Pool, job: Job, nodes: list[Node]) -> int:
     placement = job.spec.placement
     usable = [node for node in nodes if allowed(placement, node)]
     if placement.single_node:
@@ -119,7 +119,7 @@ def _schedule_job(u: Ledger, pool: Pool, job: Job, nodes: list[Node], environmen
         if node is None:
             nodes.remove(max(usable, key=free_slots))
             break
-        start(u, job, task, node, environment)
+        start(u, job, task, node)
         started += 1
         if placement.single_node:
             usable = [node]
@@ -131,7 +131,7 @@ def _single(u: Ledger, job: Job, nodes: list[Node]) -> list[Node]:
     return [node for node in nodes if node.key in used] if used else nodes
 
 
-def start(u: Ledger, job: Job, task: Task, node: Node, environment: Environment) -> Task:
+def start(u: Ledger, job: Job, task: Task, node: Node) -> Task:
     """Give a task its node and its next run; the launch follows once this is on disk."""
     fetching = bool(task.spec.resource_files)
     limit = task.spec.max_wall_clock
@@ -145,15 +145,15 @@ def start(u: Ledger, job: Job, task: Task, node: Node, environment: Environment)
     u.put_task(task, new)
     if job.first_task_at is None:
         job.first_task_at = u.now
-    u.effects.launch.append(launch(job, new, node, environment))
+    u.effects.launch.append(launch(u, job, new, node))
     return new
 
 
-def launch(job: Job, task: Task, node: Node, environment: Environment) -> Launch:
+def launch(u: Ledger, job: Job, task: Task, node: Node) -> Launch:
     """The run as the nodes are told it: the job's variables, the task's, then the service's own."""
     spec = task.spec
     variables = {item.name: item.value for item in (*job.spec.environment, *spec.environment)}
-    variables.update(environment(job, task, node))
+    variables.update(u.environment(node, job, task))
     return Launch(
         run=run_name(task), node=node_ref(node), directory=layout.task_directory(job.spec.id, spec.id),
         command=spec.command, shell=spec.shell, elevated=spec.elevated, environment=variables,

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from linarite.engine.launching import Launch
+
 NODE_FOLDERS = ("applications", "fsmounts", "shared", "startup/wd", "volatile", "workitems")
 MARKER = "LINARITE_RUN"
 """Every process of a run carries this variable, so that a successor finds what a killed host left behind."""
@@ -31,19 +33,21 @@ def _node_environment(root: str, account: str) -> dict[str, str]:
     }
 
 
-def run_environment(run: str, root: str, directory: str, account: str, wanted: dict[str, str]) -> dict[str, str]:
-    """Make the whole environment of a run: nothing of the server's own. `wanted` wins over all but the marker.
+def run_environment(launch: Launch, root: str, directory: str) -> dict[str, str]:
+    """Make the whole environment of a run: nothing of the server's own. The launch wins over all but the marker.
 
     `root` is the node's folder (absolute), `directory` the task's (absolute).
     """
-    environment = _node_environment(root, account).copy()
+    environment = _node_environment(root, launch.node.account).copy()
     wd = f"{directory}/wd"
     environment["HOME"] = wd
     environment["AZ_BATCH_TASK_DIR"] = directory
     environment["AZ_BATCH_TASK_WORKING_DIR"] = wd
     environment["AZ_BATCH_CERTIFICATES_DIR"] = f"{directory}/certs"
-    environment.update(wanted)
-    environment[MARKER] = run
+    environment.update(launch.environment)
+    for name, path in launch.folders.items():
+        environment[name] = f"{root}/{path}"
+    environment[MARKER] = launch.run
     return environment
 
 

@@ -18,18 +18,20 @@ class ServiceEnvironment:
         """`batch_url` is the Batch face as tasks reach it, `cluster` the head node's name for HPC Pack."""
         self._batch_url, self._cluster = batch_url, cluster
 
-    def __call__(self, job: Job, task: Task, node: Node) -> dict[str, str]:
+    def __call__(self, node: Node, job: Job | None = None, task: Task | None = None) -> dict[str, str]:
         """Names to values."""
         variables = {
-            "AZ_BATCH_ACCOUNT_NAME": job.account,
+            "AZ_BATCH_ACCOUNT_NAME": node.account,
             "AZ_BATCH_ACCOUNT_URL": self._batch_url,
             "AZ_BATCH_POOL_ID": node.pool,
             "AZ_BATCH_NODE_ID": node.id,
             "AZ_BATCH_NODE_IS_DEDICATED": "true" if node.dedicated else "false",
-            "AZ_BATCH_JOB_ID": job.spec.id,
-            "AZ_BATCH_TASK_ID": task.spec.id,
         }
-        if HPC_PACK in job.facts:
+        if job is not None:
+            variables["AZ_BATCH_JOB_ID"] = job.spec.id
+        if task is not None:
+            variables["AZ_BATCH_TASK_ID"] = task.spec.id
+        if job is not None and task is not None and HPC_PACK in job.facts:
             variables.update(self._hpc_pack(job, task, node))
         return variables
 

@@ -41,7 +41,7 @@ class Starter:
     def start(self, launch: Launch, root: str, directory: str) -> int:
         """Start the command line of a prepared run and give the process's number. Raises CannotStartError."""
         words = ("/bin/sh", "-c", launch.command) if launch.shell else split_command(launch.command)
-        environment = run_environment(launch.run, root, directory, launch.node.account, launch.environment)
+        environment = run_environment(launch, root, directory)
         wd = f"{directory}/wd"
         cwd = wd if launch.working_directory is None else os.path.join(wd, launch.working_directory)
         opened: list[int] = []
