@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from linarite.engine import exits, layout
+from linarite.engine import exits, layout, preparation
+from linarite.engine.failures import ended_failure, exit_failure
 from linarite.engine.ledger import BUSY, Ledger, node_ref
 from linarite.engine.model import (
     Ending,
     Failure,
-    FailureCategory,
     Job,
     JobAction,
     JobState,
-    Named,
     OnAllTasksComplete,
     OnRunning,
     OnTaskFailure,
@@ -40,8 +39,9 @@ def complete(
     ended = at or u.now
     new = replace(
         task, state=TaskState.COMPLETED, state_at=ended, previous_state=task.state, previous_state_at=task.state_at,
-        queued=False, exit_code=code, failure=failure or (None if well else exit_failure(code)), satisfied=satisfied,
-        result=TaskResult.SUCCESS if well else TaskResult.FAILURE, ended_at=ended, ending=None, deadline=None,
+        queued=False, held_by=None, exit_code=code, satisfied=satisfied,
+        failure=failure or (None if well else exit_failure(code)), result=TaskResult.SUCCESS if well else TaskResult.FAILURE,
+        ended_at=ended, ending=None, deadline=None,
         cleanup_at=None if retention is None or task.started_at is None else ended + retention,
     )  # fmt: skip
     released = _release_dependents(u, task) if satisfied and not task.satisfied else []
@@ -78,24 +78,6 @@ def _release_dependents(u: Ledger, task: Task) -> list[Task]:
     return [u.task(waiting) for waiting in u.tx.tasks.wait_less(counts)] if counts else []
 
 
-def exit_failure(code: int | None) -> Failure:
-    """The failure of a process that exited with a code that is no success."""
-    return Failure(
-        category=FailureCategory.USER, code="exit-code",
-        message="The task exited with an exit code representing a failure",
-        details=(Named("ExitCode", str(code)),),
-    )  # fmt: skip
-
-
-def ended_failure(ending: Ending, reason: str | None) -> Failure:
-    """The failure of a task that was ended by somebody or by its time limit."""
-    if ending is Ending.TIMEOUT:
-        text = "The task ran longer than its maximum wall clock time."
-        return Failure(category=FailureCategory.SERVER, code="ended-timeout", message=text)
-    text = reason or "The task was ended by user request."
-    return Failure(category=FailureCategory.USER, code="ended", message=text)
-
-
 def end_task(u: Ledger, task: Task, ending: Ending, reason: str | None = None, grace: float = GRACE) -> Task:
     """End an active task at once, ask a running one to end; its end comes as a report."""
     task = u.task(task)
@@ -115,8 +97,8 @@ def reset(u: Ledger, task: Task, **changes: object) -> Task:
     return replace(
         task, state=TaskState.ACTIVE, state_at=u.now, previous_state=task.state, previous_state_at=task.state_at,
         queued=task.waiting == 0, started_at=None, ended_at=None, exit_code=None, result=None, failure=None,
-        ending=None, ending_reason=None, node_key=None, node=None, pool=None, deadline=None, cleanup_at=None,
-        usage=None, **changes,
+        ending=None, ending_reason=None, node_key=None, node=None, pool=None, held_by=None, deadline=None,
+        cleanup_at=None, usage=None, **changes,
     )  # fmt: skip
 
 
@@ -169,7 +151,7 @@ def settle(u: Ledger, job: Job) -> Job:
     running, active = job.counts.running, job.counts.active
     if job.state is JobState.DISABLING and not running:
         return u.move_job(job, JobState.DISABLED)
-    if job.state is JobState.TERMINATING and not running:
+    if job.state is JobState.TERMINATING and not running and not preparation.release(u, job):
         return u.move_job(replace(job, ended_at=u.now, deadline=None), JobState.COMPLETED, job.terminate_reason or "")
     all_done = job.spec.on_all_tasks_complete is OnAllTasksComplete.TERMINATE and not running and not active
     if job.state is JobState.ACTIVE and all_done:

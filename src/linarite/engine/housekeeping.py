@@ -31,7 +31,11 @@ def next_moment(now: int) -> Callable[[Transaction], int]:
     """The question when the next pass is due, even if nothing happens."""
 
     def ask(tx: Transaction) -> int:
-        moments = [moment for moment in (tx.jobs.next_moment(now), tx.tasks.next_moment()) if moment is not None]
+        moments = [
+            moment
+            for moment in (tx.jobs.next_moment(now), tx.tasks.next_moment(), tx.node_tasks.next_moment())
+            if moment is not None
+        ]
         return min([*moments, now + LONGEST_SLEEP])
 
     return ask
@@ -73,6 +77,11 @@ def _clean(u: Ledger) -> None:
             job = u.job(task.job_key)
             u.effects.remove.append((node_ref(node), layout.task_directory(job.spec.id, task.spec.id)))
         u.put_task(task, replace(task, cleanup_at=None))
+    for own in u.tx.node_tasks.to_clean(u.now, 100):
+        node = u.node(own.node_key)
+        if node is not None:
+            u.effects.remove.append((node_ref(node), own.directory))
+        u.put_node_task(own, replace(own, cleanup_at=None))
 
 
 def _prune(u: Ledger, retention: Retention) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from linarite.engine import pools, tasks
+from linarite.engine import pools, preparation, tasks
 from linarite.engine.endings import GRACE, end_job, end_running, hold_job, remove, reset, settle
 from linarite.engine.errors import AlreadyExists, EngineError, WrongState
 from linarite.engine.finding import find_job
@@ -170,10 +170,11 @@ def delete(u: Ledger, account: str, job_id: str, *, check: Check | None = None) 
 
 def purge(u: Ledger, job: Job) -> None:
     """Delete the next tasks of a job that is being deleted, then the job. Called again until it is gone."""
-    if job.counts.running:
+    if job.counts.running or preparation.release(u, job):
         return
     page = u.tx.tasks.page(job.key, None, 0, PURGE)
     for task in page:
         remove(u, job, task)
     if len(page) < PURGE:
+        preparation.forget(u, job)
         u.drop_job(u.job(job.key))

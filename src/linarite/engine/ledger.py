@@ -19,6 +19,7 @@ from linarite.engine.model import (
     JobState,
     Node,
     NodeState,
+    NodeTask,
     Pool,
     PoolState,
     Task,
@@ -28,6 +29,8 @@ from linarite.engine.model import (
 from linarite.engine.ports import Transaction
 
 BUSY = (TaskState.PREPARING, TaskState.RUNNING)
+NODE_RUN = "n"
+"""What the name of a run begins with when it is no task's."""
 
 
 class Environment(Protocol):
@@ -74,6 +77,11 @@ def run_name(task: Task) -> str:
     return f"{task.key}.{task.attempt}"
 
 
+def node_run_name(own: NodeTask) -> str:
+    """The same for what the service runs on a node."""
+    return f"{NODE_RUN}{own.key}.{own.attempt}"
+
+
 def bucket(task: Task) -> str:
     """The counter of its job that a task is counted in."""
     if task.state is TaskState.COMPLETED:
@@ -103,6 +111,7 @@ class Ledger:
         self._nodes: dict[int, Node] = {}
         self._pools_read: set[int] = set()
         self._tasks: dict[int, Task] = {}
+        self._node_tasks: dict[int, NodeTask] = {}
         self._changed_jobs: set[int] = set()
         self._changed_nodes: set[int] = set()
         self._rewritten: set[int] = set()
@@ -153,6 +162,10 @@ class Ledger:
     def task(self, task: Task) -> Task:
         """The same task as this unit has changed it, else the given one."""
         return self._tasks.get(task.key, task)
+
+    def node_task(self, own: NodeTask) -> NodeTask:
+        """The same node task as this unit has changed it, else the given one."""
+        return self._node_tasks.get(own.key, own)
 
     # -- changing ----------------------------------------------------------------------------------------------------
 
@@ -216,6 +229,40 @@ class Ledger:
         self._tasks.pop(task.key, None)
         self.tx.tasks.delete([task.key])
 
+    def add_node_task(self, own: NodeTask) -> NodeTask:
+        """Store what the service begins to run on a node."""
+        self.tx.node_tasks.insert([own])
+        self.event(own.account, f"{own.kind.value} task", own.key, own.state.value)
+        self._with_node(own, 1)
+        return self._keep_node_task(own)
+
+    def put_node_task(self, old: NodeTask, new: NodeTask, why: str = "") -> NodeTask:
+        """Change it; an event is written when its state changed."""
+        if old.state is not new.state:
+            self.event(new.account, f"{new.kind.value} task", new.key, new.state.value, why, new.attempt)
+        self._with_node(old, -1)
+        self._with_node(new, 1)
+        return self._keep_node_task(new)
+
+    def _keep_node_task(self, own: NodeTask) -> NodeTask:
+        self._node_tasks[own.key] = own
+        self.effects.remind(own.deadline, own.cleanup_at)
+        return own
+
+    def _with_node(self, own: NodeTask, by: int) -> None:
+        node = self.node(own.node_key) if own.state in BUSY else None
+        if node is not None:
+            node.own_tasks += by
+            self.put_node(node)
+
+    def drop_node_task(self, own: NodeTask, *, with_directory: bool = True) -> None:
+        """Forget one that is completed, and let its directory go."""
+        node = self.node(own.node_key) if with_directory else None
+        if node is not None:
+            self.effects.remove.append((node_ref(node), own.directory))
+        self._node_tasks.pop(own.key, None)
+        self.tx.node_tasks.delete([own.key])
+
     def put_job(self, job: Job) -> Job:
         """Keep a changed job; it is written at the end."""
         self._jobs[job.key] = job
@@ -258,7 +305,11 @@ class Ledger:
         return self.put_node(replace(node, state=state, state_at=self.now))
 
     def drop_node(self, node: Node) -> None:
-        """Forget a node and let its files go."""
+        """Forget a node and let its files go; what was run to prepare it for jobs is still told of."""
+        start_tasks = [own.key for own in self.tx.node_tasks.of_node(node.key) if own.job_key is None]
+        for key in start_tasks:
+            self._node_tasks.pop(key, None)
+        self.tx.node_tasks.delete(start_tasks)
         self._nodes.pop(node.key, None)
         self.tx.nodes.delete([node.key])
         self.event(node.account, "node", node.key, "removed")
@@ -275,6 +326,12 @@ class Ledger:
         if node is not None:
             self.effects.end.append((node_ref(node), run_name(task), grace))
 
+    def end_node_task(self, own: NodeTask, grace: float) -> None:
+        """The same for what the service runs on a node."""
+        node = self.node(own.node_key)
+        if node is not None:
+            self.effects.end.append((node_ref(node), node_run_name(own), grace))
+
     def flush(self) -> None:
         """Write all that was gathered; what waited for its last run to end can go. Called once, at the unit's end."""
         if self._tasks:
@@ -282,6 +339,8 @@ class Ledger:
             rewritten = [self._tasks[key] for key in self._rewritten if key in self._tasks]
             if rewritten:
                 self.tx.tasks.rewrite(rewritten)
+        if self._node_tasks:
+            self.tx.node_tasks.update(list(self._node_tasks.values()))
         jobs = [self._jobs[key] for key in self._changed_jobs & self._jobs.keys()]
         for job in jobs:
             self.tx.jobs.update(job)
@@ -291,4 +350,4 @@ class Ledger:
         if self._events:
             self.tx.events.add(self._events)
         self.effects.tend |= any(job.state is JobState.DELETING and not job.counts.running for job in jobs)
-        self.effects.tend |= any(node.state is NodeState.LEAVING and not node.running_tasks for node in nodes)
+        self.effects.tend |= any(node.state is NodeState.LEAVING and node.quiet for node in nodes)

@@ -47,6 +47,7 @@ class NodeState(StrEnum):
 
     CREATING = "creating"
     STARTING = "starting"
+    WAITING_FOR_START_TASK = "waitingforstarttask"
     IDLE = "idle"
     RUNNING = "running"
     OFFLINE = "offline"
@@ -111,6 +112,14 @@ class TaskResult(StrEnum):
 
     SUCCESS = "success"
     FAILURE = "failure"
+
+
+class NodeTaskKind(StrEnum):
+    """What the service runs on nodes beside the tasks of users."""
+
+    START = "start"
+    PREPARATION = "preparation"
+    RELEASE = "release"
 
 
 class JobAction(StrEnum):
@@ -223,6 +232,25 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     working_directory: str | None = None
 
 
+class NodeCommand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A command line that the service runs on a node for a pool or a job: a start, preparation or release task.
+
+    `max_retries` -1 is without limit. `wait_for_success`: without its success the node takes no tasks (of the job).
+    `again_after_reboot`: a success does not outlive the node's next start.
+    """
+
+    id: str
+    command: str
+    resource_files: tuple[ResourceFile, ...] = ()
+    environment: tuple[Named, ...] = ()
+    elevated: bool = False
+    max_retries: int = 0
+    max_wall_clock: int | None = None
+    retention: int | None = 7 * DAY
+    wait_for_success: bool = True
+    again_after_reboot: bool = True
+
+
 class Placement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Which nodes a job's tasks may use. Empty `nodes` means any; ids without regard to case."""
 
@@ -257,6 +285,8 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     placement: Placement = Placement()
     valid_exit_codes: tuple[tuple[int, int], ...] | None = None
     ends_with: str | None = None
+    preparation: NodeCommand | None = None
+    release: NodeCommand | None = None
     owns_pool: bool = False
     not_executed: tuple[str, ...] = ()
     owner: str = ""
@@ -273,6 +303,7 @@ class PoolSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     slots_per_node: int = 1
     fill: NodeFill = NodeFill.SPREAD
     resize_timeout: int = 15 * MINUTE
+    start_task: NodeCommand | None = None
     metadata: tuple[Named, ...] = ()
     not_executed: tuple[str, ...] = ()
 
@@ -328,7 +359,7 @@ class Pool(msgspec.Struct, kw_only=True):
 
 
 class Node(msgspec.Struct, kw_only=True):
-    """A node as it is. `alias` is its number in the account. `on_running` tells what leaving does to its tasks."""
+    """A node as it is. `alias` is its number in the account. `own_tasks` counts what the service itself runs there."""
 
     key: int = 0
     account: str
@@ -347,8 +378,14 @@ class Node(msgspec.Struct, kw_only=True):
     running_slots: int = 0
     total_tasks: int = 0
     succeeded_tasks: int = 0
+    own_tasks: int = 0
     failure: Failure | None = None
     facts: Facts = {}
+
+    @property
+    def quiet(self) -> bool:
+        """Tell whether nothing runs there."""
+        return not (self.running_tasks or self.own_tasks)
 
 
 class Job(msgspec.Struct, kw_only=True):
@@ -385,6 +422,7 @@ class Task(msgspec.Struct, kw_only=True):
     `alias` is its number in its job, `account_alias` its number in the account. `attempt` counts runs ever begun;
     `retries` the failed ones tried again, `requeues` the ones taken back through no fault of the task. `waiting` counts
     dependencies not yet satisfied; `queued` tells that it could start now. `satisfied` tells its dependents.
+    `held_by` is the number of the node task that has to succeed before the run may start.
     """
 
     key: int = 0
@@ -417,10 +455,42 @@ class Task(msgspec.Struct, kw_only=True):
     node_key: int | None = None
     node: str | None = None
     pool: str | None = None
+    held_by: int | None = None
     deadline: int | None = None
     cleanup_at: int | None = None
     usage: dict[str, float] | None = None
     facts: Facts = {}
+
+
+class NodeTask(msgspec.Struct, kw_only=True):
+    """What the service runs on a node, as it is: a start task of its pool, a preparation or release task of a job.
+
+    `attempt` counts runs ever begun, `retries` the failed ones tried again. `directory` is relative to the node's root.
+    """
+
+    key: int = 0
+    account: str
+    kind: NodeTaskKind
+    node_key: int
+    node: str
+    pool: str
+    job_key: int | None = None
+    command: NodeCommand
+    directory: str
+    created_at: int
+    state: TaskState = TaskState.RUNNING
+    state_at: int
+    attempt: int = 1
+    retries: int = 0
+    retried_at: int | None = None
+    started_at: int | None = None
+    ended_at: int | None = None
+    exit_code: int | None = None
+    result: TaskResult | None = None
+    failure: Failure | None = None
+    ending: Ending | None = None
+    deadline: int | None = None
+    cleanup_at: int | None = None
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):

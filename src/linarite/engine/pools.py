@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
+from linarite.engine import node_tasks
 from linarite.engine.endings import end_task
 from linarite.engine.errors import AlreadyExists, InvalidValue, WrongState
+from linarite.engine.failures import not_executed
 from linarite.engine.finding import find_node, find_pool
 from linarite.engine.ledger import BUSY, Ledger
 from linarite.engine.model import (
@@ -16,7 +18,6 @@ from linarite.engine.model import (
     Facts,
     Failure,
     FailureCategory,
-    Named,
     Node,
     NodeState,
     OnRunning,
@@ -26,7 +27,10 @@ from linarite.engine.model import (
 )  # fmt: skip
 
 Check = Callable[[Pool], None]
-HERE = {NodeState.IDLE, NodeState.RUNNING, NodeState.OFFLINE, NodeState.START_TASK_FAILED, NodeState.UNUSABLE}
+HERE = {
+    NodeState.WAITING_FOR_START_TASK, NodeState.IDLE, NodeState.RUNNING, NodeState.OFFLINE,
+    NodeState.START_TASK_FAILED, NodeState.UNUSABLE,
+}  # fmt: skip
 
 
 def _checked(u: Ledger, account: str, pool_id: str, check: Check | None) -> Pool:
@@ -66,10 +70,7 @@ def _make(u: Ledger, pool: Pool, dedicated: bool, number: int) -> None:  # noqa:
     kind = "dedicated" if dedicated else "low-priority"
     failure = None
     if pool.spec.not_executed:
-        names = ", ".join(pool.spec.not_executed)
-        text = f"This server does not execute the element {names} yet."
-        details = tuple(Named("Element", name) for name in pool.spec.not_executed)
-        failure = Failure(category=FailureCategory.SERVER, code="not-executed", message=text, details=details)
+        failure = not_executed(pool.spec.not_executed)
     nodes = [
         Node(
             account=pool.account, pool_key=pool.key, pool=pool.spec.id, id=u.make_id(kind), dedicated=dedicated,
@@ -85,6 +86,8 @@ def leave(u: Ledger, node: Node, on_running: OnRunning) -> None:
     if node.state is NodeState.LEAVING:
         return
     node = u.move_node(node, NodeState.LEAVING)
+    for own in u.tx.node_tasks.of_node(node.key) if node.own_tasks else ():
+        node_tasks.end(u, own, Ending.TERMINATED)
     if node.running_tasks and on_running is not OnRunning.WAIT:
         ending = Ending.REQUEUED if on_running is OnRunning.REQUEUE else Ending.TERMINATED
         for task in u.tx.tasks.running_on_node(node.key):
@@ -96,9 +99,9 @@ def settle_pool(u: Ledger, pool: Pool) -> Pool:
     """Bring a pool forward: empty leaving nodes go, and it is steady once every node is where it should be."""
     nodes = u.nodes_of(pool)
     for node in nodes:
-        if node.state is NodeState.LEAVING and not node.running_tasks:
+        if node.state is NodeState.LEAVING and node.quiet:
             u.drop_node(node)
-    left = [node for node in nodes if not (node.state is NodeState.LEAVING and not node.running_tasks)]
+    left = [node for node in nodes if not (node.state is NodeState.LEAVING and node.quiet)]
     pool = replace(
         pool, current_dedicated=sum(node.dedicated and node.state in HERE for node in left),
         current_low_priority=sum(not node.dedicated and node.state in HERE for node in left),

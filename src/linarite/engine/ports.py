@@ -16,12 +16,16 @@ from linarite.engine.model import (
     Event,
     Job,
     Node,
+    NodeTask,
+    NodeTaskKind,
     Pool,
     Task,
     TaskState,
 )  # fmt: skip
 
 T = TypeVar("T")
+Prepared = tuple[NodeTask, NodeTask | None]
+"""A job's preparation task on a node, and its release task there once there is one."""
 
 
 class Accounts(Protocol):
@@ -167,6 +171,53 @@ class Tasks(Protocol):
         ...
 
     def recent_on_node(self, node_key: int, limit: int) -> list[Task]: ...
+    def held_by(self, node_task: int) -> list[Task]:
+        """Preparing tasks that wait for this node task."""
+        ...
+
+
+class NodeTasks(Protocol):
+    """What the service runs on nodes: start, preparation and release tasks."""
+
+    def by_keys(self, keys: Sequence[int]) -> list[NodeTask]: ...
+    def latest(self, node_key: int, kind: NodeTaskKind, job_key: int | None = None) -> NodeTask | None:
+        """The last one of a kind on a node (of a job)."""
+        ...
+
+    def of_node(self, node_key: int) -> list[NodeTask]: ...
+    def of_job(self, job_key: int) -> list[NodeTask]:
+        """All of a job, the oldest first."""
+        ...
+
+    def start_tasks(self, node_keys: Sequence[int]) -> dict[int, NodeTask]:
+        """The last start task of each of these nodes that has any, by the node's key."""
+        ...
+
+    def page(self, job_key: int, where: Expression | None, after: int, limit: int) -> list[Prepared]:
+        """The nodes that a job was prepared on, in the order of the preparation tasks' keys."""
+        ...
+
+    def insert(self, tasks: Sequence[NodeTask]) -> None:
+        """Store new ones: sets the key of each."""
+        ...
+
+    def update(self, tasks: Sequence[NodeTask]) -> None: ...
+    def delete(self, keys: Sequence[int]) -> None: ...
+    def unfinished(self) -> list[NodeTask]:
+        """All that are not completed, of all accounts."""
+        ...
+
+    def due(self, now: int, limit: int) -> list[NodeTask]:
+        """Running ones whose deadline has passed."""
+        ...
+
+    def to_clean(self, now: int, limit: int) -> list[NodeTask]:
+        """Completed ones whose directory may go."""
+        ...
+
+    def next_moment(self) -> int | None:
+        """The earliest deadline or clean-up; microseconds since the epoch."""
+        ...
 
 
 class Events(Protocol):
@@ -203,6 +254,8 @@ class Transaction(Protocol):
     def jobs(self) -> Jobs: ...
     @property
     def tasks(self) -> Tasks: ...
+    @property
+    def node_tasks(self) -> NodeTasks: ...
     @property
     def events(self) -> Events: ...
     @property

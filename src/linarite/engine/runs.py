@@ -6,38 +6,44 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from linarite.engine import exits
-from linarite.engine.endings import complete, end_task, ended_failure, remove, reset, settle
-from linarite.engine.launching import NodeReady, NodeReport, Report, RunExited, RunFailed, RunLost, RunStarted, Usage
-from linarite.engine.ledger import BUSY, Ledger, node_ref, run_name
+from linarite.engine import exits, node_runs
+from linarite.engine.endings import complete, end_task, remove, reset, settle
+from linarite.engine.failures import ended_failure, start_failure
+from linarite.engine.launches import task_launch
+from linarite.engine.launching import NodeReport, NodeUnusable, Report, RunExited, RunFailed, RunLost, RunStarted, Usage
+from linarite.engine.ledger import BUSY, NODE_RUN, Ledger, node_ref, run_name
 from linarite.engine.model import (
     AllocationState,
     Ending,
     Failure,
     FailureCategory,
     JobState,
-    Named,
     NodeState,
     Task,
     TaskState,
 )  # fmt: skip
 from linarite.engine.pools import settle_pool
-from linarite.engine.scheduling import launch
 
 ENDED = 143
 
 
 def take(u: Ledger, reports: Sequence[Report]) -> None:
     """Apply a batch of reports in their order. A report of a run that is not the task's any more changes nothing."""
-    keys = {int(report.run.partition(".")[0]) for report in reports}
-    tasks = {task.key: task for task in u.tx.tasks.by_keys(sorted(keys))}
-    for report in reports:
-        task = tasks.get(int(report.run.partition(".")[0]))
+    of_tasks = [report for report in reports if not report.run.startswith(NODE_RUN)]
+    if len(of_tasks) < len(reports):
+        node_runs.take(u, [report for report in reports if report.run.startswith(NODE_RUN)])
+    tasks = {task.key: task for task in u.tx.tasks.by_keys(sorted(set(map(_task_key, of_tasks))))}
+    for report in of_tasks:
+        task = tasks.get(_task_key(report))
         if task is None:
             continue
         task = u.task(task)
         if task.state in BUSY and run_name(task) == report.run:
             _apply(u, task, report)
+
+
+def _task_key(report: Report) -> int:
+    return int(report.run.partition(".")[0])
 
 
 def _apply(u: Ledger, task: Task, report: Report) -> None:
@@ -110,11 +116,7 @@ def _failed(u: Ledger, task: Task, report: RunFailed) -> None:
     if task.ending is not None or report.code == "ended":
         _finish_ending(u, task, None, report.at)
         return
-    failure = Failure(
-        category=FailureCategory.USER if report.user else FailureCategory.SERVER, code=report.code,
-        message=report.message, details=tuple(Named(name, value) for name, value in report.details.items()),
-    )  # fmt: skip
-    complete(u, task, failure=failure, before_start=True, at=report.at)
+    complete(u, task, failure=start_failure(report), before_start=True, at=report.at)
 
 
 def _lost(u: Ledger, task: Task, at: int) -> None:
@@ -136,13 +138,12 @@ def take_nodes(u: Ledger, reports: Sequence[NodeReport]) -> None:
         node = u.node(report.node.key)
         if node is None or node.state not in {NodeState.CREATING, NodeState.STARTING}:
             continue
-        if isinstance(report, NodeReady):
-            failing = bool(node.failure)
-            u.move_node(replace(node, boot_at=u.now), NodeState.START_TASK_FAILED if failing else NodeState.IDLE)
-        else:
+        pool = u.tx.pools.by_key(node.pool_key)
+        if isinstance(report, NodeUnusable):
             failure = Failure(category=FailureCategory.SERVER, code="node-unusable", message=report.message)
             u.move_node(replace(node, failure=failure), NodeState.UNUSABLE, report.message)
-        pool = u.tx.pools.by_key(node.pool_key)
+        elif pool is not None:
+            node_runs.boot(u, node, pool)
         if pool is not None and pool.allocation is not AllocationState.STEADY:
             settle_pool(u, pool)
 
@@ -155,8 +156,10 @@ def resume(u: Ledger) -> None:
             _requeue(u, task, "its node is gone")
         elif task.ending is not None:
             u.end(task, 0)
-        else:
-            u.effects.launch.append(launch(u, u.job(task.job_key), task, node))
+        elif task.held_by is None:
+            u.effects.launch.append(task_launch(u, u.job(task.job_key), task, node))
+    for own in u.tx.node_tasks.unfinished():
+        node_runs.resume(u, own)
     for node in u.tx.nodes.all():
         if node.state in {NodeState.CREATING, NodeState.STARTING}:
             u.effects.provision.append(node_ref(node))
@@ -166,3 +169,4 @@ def expire(u: Ledger) -> None:
     """End what has run out of time."""
     for task in u.tx.tasks.due(u.now, 100):
         end_task(u, replace(task, deadline=None), Ending.TIMEOUT)
+    node_runs.expire(u)

@@ -10,11 +10,10 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from linarite.engine import layout
 from linarite.engine.endings import end_job
 from linarite.engine.finding import first_pool
-from linarite.engine.launching import Fetch, Launch
-from linarite.engine.ledger import Ledger, node_ref, run_name
+from linarite.engine.launches import task_launch
+from linarite.engine.ledger import Ledger
 from linarite.engine.model import (
     Job,
     JobState,
@@ -27,6 +26,7 @@ from linarite.engine.model import (
     Task,
     TaskState,
 )  # fmt: skip
+from linarite.engine.preparation import prepare, refuses
 
 ELIGIBLE = {NodeState.IDLE, NodeState.RUNNING}
 
@@ -105,7 +105,7 @@ def _parents_done(u: Ledger, job: Job) -> bool:
 
 def _schedule_job(u: Ledger, pool: Pool, job: Job, nodes: list[Node]) -> int:
     placement = job.spec.placement
-    usable = [node for node in nodes if allowed(placement, node)]
+    usable = [node for node in nodes if allowed(placement, node) and not refuses(u, job, node)]
     if placement.single_node:
         usable = _single(u, job, usable)
     room = sum(map(free_slots, usable))
@@ -132,32 +132,21 @@ def _single(u: Ledger, job: Job, nodes: list[Node]) -> list[Node]:
 
 
 def start(u: Ledger, job: Job, task: Task, node: Node) -> Task:
-    """Give a task its node and its next run; the launch follows once this is on disk."""
-    fetching = bool(task.spec.resource_files)
-    limit = task.spec.max_wall_clock
+    """Give a task its node and its next run; the launch follows once this is on disk, or once the node is prepared."""
+    first = prepare(u, job, node)
+    limit = task.spec.max_wall_clock if first is None else None
+    fetching = bool(task.spec.resource_files) or first is not None
     new = replace(
         task, state=TaskState.PREPARING if fetching else TaskState.RUNNING, state_at=u.now, previous_state=task.state,
         previous_state_at=task.state_at, queued=False, attempt=task.attempt + 1, node_key=node.key, node=node.id,
-        pool=node.pool, started_at=u.now, deadline=None if limit is None else u.now + limit,
+        pool=node.pool, held_by=None if first is None else first.key, started_at=u.now,
+        deadline=None if limit is None else u.now + limit,
     )  # fmt: skip
     node.total_tasks += 1
     u.effects.wake |= limit is not None
     u.put_task(task, new)
     if job.first_task_at is None:
         job.first_task_at = u.now
-    u.effects.launch.append(launch(u, job, new, node))
+    if first is None:
+        u.effects.launch.append(task_launch(u, job, new, node))
     return new
-
-
-def launch(u: Ledger, job: Job, task: Task, node: Node) -> Launch:
-    """The run as the nodes are told it: the job's variables, the task's, then the service's own."""
-    spec = task.spec
-    variables = {item.name: item.value for item in (*job.spec.environment, *spec.environment)}
-    variables.update(u.environment(node, job, task))
-    return Launch(
-        run=run_name(task), node=node_ref(node), directory=layout.task_directory(job.spec.id, spec.id),
-        command=spec.command, shell=spec.shell, elevated=spec.elevated, environment=variables,
-        announced=bool(spec.resource_files),
-        fetches=tuple(Fetch(url=file.url, path=file.path, mode=file.mode) for file in spec.resource_files),
-        stdin=spec.stdin, stdout=spec.stdout, stderr=spec.stderr, working_directory=spec.working_directory,
-    )  # fmt: skip

@@ -10,6 +10,7 @@ from linarite.engine.filtering import Expression
 from linarite.engine.model import Failure, Node, NodeState
 from linarite.store.counters import take
 from linarite.store.filters import Page, Property
+from linarite.store.node_tasks import of_start
 from linarite.store.rows import Rows, pack_or_null, unpack_facts, unpacked, word
 from linarite.store.schema import key_column, metadata, number, packed, text
 from linarite.store.statements import Query, unique
@@ -35,6 +36,7 @@ nodes = Table(
     number("running_slots"),
     number("total_tasks"),
     number("succeeded_tasks"),
+    number("own_tasks"),
     packed("failure", null=True),
     packed("facts", null=True),
     UniqueConstraint("pool_key", "id_key"),
@@ -65,6 +67,11 @@ PROPERTIES = {
     "stateTransitionTime": Property(nodes.c.state_at),
     "lastBootTime": Property(nodes.c.boot_at),
     "allocationTime": Property(nodes.c.created_at),
+    "startTaskInfo/state": of_start("state", nodes.c.key),
+    "startTaskInfo/result": of_start("result", nodes.c.key),
+    "startTaskInfo/exitCode": of_start("exit_code", nodes.c.key),
+    "startTaskInfo/startTime": of_start("started_at", nodes.c.key),
+    "startTaskInfo/endTime": of_start("ended_at", nodes.c.key),
 }
 
 _page = Page(_rows, _PAGE, PROPERTIES)

@@ -47,6 +47,7 @@ tasks = Table(
     number("node_key", null=True),
     text("node", null=True),
     text("pool", null=True),
+    number("held_by", null=True),
     number("deadline", null=True),
     number("cleanup_at", null=True),
     packed("failure", null=True),
@@ -62,6 +63,7 @@ _IN_RUN = "state IN ('preparing', 'running')"
 QUEUED = Partial("ix_tasks_queued", "queued", tasks.c.job_key, tasks.c.key, tasks.c.slots)
 IN_RUN = Partial("ix_tasks_in_run", _IN_RUN, tasks.c.job_key, tasks.c.key)
 ON_NODE = Partial("ix_tasks_on_node", _IN_RUN, tasks.c.node_key, tasks.c.key)
+HELD = Partial("ix_tasks_held", f"held_by IS NOT NULL AND {_IN_RUN}", tasks.c.held_by, tasks.c.key)
 LIMITED = Partial("ix_tasks_limited", f"deadline IS NOT NULL AND {_IN_RUN}", tasks.c.deadline)
 TO_CLEAN = Partial("ix_tasks_to_clean", "cleanup_at IS NOT NULL AND state = 'completed'", tasks.c.cleanup_at)
 SATISFIED = Partial("ix_tasks_satisfied", "satisfied AND number IS NOT NULL", tasks.c.job_key, tasks.c.number)

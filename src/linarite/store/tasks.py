@@ -16,6 +16,7 @@ from linarite.store.filters import Page
 from linarite.store.statements import Query, Statement, unique
 from linarite.store.task_table import (
     ENDED,
+    HELD,
     IN_RUN,
     LIMITED,
     ON_NODE,
@@ -69,6 +70,7 @@ _RUNNING_OF_JOB = Query(IN_RUN.answers(_PAGE))
 _RUNNING_ON_NODE = Query(
     ON_NODE.answers(rows.select).where(tasks.c.node_key == bindparam("node_key")).order_by(tasks.c.key)
 )
+_HELD = Query(HELD.answers(rows.select).where(tasks.c.held_by == bindparam("node_task")).order_by(tasks.c.key))
 _UNFINISHED_RUNS = Query(IN_RUN.answers(rows.select).order_by(tasks.c.job_key, tasks.c.key))
 _READY = Query(_OF_KEYS.where(tasks.c.waiting == 0))
 _DUE = Query(
@@ -199,6 +201,9 @@ class SqlTasks:
         ended = rows.many(self._connection, _ENDED_ON_NODE, node_key=node_key, limit=limit)
         begun = [task for task in (*self.running_on_node(node_key), *ended) if task.started_at is not None]
         return sorted(begun, key=lambda task: task.started_at or 0, reverse=True)[:limit]
+
+    def held_by(self, node_task: int) -> list[Task]:
+        return rows.many(self._connection, _HELD, node_task=node_task)
 
     def _number_in_accounts(self, tasks: Sequence[Task]) -> None:
         for account, group in groupby(tasks, attrgetter("account")):

@@ -11,6 +11,7 @@ from linarite.store.accounts import SqlAccounts
 from linarite.store.documents import SqlDocuments
 from linarite.store.events import SqlEvents
 from linarite.store.jobs import SqlJobs
+from linarite.store.node_tasks import SqlNodeTasks
 from linarite.store.nodes import SqlNodes
 from linarite.store.pools import SqlPools
 from linarite.store.shares import Shares
@@ -26,6 +27,7 @@ class SqlTransaction:
         self._nodes: ports.NodeRecords = SqlNodes(connection)
         self._jobs: ports.Jobs = SqlJobs(connection)
         self._tasks: ports.Tasks = SqlTasks(connection)
+        self._node_tasks: ports.NodeTasks = SqlNodeTasks(connection)
         self._events: ports.Events = SqlEvents(connection)
         self._documents: ports.Documents = SqlDocuments(connection)
         self._shares = Shares(connection)
@@ -49,6 +51,10 @@ class SqlTransaction:
     @property
     def tasks(self) -> ports.Tasks:
         return self._tasks
+
+    @property
+    def node_tasks(self) -> ports.NodeTasks:
+        return self._node_tasks
 
     @property
     def events(self) -> ports.Events:

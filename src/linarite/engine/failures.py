@@ -1,0 +1,41 @@
+"""Why a run failed, as records: by its exit code, by being ended, before it started."""
+
+from __future__ import annotations
+
+from linarite.engine.launching import RunFailed
+from linarite.engine.model import Ending, Failure, FailureCategory, Named
+
+
+def exit_failure(code: int | None) -> Failure:
+    """The failure of a process that exited with a code that is no success."""
+    return Failure(
+        category=FailureCategory.USER, code="exit-code",
+        message="The task exited with an exit code representing a failure",
+        details=(Named("ExitCode", str(code)),),
+    )  # fmt: skip
+
+
+def ended_failure(ending: Ending, reason: str | None) -> Failure:
+    """The failure of a task that was ended by somebody or by its time limit."""
+    if ending is Ending.TIMEOUT:
+        text = "The task ran longer than its maximum wall clock time."
+        return Failure(category=FailureCategory.SERVER, code="ended-timeout", message=text)
+    text = reason or "The task was ended by user request."
+    return Failure(category=FailureCategory.USER, code="ended", message=text)
+
+
+def start_failure(report: RunFailed) -> Failure:
+    """The failure of a command line that never ran."""
+    return Failure(
+        category=FailureCategory.USER if report.user else FailureCategory.SERVER, code=report.code,
+        message=report.message, details=tuple(Named(name, value) for name, value in report.details.items()),
+    )  # fmt: skip
+
+
+def not_executed(elements: tuple[str, ...]) -> Failure:
+    """The failure of what asks for an element that no node here executes."""
+    return Failure(
+        category=FailureCategory.SERVER, code="not-executed",
+        message=f"This server does not execute the element {', '.join(elements)} yet.",
+        details=tuple(Named("Element", name) for name in elements),
+    )  # fmt: skip

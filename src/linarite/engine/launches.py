@@ -1,0 +1,55 @@
+"""From records to what the nodes are told: the launch of a task's run, and of what the service itself runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from linarite.engine import layout
+from linarite.engine.launching import Fetch, Launch
+from linarite.engine.ledger import Ledger, node_ref, node_run_name, run_name
+from linarite.engine.model import Job, Named, Node, NodeTask, ResourceFile, Task
+
+PREPARED, PREPARED_IN = "AZ_BATCH_JOB_PREP_DIR", "AZ_BATCH_JOB_PREP_WORKING_DIR"
+
+
+def task_launch(u: Ledger, job: Job, task: Task, node: Node) -> Launch:
+    """The run of a task: the job's variables, the task's, then the service's own."""
+    spec = task.spec
+    variables = _variables(job.spec.environment, spec.environment)
+    variables.update(u.environment(node, job, task))
+    return Launch(
+        run=run_name(task), node=node_ref(node), directory=layout.task_directory(job.spec.id, spec.id),
+        command=spec.command, shell=spec.shell, elevated=spec.elevated, environment=variables,
+        folders=_folders(job), announced=bool(spec.resource_files), fetches=_fetches(spec.resource_files),
+        stdin=spec.stdin, stdout=spec.stdout, stderr=spec.stderr, working_directory=spec.working_directory,
+    )  # fmt: skip
+
+
+def node_task_launch(u: Ledger, own: NodeTask, node: Node) -> Launch:
+    """The run of a start, preparation or release task."""
+    command, job = own.command, None if own.job_key is None else u.job(own.job_key)
+    variables = _variables(job.spec.environment if job else (), command.environment)
+    variables.update(u.environment(node, job))
+    if job is not None:
+        variables["AZ_BATCH_TASK_ID"] = command.id
+    return Launch(
+        run=node_run_name(own), node=node_ref(node), directory=own.directory, command=command.command,
+        elevated=command.elevated, environment=variables, folders=_folders(job) if job else {},
+        announced=bool(command.resource_files), fetches=_fetches(command.resource_files),
+    )  # fmt: skip
+
+
+def _variables(*groups: Sequence[Named]) -> dict[str, str]:
+    return {item.name: item.value for group in groups for item in group}
+
+
+def _fetches(files: Iterable[ResourceFile]) -> tuple[Fetch, ...]:
+    return tuple([Fetch(url=file.url, path=file.path, mode=file.mode) for file in files])
+
+
+def _folders(job: Job) -> dict[str, str]:
+    """The folder of the job's preparation task, for all that runs in such a job."""
+    if job.spec.preparation is None:
+        return {}
+    directory = layout.task_directory(job.spec.id, job.spec.preparation.id)
+    return {PREPARED: directory, PREPARED_IN: f"{directory}/wd"}

@@ -1,0 +1,131 @@
+"""What the service runs on nodes by itself: start, preparation and release tasks, as runs with retries of their own.
+
+What their ends mean for nodes and jobs is decided in `node_runs`. Source: Batch NOTES sections 6 and 7.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from linarite.engine.failures import ended_failure, exit_failure, start_failure
+from linarite.engine.launches import node_task_launch
+from linarite.engine.launching import Report, RunExited, RunFailed, RunLost, RunStarted
+from linarite.engine.ledger import Ledger
+from linarite.engine.model import (
+    Ending,
+    Failure,
+    Job,
+    Node,
+    NodeCommand,
+    NodeTask,
+    NodeTaskKind,
+    TaskResult,
+    TaskState,
+)  # fmt: skip
+
+GRACE = 5.0
+
+
+def begin(
+    u: Ledger, kind: NodeTaskKind, node: Node, command: NodeCommand, directory: str, job: Job | None = None
+) -> NodeTask:
+    """Start a command on a node."""
+    own = NodeTask(
+        account=node.account, kind=kind, node_key=node.key, node=node.id, pool=node.pool, command=command,
+        job_key=None if job is None else job.key, directory=directory, created_at=u.now, state_at=u.now,
+    )  # fmt: skip
+    own = u.add_node_task(_under_way(u, own))
+    u.effects.launch.append(node_task_launch(u, own, node))
+    return own
+
+
+def _under_way(u: Ledger, own: NodeTask) -> NodeTask:
+    """The same at the begin of a run."""
+    limit = own.command.max_wall_clock
+    return replace(
+        own, state=TaskState.PREPARING if own.command.resource_files else TaskState.RUNNING, state_at=u.now,
+        started_at=u.now, deadline=None if limit is None else u.now + limit,
+    )  # fmt: skip
+
+
+def apply(u: Ledger, own: NodeTask, report: Report) -> NodeTask:
+    """Bring a report of its current run into the record; it is completed when no run follows."""
+    match report:
+        case RunStarted():
+            return _started(u, own, report.at)
+        case RunExited():
+            return _exited(u, own, report)
+        case RunFailed():
+            if own.ending is not None or report.code == "ended":
+                return _ended(u, own, None, report.at)
+            return complete(u, own, failure=start_failure(report), at=report.at)
+        case RunLost():
+            return _ended(u, own, None, report.at) if own.ending is not None else _again(u, own)
+
+
+def _started(u: Ledger, own: NodeTask, at: int) -> NodeTask:
+    if own.state is not TaskState.PREPARING:
+        return own
+    limit = own.command.max_wall_clock
+    deadline = None if limit is None else at + limit
+    return u.put_node_task(
+        own, replace(own, state=TaskState.RUNNING, state_at=at, started_at=at, deadline=deadline)
+    )  # fmt: skip
+
+
+def _exited(u: Ledger, own: NodeTask, report: RunExited) -> NodeTask:
+    if own.ending is not None:
+        return _ended(u, own, report.code, report.at)
+    own = replace(own, started_at=report.started_at)
+    if report.code and (own.command.max_retries < 0 or own.retries < own.command.max_retries):
+        return _again(u, replace(own, retries=own.retries + 1, retried_at=u.now))
+    return complete(u, own, code=report.code, at=report.at)
+
+
+def _ended(u: Ledger, own: NodeTask, code: int | None, at: int) -> NodeTask:
+    failure = ended_failure(own.ending or Ending.TERMINATED, None)
+    return complete(u, own, code=code, failure=failure, at=at)
+
+
+def _again(u: Ledger, own: NodeTask) -> NodeTask:
+    """Begin the next run on the same node."""
+    node = u.node(own.node_key)
+    if node is None:
+        return _ended(u, own, None, u.now)
+    new = u.put_node_task(own, _under_way(u, replace(own, attempt=own.attempt + 1)))
+    u.effects.launch.append(node_task_launch(u, new, node))
+    return new
+
+
+def complete(
+    u: Ledger, own: NodeTask, *, code: int | None = None, failure: Failure | None = None, at: int | None = None
+) -> NodeTask:
+    """Complete it: a failure given wins over the exit code."""
+    failure = failure or (exit_failure(code) if code else None)
+    ended, kept = at or u.now, own.command.retention
+    new = replace(
+        own, state=TaskState.COMPLETED, state_at=ended, ended_at=ended, exit_code=code, failure=failure,
+        result=TaskResult.SUCCESS if failure is None else TaskResult.FAILURE, deadline=None, ending=None,
+        cleanup_at=None if kept is None or own.job_key is None else ended + kept,
+    )  # fmt: skip
+    return u.put_node_task(own, new, failure.code if failure else "")
+
+
+def end(u: Ledger, own: NodeTask, ending: Ending, grace: float = GRACE) -> NodeTask:
+    """Ask a running one to end; its end comes as a report."""
+    own = u.node_task(own)
+    if own.state is TaskState.COMPLETED or own.ending is not None:
+        return own
+    new = u.put_node_task(own, replace(own, ending=ending))
+    u.end_node_task(new, grace)
+    return new
+
+
+def succeeded(own: NodeTask) -> bool:
+    """Tell whether it is through, and well."""
+    return own.result is TaskResult.SUCCESS
+
+
+def remove(u: Ledger, own: NodeTask) -> None:
+    """Forget one that is completed, and its directory."""
+    u.drop_node_task(own)
