@@ -9,6 +9,7 @@ import pytest
 from tests.contract.records import ACCOUNT, NOW, job, task
 
 from linarite.engine.filtering import Compare
+from linarite.engine.model import NodeTaskKind
 from linarite.store import open_store
 
 QUESTIONS = {
@@ -41,6 +42,17 @@ QUESTIONS = {
     "tasks.satisfied_count": (
         lambda tx: tx.tasks.satisfied_count(1, ["1"], [(1, 5)]),
         {"(job_key=? AND id_key=?)", "ix_tasks_satisfied"},
+    ),
+    "tasks.held_by": (lambda tx: tx.tasks.held_by(1), {"ix_tasks_held"}),
+    "node_tasks.latest": (
+        lambda tx: tx.node_tasks.latest(1, NodeTaskKind.PREPARATION, 1),
+        {"ix_node_tasks_node_key_kind_key"},
+    ),
+    "node_tasks.of_job": (lambda tx: tx.node_tasks.of_job(1), {"ix_node_tasks_job_key_key"}),
+    "node_tasks.unfinished": (lambda tx: tx.node_tasks.unfinished(), {"ix_node_tasks_unfinished"}),
+    "node_tasks.next_moment": (
+        lambda tx: tx.node_tasks.next_moment(),
+        {"ix_node_tasks_limited", "ix_node_tasks_to_clean"},
     ),
     "events.of": (lambda tx: tx.events.of("task", 1), {"ix_events_kind_key"}),
 }

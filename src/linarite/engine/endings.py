@@ -40,8 +40,8 @@ def complete(
     new = replace(
         task, state=TaskState.COMPLETED, state_at=ended, previous_state=task.state, previous_state_at=task.state_at,
         queued=False, held_by=None, exit_code=code, satisfied=satisfied,
-        failure=failure or (None if well else exit_failure(code)), result=TaskResult.SUCCESS if well else TaskResult.FAILURE,
-        ended_at=ended, ending=None, deadline=None,
+        failure=failure or (None if well else exit_failure(code)),
+        result=TaskResult.SUCCESS if well else TaskResult.FAILURE, ended_at=ended, ending=None, deadline=None,
         cleanup_at=None if retention is None or task.started_at is None else ended + retention,
     )  # fmt: skip
     released = _release_dependents(u, task) if satisfied and not task.satisfied else []

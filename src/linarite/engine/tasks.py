@@ -76,6 +76,9 @@ def _with_elements_of(job: Job, spec: TaskSpec) -> TaskSpec:
 def _refusal(job: Job, spec: TaskSpec, taken: set[str]) -> EngineError | None:
     if spec.id.lower() in taken:
         return AlreadyExists("task", spec.id)
+    for kind, own in (("preparation", job.spec.preparation), ("release", job.spec.release)):
+        if own is not None and own.id.lower() == spec.id.lower():
+            return AlreadyExists(f"job {kind} task", spec.id)
     if spec.dependencies is not None and not job.spec.uses_dependencies:
         return DependenciesNotEnabled("The job does not use task dependencies.")
     refusal = None if spec.dependencies is None else _dependencies_refusal(spec.dependencies)

@@ -12,7 +12,7 @@ from linarite.engine.ports import Prepared
 from linarite.store.counters import take
 from linarite.store.filters import Property, condition
 from linarite.store.rows import Rows, pack, pack_or_null, unpacked, word
-from linarite.store.schema import Partial, key_column, metadata, number, packed, text
+from linarite.store.schema import TEXT, Partial, key_column, metadata, number, packed, text
 from linarite.store.statements import Query
 
 node_tasks = Table(
@@ -124,8 +124,8 @@ _FACTS = {
     "state": "state", "startTime": "started_at", "endTime": "ended_at", "exitCode": "exit_code", "result": "result",
 }  # fmt: skip
 PROPERTIES = {
-    "poolId": Property(func.lower(node_tasks.c.pool), folded=True),
-    "nodeId": Property(func.lower(node_tasks.c.node), folded=True),
+    "poolId": Property(func.lower(node_tasks.c.pool, type_=TEXT), folded=True),
+    "nodeId": Property(func.lower(node_tasks.c.node, type_=TEXT), folded=True),
     **{
         f"{prefix}/{name}": Property(table.c[column])
         for prefix, table in _PREFIXES.items()

@@ -107,15 +107,51 @@ def test_add_job_with_a_manager_task_adds_it_and_ends_with_it(batch: RawBatch):
     assert (shown["state"], shown["executionInfo"]["terminateReason"]) == ("completed", "JMComplete")
 
 
-def test_task_of_a_job_with_a_preparation_task_ends_at_once(batch: RawBatch):
-    """Nothing runs the preparation yet, so nothing runs without it."""
-    batch.make_job("j", jobPreparationTask={"commandLine": "/bin/true"})
-    shown = job_of(batch)["jobPreparationTask"]
-    assert (shown["id"], shown["waitForSuccess"]) == ("jobpreparation", True)
-    batch.call("POST", "/jobs/j/tasks", {"id": "t", "commandLine": "/bin/true"})
-    info = batch.call("GET", "/jobs/j/tasks/t").json["executionInfo"]
-    assert "jobPreparationTask" in info["failureInfo"]["message"]
+def test_preparation_and_release_tasks_are_told_with_their_defaults(batch: RawBatch):
+    batch.make_job("j", jobPreparationTask={"commandLine": "a"}, jobReleaseTask={"commandLine": "b"})
+    shown = job_of(batch)
+    assert (shown["jobPreparationTask"]["id"], shown["jobPreparationTask"]["waitForSuccess"]) == (
+        "jobpreparation", True,
+    )  # fmt: skip
+    assert (shown["jobReleaseTask"]["id"], shown["jobReleaseTask"]["maxWallClockTime"]) == ("jobrelease", "PT15M")
     assert batch.call("GET", "/jobs/j/jobpreparationandreleasetaskstatus").json["value"] == []
+
+
+@pytest.mark.parametrize(
+    ("element", "name"),
+    [
+        ({"jobReleaseTask": {"commandLine": "b"}}, "jobReleaseTask"),
+        ({"jobPreparationTask": {}}, "jobPreparationTask.commandLine"),
+        ({"jobPreparationTask": {"commandLine": "a", "id": "a b"}}, "jobPreparationTask.id"),
+        (
+            {"jobPreparationTask": {"commandLine": "a", "id": "x"}, "jobReleaseTask": {"commandLine": "b", "id": "X"}},
+            "jobReleaseTask.id",
+        ),
+        (
+            {
+                "jobPreparationTask": {"commandLine": "a"},
+                "jobReleaseTask": {"commandLine": "b", "maxWallClockTime": "PT16M"},
+            },
+            "jobReleaseTask.maxWallClockTime",
+        ),
+    ],
+)
+def test_bad_preparation_and_release_tasks_are_refused(batch: RawBatch, element: dict[str, Any], name: str):
+    answer = batch.call("POST", "/jobs", {"id": "j", "poolInfo": {"poolId": "p"}, **element})
+    assert answer.status == 400
+    assert answer.values["PropertyName"] == name
+    assert batch.call("GET", "/jobs/j").status == 404
+
+
+@pytest.mark.parametrize(("name", "code"), [("prep", "Preparation"), ("REL", "Release")])
+def test_task_with_the_id_of_a_task_of_its_job_is_refused(batch: RawBatch, name: str, code: str):
+    batch.make_job(
+        "j",
+        jobPreparationTask={"commandLine": "a", "id": "prep"},
+        jobReleaseTask={"commandLine": "b", "id": "rel"},
+    )
+    answer = batch.call("POST", "/jobs/j/tasks", {"id": name, "commandLine": "x"})
+    assert (answer.status, answer.code) == (409, f"TaskIdSameAsJob{code}Task")
 
 
 def test_preparation_status_of_a_job_without_is_refused(batch: RawBatch):

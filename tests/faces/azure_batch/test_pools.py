@@ -224,14 +224,12 @@ def test_node_out_of_scheduling_is_offline(batch: RawBatch):
     assert batch.call("GET", path).json["state"] == "idle"
 
 
-def test_node_of_a_pool_with_a_start_task_says_that_nothing_ran_it(batch: RawBatch):
-    batch.make_pool("p", targetDedicatedNodes=1, startTask={"commandLine": "/bin/true"})
+def test_element_of_a_start_task_that_nothing_executes_is_told_by_the_node(batch: RawBatch):
+    start = {"commandLine": "/bin/true", "containerSettings": {"imageName": "busybox"}}
+    batch.make_pool("p", targetDedicatedNodes=1, startTask=start)
     (node,) = nodes_of(batch)
     assert node["state"] == "starttaskfailed"
-    assert node["startTask"]["commandLine"] == "/bin/true"
-    info = node["startTaskInfo"]
-    assert (info["state"], info["result"], info["failureInfo"]["code"]) == ("completed", "failure", "NotImplemented")
-    assert "startTask" in info["failureInfo"]["message"]
+    assert "startTask.containerSettings" in node["errors"][0]["message"]
 
 
 def test_node_shows_its_recent_tasks(batch: RawBatch):

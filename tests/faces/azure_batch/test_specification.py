@@ -86,8 +86,9 @@ def busy(server: RunningServer) -> RawBatch:
         "j", "p", usesTaskDependencies=True, displayName="J", commonEnvironmentSettings=[{"name": "A", "value": "B"}],
         metadata=[{"name": "a", "value": "b"}],
     )  # fmt: skip
-    prepared = {"jobPreparationTask": {"commandLine": "x"}, "jobReleaseTask": {"commandLine": "x"}}
+    prepared = {"jobPreparationTask": {"commandLine": "/bin/true"}, "jobReleaseTask": {"commandLine": "x"}}
     batch.make_job("k", "p", jobManagerTask={"id": "m", "commandLine": "/bin/true"}, **prepared)
+    batch.wait_task("k", "m")
     batch.call("POST", "/jobs/j/tasks", {"id": "plain", "commandLine": "/bin/sh -c 'exit 3'"})
     batch.wait_task("j", "plain")
     batch.call("POST", "/jobs/j/tasks", TASK)
@@ -101,6 +102,7 @@ def busy(server: RunningServer) -> RawBatch:
         ("/pools", "list of BatchPool"), ("/pools/p", "BatchPool"), ("/pools/p/nodes", "list of BatchNode"),
         ("/pools/q/nodes", "list of BatchNode"), ("/jobs", "list of BatchJob"), ("/jobs/k", "BatchJob"),
         ("/jobs/j/tasks", "list of BatchTask"), ("/jobs/j/tasks/plain", "BatchTask"),
+        ("/jobs/k/jobpreparationandreleasetaskstatus", "list of BatchJobPreparationAndReleaseTaskStatus"),
         ("/jobs/j/taskcounts", "BatchTaskCountsResult"), ("/nodecounts", "list of BatchPoolNodeCounts"),
         ("/supportedimages", "list of BatchSupportedImage"),
         ("/jobs/j/tasks/plain/files?recursive=true", "list of BatchNodeFile"),

@@ -70,6 +70,8 @@ CODES: dict[str, tuple[int, str]] = {
     "TaskExists": (409, "The specified task already exists."),
     "TaskFilesCleanedup": (409, "The files of the specified task have been cleaned up from the node."),
     "TaskFilesUnavailable": (409, "The node of the specified task is gone or has no files of it."),
+    "TaskIdSameAsJobPreparationTask": (409, "The id of the task is the id of its job's preparation task."),
+    "TaskIdSameAsJobReleaseTask": (409, "The id of the task is the id of its job's release task."),
     "TaskNotCompleted": (409, "The specified task is not completed."),
     "TaskNotFound": (404, "The specified task does not exist."),
     "TaskSucceeded": (409, "The specified task has succeeded."),
@@ -113,10 +115,17 @@ def _not_found(error: errors.NotFound) -> Refusal:
     return Refusal(codes.get(error.kind, "FileNotFound" if error.kind == "file" else "ResourceNotFound"))
 
 
+_EXISTS = {
+    "pool": "PoolExists",
+    "job": "JobExists",
+    "task": "TaskExists",
+    "job preparation task": "TaskIdSameAsJobPreparationTask",
+    "job release task": "TaskIdSameAsJobReleaseTask",
+}
+
+
 def _already_exists(error: errors.AlreadyExists) -> Refusal:
-    return Refusal(
-        {"pool": "PoolExists", "job": "JobExists", "task": "TaskExists"}.get(error.kind, "ResourceAlreadyExists")
-    )
+    return Refusal(_EXISTS.get(error.kind, "ResourceAlreadyExists"))
 
 
 _STATES: dict[tuple[str, str], str] = {

@@ -74,7 +74,19 @@ POOLS = {
     "id": _ID, **_RECORD, **_MODIFIED, "allocationState": _STATE, "allocationStateTransitionTime": _MOMENT,
     "vmSize": Property("text", EQUAL),
 }  # fmt: skip
-NODES = {"id": _ID, "state": _STATE, "stateTransitionTime": _MOMENT, "lastBootTime": _MOMENT, "allocationTime": _MOMENT}
+_OUTCOME = {
+    "state": _STATE, "startTime": _MOMENT, "endTime": _MOMENT, "result": _STATE,
+    "exitCode": Property("number", ORDERED),
+}  # fmt: skip
+NODES = {
+    "id": _ID, "state": _STATE, "stateTransitionTime": _MOMENT, "lastBootTime": _MOMENT, "allocationTime": _MOMENT,
+    **{f"startTaskInfo/{name}": item for name, item in _OUTCOME.items()},
+}  # fmt: skip
+PREPARED = {
+    "poolId": _ID, "nodeId": _ID,
+    **{f"jobPreparationTaskExecutionInfo/{name}": item for name, item in _OUTCOME.items()},
+    **{f"jobReleaseTaskExecutionInfo/{name}": item for name, item in _OUTCOME.items()},
+}  # fmt: skip
 NODE_COUNTS = {"poolId": Property("text", frozenset({"eq"}), "id")}
 FILES = {"name": Property("text", frozenset({"startswith"}))}
 IMAGES = {name: Property("text", EQUAL) for name in ("osType", "verificationType", "nodeAgentSKUId")}

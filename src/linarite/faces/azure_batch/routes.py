@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from linarite.faces.azure_batch.call import Call, Operation
 from linarite.faces.azure_batch.errors import Refusal
-from linarite.faces.azure_batch.operations import files, jobs, nodes, pools, tasks
+from linarite.faces.azure_batch.operations import files, jobs, nodes, pools, preparation, tasks
 from linarite.faces.azure_batch.versions import (
     HTTP_URLS,
     LONG_AS_TEXT,
@@ -66,7 +66,7 @@ TABLE: tuple[Row, ...] = (
     Row("POST", f"{_JOB}/disable", jobs.disable_job, "Jobs_DisableJob"),
     Row("POST", f"{_JOB}/enable", jobs.enable_job, "Jobs_EnableJob"),
     Row(
-        "GET", f"{_JOB}/jobpreparationandreleasetaskstatus", jobs.list_preparation_status,
+        "GET", f"{_JOB}/jobpreparationandreleasetaskstatus", preparation.list_preparation_status,
         "Jobs_ListJobPreparationAndReleaseTaskStatus",
     ),
     Row("GET", f"{_JOB}/taskcounts", jobs.get_task_counts, "Jobs_GetJobTaskCounts", since=TASK_COUNTS),

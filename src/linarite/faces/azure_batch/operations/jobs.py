@@ -1,4 +1,4 @@
-"""Jobs: add, get, list, patch, update, delete, disable, enable, terminate, task counts, preparation status."""
+"""Jobs: add, get, list, patch, update, delete, disable, enable, terminate, task counts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from linarite.engine.model import Job
 from linarite.engine.ports import Transaction
 from linarite.faces.azure_batch import filters
 from linarite.faces.azure_batch.call import Call
-from linarite.faces.azure_batch.errors import Refusal
 from linarite.faces.azure_batch.operations.lists import Where, ask_page
 from linarite.faces.azure_batch.render.jobs import job_json, task_counts
 from linarite.faces.azure_batch.wire.jobs import (
@@ -30,7 +29,6 @@ from linarite.faces.azure_batch.wire.jobs import (
     put,
     replaced,
 )  # fmt: skip
-from linarite.faces.azure_batch.wire.tasks import FACE
 from linarite.http.messages import Response
 
 TERMINATED = "UserTerminate"
@@ -122,11 +120,3 @@ async def get_task_counts(call: Call) -> Response:
     """Jobs_GetJobTaskCounts."""
     job = await _job(call)
     return call.one("taskcountsresult", task_counts(job.counts, call.version))
-
-
-async def list_preparation_status(call: Call) -> Response:
-    """Jobs_ListJobPreparationAndReleaseTaskStatus: no node has run one yet."""
-    given = (await _job(call)).facts.get(FACE, {})
-    if "jobPreparationTask" not in given and "jobReleaseTask" not in given:
-        raise Refusal("JobPreparationTaskOrReleaseTaskNotSpecified")
-    return call.many("jobpreparationandreleasetaskstatuslist", [])

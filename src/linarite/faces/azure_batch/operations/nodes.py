@@ -6,7 +6,7 @@ from operator import attrgetter
 
 from linarite.engine import pools
 from linarite.engine.finding import find_node, find_pool
-from linarite.engine.model import Job, Node, Pool, Task
+from linarite.engine.model import Job, Node, NodeTask, Pool, Task
 from linarite.engine.ports import Transaction
 from linarite.faces.azure_batch import filters
 from linarite.faces.azure_batch.call import Call
@@ -16,14 +16,14 @@ from linarite.faces.azure_batch.wire.pools import NodeDisable, deallocation
 from linarite.http.messages import Response
 
 RECENT = 10
-Seen = tuple[Node, list[tuple[Job, Task]]]
+Seen = tuple[Node, list[tuple[Job, Task]], NodeTask | None]
 
 
-def _seen(tx: Transaction, node: Node) -> Seen:
-    """A node with its last tasks."""
+def _seen(tx: Transaction, node: Node, start: NodeTask | None) -> Seen:
+    """A node with its last tasks and its start task."""
     tasks = tx.tasks.recent_on_node(node.key, RECENT)
     jobs = {key: tx.jobs.by_key(key) for key in {task.job_key for task in tasks}}
-    return node, [(job, task) for task in tasks if (job := jobs[task.job_key]) is not None]
+    return node, [(job, task) for task in tasks if (job := jobs[task.job_key]) is not None], start
 
 
 async def get_node(call: Call) -> Response:
@@ -31,10 +31,10 @@ async def get_node(call: Call) -> Response:
 
     def one(tx: Transaction) -> tuple[Pool, Seen]:
         pool, node = find_node(tx, call.account, call.parameters["poolId"], call.parameters["nodeId"])
-        return pool, _seen(tx, node)
+        return pool, _seen(tx, node, tx.node_tasks.start_tasks([node.key]).get(node.key))
 
-    pool, (node, recent) = await call.engine.ask(one)
-    return call.one("nodes", node_json(node, pool, recent, call.base, call.version))
+    pool, (node, recent, start) = await call.engine.ask(one)
+    return call.one("nodes", node_json(node, pool, recent, start, call.base, call.version))
 
 
 async def list_nodes(call: Call) -> Response:
@@ -42,10 +42,12 @@ async def list_nodes(call: Call) -> Response:
 
     def page(tx: Transaction, where: Where, after: int, limit: int) -> tuple[Pool, list[Seen]]:
         pool = find_pool(tx, call.account, call.parameters["poolId"])
-        return pool, [_seen(tx, node) for node in tx.nodes.page(pool.key, where, after, limit)]
+        found = tx.nodes.page(pool.key, where, after, limit)
+        starts = tx.node_tasks.start_tasks([node.key for node in found])
+        return pool, [_seen(tx, node, starts.get(node.key)) for node in found]
 
     pool, found, link = await ask_page(call, filters.NODES, page, lambda seen: attrgetter("key")(seen[0]))
-    shown = [node_json(node, pool, recent, call.base, call.version) for node, recent in found]
+    shown = [node_json(node, pool, recent, start, call.base, call.version) for node, recent, start in found]
     return call.many("nodes", shown, link)
 
 

@@ -6,21 +6,21 @@ from collections.abc import Iterable
 from typing import Any
 
 from linarite import __version__
-from linarite.engine.model import Job, Node, NodeState, Pool, Task
+from linarite.engine.model import Failure, Job, Node, NodeTask, Pool, Task
 from linarite.faces.azure_batch import versions
-from linarite.faces.azure_batch.render.failures import CODES, failure_info, pairs
+from linarite.faces.azure_batch.render.failures import CODES, pairs
+from linarite.faces.azure_batch.render.node_tasks import start_task_info
 from linarite.faces.azure_batch.render.pools import node_state, start_task
 from linarite.faces.azure_batch.render.scalars import moment
 from linarite.faces.azure_batch.render.tasks import FACE, execution_info, task_url
 
 ADDRESS, ADDRESS_V6 = "127.0.0.1", "::1"
-_READY = {NodeState.IDLE, NodeState.RUNNING, NodeState.OFFLINE, NodeState.LEAVING, NodeState.START_TASK_FAILED}
 
 
 def node_json(
-    node: Node, pool: Pool, recent: Iterable[tuple[Job, Task]], base: str, version: str
-) -> dict[str, Any]:  # fmt: skip
-    """The whole node; `recent` are its last tasks with their jobs, the newest first."""
+    node: Node, pool: Pool, recent: Iterable[tuple[Job, Task]], start: NodeTask | None, base: str, version: str
+) -> dict[str, Any]:
+    """The whole node; `recent` are its last tasks with their jobs, the newest first; `start` is its last start task."""
     given = pool.facts.get(FACE, {})
     shown: dict[str, Any] = {
         "id": node.id,
@@ -50,7 +50,12 @@ def node_json(
     tasks = [_recent(job, task, base) for job, task in recent]
     if tasks:
         shown["recentTasks"] = tasks
-    shown.update(_start(node, given))
+    if "startTask" in given:
+        shown["startTask"] = start_task(given["startTask"])
+    if start is not None:
+        shown["startTaskInfo"] = start_task_info(start)
+    if node.failure is not None:
+        shown["errors"] = [_error(node.failure)]
     return shown
 
 
@@ -74,22 +79,6 @@ def _recent(job: Job, task: Task, base: str) -> dict[str, Any]:
     }
 
 
-def _start(node: Node, given: dict[str, Any]) -> dict[str, Any]:
-    """The start task and what became of it, and what else is wrong with the node."""
-    shown: dict[str, Any] = {}
-    if "startTask" in given:
-        shown["startTask"] = start_task(given["startTask"])
-    failure = node.failure
-    if failure is None:
-        return shown
-    if "startTask" in given and failure.code == "not-executed" and node.state in _READY:
-        at = moment(node.state_at)
-        shown["startTaskInfo"] = {
-            "state": "completed", "startTime": at, "endTime": at, "retryCount": 0, "result": "failure",
-            "failureInfo": failure_info(failure),
-        }  # fmt: skip
-    else:
-        code = CODES.get(failure.code, "Unknown")
-        error: dict[str, Any] = {"code": code, "message": failure.message, "errorDetails": pairs(failure.details)}
-        shown["errors"] = [error]
-    return shown
+def _error(failure: Failure) -> dict[str, Any]:
+    code = CODES.get(failure.code, "Unknown")
+    return {"code": code, "message": failure.message, "errorDetails": pairs(failure.details)}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from linarite.engine.model import Named
+from linarite.engine.model import Named, NodeCommand
 from linarite.faces.azure_batch.errors import invalid_property, missing_property
 from linarite.faces.azure_batch.wire.decoding import Element, plain
 from linarite.faces.azure_batch.wire.elements import (
@@ -16,8 +16,11 @@ from linarite.faces.azure_batch.wire.elements import (
     ResourceFileElement,
     TaskConstraints,
     UserIdentity,
+    brought_files,
     checked_files,
     checked_user,
+    files_from_storage,
+    is_elevated,
     named,
 )  # fmt: skip
 from linarite.faces.azure_batch.wire.task_elements import OutputFile, TokenSettings
@@ -79,3 +82,21 @@ def checked_command(task: CommandElement, name: str, version: str) -> dict[str, 
     if task.user_identity is not None:
         element["userIdentity"] = plain(checked_user(task.user_identity))
     return element
+
+
+def node_command(task: CommandElement, id: str, **limits: Any) -> NodeCommand:  # noqa: ANN401 - the struct's own fields
+    """A checked element as the engine runs it on nodes; `limits` are what its kind has besides."""
+    return NodeCommand(
+        id=id, command=command_line(task.command_line), resource_files=brought_files(task.resource_files),
+        environment=environment(task.environment_settings),
+        elevated=is_elevated(checked_user(task.user_identity)), **limits,
+    )  # fmt: skip
+
+
+def left_out(task: CommandElement | None, name: str) -> tuple[str, ...]:
+    """The parts of the element `name` that no node here executes."""
+    if task is None:
+        return ()
+    parts = files_from_storage(task.resource_files)
+    parts = (*parts, "containerSettings") if task.container_settings is not None else parts
+    return tuple(f"{name}.{part}" for part in parts)

@@ -1,6 +1,6 @@
 """Jobs as clients send them: add, patch, put, disable, terminate. Source: 2025-06-01, NOTES 7.
 
-An element that nothing executes yet (a preparation task) is named, so that the job's tasks end at once saying so.
+An element that nothing executes yet is named, so that the job's tasks end at once saying so.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from linarite.engine.model import (
 )  # fmt: skip
 from linarite.faces.azure_batch import versions
 from linarite.faces.azure_batch.errors import Refusal, invalid_property, missing_property
-from linarite.faces.azure_batch.wire.commands import CommandElement, TaskElement, checked_command, environment
+from linarite.faces.azure_batch.wire.commands import TaskElement, environment, left_out
 from linarite.faces.azure_batch.wire.decoding import TYPE, Body, Element, as_read, plain
-from linarite.faces.azure_batch.wire.elements import NameValue, TaskConstraints, kept, metadata
+from linarite.faces.azure_batch.wire.elements import NameValue, kept, metadata
+from linarite.faces.azure_batch.wire.node_tasks import PreparationTask, ReleaseTask, job_commands
 from linarite.faces.azure_batch.wire.pools import PoolSpecification, pool_of
 from linarite.faces.azure_batch.wire.tasks import FACE, TaskAdd, task_of
 from linarite.faces.azure_batch.wire.values import (
@@ -39,7 +40,6 @@ from linarite.faces.azure_batch.wire.values import (
 
 LIFETIMES = ("jobschedule", "job")
 MOST_PREFIX = 20
-PREPARATION, RELEASE = "jobpreparation", "jobrelease"
 
 
 class JobConstraints(Element):
@@ -71,23 +71,6 @@ class JobManagerTask(TaskElement):
     kill_job_on_completion: bool | None = None
     run_exclusive: bool | None = None
     allow_low_priority_node: bool | None = None
-
-
-class PreparationTask(CommandElement):
-    """What a node would run before the job's first task there."""
-
-    id: str | None = None
-    constraints: TaskConstraints | None = None
-    wait_for_success: bool | None = None
-    rerun_on_node_reboot_after_success: bool | None = None
-
-
-class ReleaseTask(CommandElement):
-    """What a node would run when the job ends."""
-
-    id: str | None = None
-    max_wall_clock_time: str | None = None
-    retention_time: str | None = None
 
 
 class JobElement(Element):
@@ -157,7 +140,7 @@ def job_of(body: JobAdd, version: str, pool: str | None = None) -> tuple[JobSpec
     """The engine's spec of a job and this face's facts; `pool` is the id of the pool made for it."""
     SPANS.check(body, version)
     limits = body.constraints or JobConstraints()
-    _check_node_tasks(body, version)
+    preparation, release = job_commands(body.job_preparation_task, body.job_release_task, version)
     manager = body.job_manager_task
     spec = JobSpec(
         id=checked_id(body.id),
@@ -172,7 +155,9 @@ def job_of(body: JobAdd, version: str, pool: str | None = None) -> tuple[JobSpec
         on_task_failure=word(OnTaskFailure, body.on_task_failure, "onTaskFailure") or OnTaskFailure.NO_ACTION,
         environment=environment(body.common_environment_settings),
         metadata=metadata(body.metadata),
-        not_executed=("jobPreparationTask",) if body.job_preparation_task else (),
+        preparation=preparation,
+        release=release,
+        not_executed=left_out(body.job_preparation_task, "jobPreparationTask"),
         ends_with=manager.id if manager and manager.kill_job_on_completion is not False else None,
     )
     facts = kept(body, _KEPT)
@@ -193,20 +178,6 @@ def _parallel(value: int | None) -> int:
 
 def _on_complete(value: str | None) -> OnAllTasksComplete:
     return word(OnAllTasksComplete, value, "onAllTasksComplete") or OnAllTasksComplete.NO_ACTION
-
-
-def _check_node_tasks(body: JobAdd, version: str) -> None:
-    """The preparation task and the release task, which needs one."""
-    preparation, release = body.job_preparation_task, body.job_release_task
-    if release is not None and preparation is None:
-        reason = "A job with a job release task has a job preparation task."
-        raise invalid_property("jobReleaseTask", release.id or RELEASE, reason)
-    for name, task, default in (
-        ("jobPreparationTask", preparation, PREPARATION), ("jobReleaseTask", release, RELEASE),
-    ):  # fmt: skip
-        if task is not None:
-            checked_id(task.id or default, f"{name}.id")
-            checked_command(task, name, version)
 
 
 def auto_pool(body: JobAdd, version: str, unique: str) -> tuple[PoolSpec, Facts] | None:

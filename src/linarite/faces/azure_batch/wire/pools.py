@@ -1,7 +1,7 @@
 """Pools and their nodes as clients send them. Source: BatchPoolCreateOptions and its like of 2025-06-01.
 
 What a cloud alone has (images, networks, disks) is kept verbatim and means nothing here. What a node would have to do
-and does not do yet (start task, packages, mounts) is named in `not_executed`, so that its nodes say so.
+and does not do yet (packages, mounts) is named in `not_executed`, so that its nodes say so.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from linarite.engine.errors import WrongState
 from linarite.engine.model import MINUTE, Facts, NodeFill, OnRunning, Pool, PoolSpec
 from linarite.faces.azure_batch import versions
 from linarite.faces.azure_batch.errors import Refusal, invalid_property, missing_property
-from linarite.faces.azure_batch.wire.commands import CommandElement, checked_command
+from linarite.faces.azure_batch.wire.commands import left_out
 from linarite.faces.azure_batch.wire.decoding import Body, Element
 from linarite.faces.azure_batch.wire.elements import (
     ApplicationPackageReference,
@@ -24,6 +25,7 @@ from linarite.faces.azure_batch.wire.elements import (
     kept,
     metadata,
 )  # fmt: skip
+from linarite.faces.azure_batch.wire.node_tasks import StartTask, checked_start, start_command
 from linarite.faces.azure_batch.wire.tasks import FACE
 from linarite.faces.azure_batch.wire.values import (
     Int32,
@@ -44,13 +46,6 @@ DEALLOCATIONS = {
 LEAST_RESIZE_TIMEOUT = 5 * MINUTE
 MOST_SLOTS = 256
 MOST_REMOVED = 100
-
-
-class StartTask(CommandElement):
-    """What a node would run when it starts."""
-
-    max_task_retry_count: Int32 | None = None
-    wait_for_success: bool | None = None
 
 
 class SchedulingPolicy(Element):
@@ -152,7 +147,7 @@ _KEPT = (
     "cloud_service_configuration", "network_configuration", "user_accounts", "mount_configuration", "upgrade_policy",
     "certificate_references", "target_node_communication_mode", "resource_tags", "application_licenses",
 )  # fmt: skip
-_EXECUTED_BY_NODES = ("startTask", "applicationPackageReferences", "mountConfiguration")
+_NOT_DONE = ("applicationPackageReferences", "mountConfiguration")
 
 
 def pool_of(body: PoolSpecification, pool_id: str | None, version: str) -> tuple[PoolSpec, Facts]:
@@ -176,7 +171,7 @@ def pool_of(body: PoolSpecification, pool_id: str | None, version: str) -> tuple
         fill=word(NodeFill, policy.node_fill_type, "nodeFillType") or NodeFill.SPREAD,
         resize_timeout=resize_timeout(body.resize_timeout) or 15 * MINUTE,
         metadata=metadata(body.metadata),
-        not_executed=_not_executed(facts),
+        **_done_by_nodes(facts),
     )
     return spec, {FACE: facts} if facts else {}
 
@@ -199,7 +194,7 @@ def _facts(body: PoolChange, version: str) -> dict[str, Any]:
     if body.virtual_machine_configuration is not None:
         facts["virtualMachineConfiguration"] = _with_version(body.virtual_machine_configuration)
     if body.start_task is not None:
-        facts["startTask"] = _start_task(body.start_task, version)
+        facts["startTask"] = checked_start(body.start_task, version)
     policy = body.task_scheduling_policy
     if policy is not None and policy.job_default_order is not None:
         facts["jobDefaultOrder"] = word_of(ORDERS, policy.job_default_order, "jobDefaultOrder")
@@ -230,13 +225,13 @@ def _check_network(configuration: dict[str, Any] | None) -> None:
         raise invalid_property("subnetId", configuration["subnetId"], reason)
 
 
-def _start_task(task: StartTask, version: str) -> dict[str, Any]:
-    number(task.max_task_retry_count, "startTask.maxTaskRetryCount", -1)
-    return checked_command(task, "startTask", version)
-
-
-def _not_executed(facts: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(name for name in _EXECUTED_BY_NODES if facts.get(name))
+def _done_by_nodes(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What the engine's spec says of the elements that nodes see to."""
+    start = msgspec.convert(facts["startTask"], StartTask) if "startTask" in facts else None
+    return {
+        "start_task": None if start is None else start_command(start),
+        "not_executed": (*(name for name in _NOT_DONE if facts.get(name)), *left_out(start, "startTask")),
+    }
 
 
 def patched(pool: Pool, change: PoolChange, version: str, *, has_nodes: bool) -> Pool:
@@ -256,7 +251,7 @@ def patched(pool: Pool, change: PoolChange, version: str, *, has_nodes: bool) ->
         size=spec.size if change.vm_size is None else required(change.vm_size, "vmSize").lower(),
         slots_per_node=_slots(change.task_slots_per_node) or spec.slots_per_node,
         metadata=spec.metadata if change.metadata is None else metadata(change.metadata),
-        not_executed=_not_executed(facts),
+        **_done_by_nodes(facts),
     )
     return replace(pool, spec=spec, facts={**pool.facts, FACE: facts})
 
