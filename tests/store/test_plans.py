@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.contract.records import ACCOUNT, NOW, job, task
 
-from linarite.engine.filtering import Compare
+from linarite.engine.filtering import Both, Compare, Either
 from linarite.engine.model import NodeTaskKind
 from linarite.store import open_store
 
@@ -19,7 +19,7 @@ QUESTIONS = {
     "jobs.next_moment": (lambda tx: tx.jobs.next_moment(NOW), {"ix_jobs_limited", "ix_jobs_coming"}),
     "jobs.ended_before": (lambda tx: tx.jobs.ended_before(NOW, 5), {"ix_jobs_ended"}),
     "jobs.in_states": (lambda tx: tx.jobs.in_states(["deleting"]), {"ix_jobs_open"}),
-    "jobs.page": (lambda tx: tx.jobs.page(ACCOUNT, None, 0, 5), {"ix_jobs_account_key"}),
+    "jobs.page": (lambda tx: tx.jobs.page(ACCOUNT, None, 0, 5), {"ix_jobs_keys"}),
     "tasks.queue": (lambda tx: tx.tasks.queue(1, 1, 5), {"ix_tasks_queued"}),
     "tasks.running_of_job": (lambda tx: tx.tasks.running_of_job(1), {"ix_tasks_in_run"}),
     "tasks.running_on_node": (lambda tx: tx.tasks.running_on_node(1), {"ix_tasks_on_node"}),
@@ -28,10 +28,10 @@ QUESTIONS = {
     "tasks.to_clean": (lambda tx: tx.tasks.to_clean(NOW, 5), {"ix_tasks_to_clean"}),
     "tasks.next_moment": (lambda tx: tx.tasks.next_moment(), {"ix_tasks_limited", "ix_tasks_to_clean"}),
     "tasks.recent_on_node": (lambda tx: tx.tasks.recent_on_node(1, 5), {"ix_tasks_ended", "ix_tasks_on_node"}),
-    "tasks.page": (lambda tx: tx.tasks.page(1, None, 0, 5), {"ix_tasks_job_key_key"}),
+    "tasks.page": (lambda tx: tx.tasks.page(1, None, 0, 5), {"ix_tasks_keys"}),
     "tasks.page filtered": (
         lambda tx: tx.tasks.page(1, Compare("state", "eq", "active"), 0, 5),
-        {"ix_tasks_job_key_key"},
+        {"ix_tasks_queued", "ix_tasks_blocked"},
     ),
     "tasks.of_account": (lambda tx: tx.tasks.of_account(ACCOUNT, 0, 5), {"(account=? AND account_alias>?)"}),
     "tasks.existing": (lambda tx: tx.tasks.existing(1, ["1", "2"]), {"(job_key=? AND id_key=?)"}),
@@ -54,6 +54,35 @@ QUESTIONS = {
         lambda tx: tx.node_tasks.next_moment(),
         {"ix_node_tasks_limited", "ix_node_tasks_to_clean"},
     ),
+    **{
+        f"tasks.listed {name}": (lambda tx, where=where: tx.tasks.listed(1, where, "", 5), indexes)
+        for name, where, indexes in (
+            ("all", None, {"ix_tasks_keys"}),
+            ("by a time", Compare("creationTime", "gt", NOW), {"ix_tasks_keys"}),
+            ("by state", Compare("state", "eq", "completed"), {"ix_tasks_completed"}),
+            (
+                "not over",
+                Compare("state", "ne", "completed"),
+                {"ix_tasks_queued", "ix_tasks_blocked", "ix_tasks_in_run"},
+            ),
+            ("failed", Compare("executionInfo/result", "eq", "failure"), {"ix_tasks_failed"}),
+            ("by code", Compare("executionInfo/exitCode", "eq", 3), {"COVERING INDEX ix_tasks_exited_else"}),
+            ("by prefix", Compare("id", "startswith", "2"), {"ix_tasks_ids (job_key=? AND id_key>? AND id_key<?)"}),
+            (
+                "by ids",
+                Either(Compare("id", "eq", "2"), Compare("id", "eq", "3")),
+                {"ix_tasks_ids (job_key=? AND id_key=?)"},
+            ),
+            (
+                "by prefix and state",
+                Both(Compare("id", "startswith", "2"), Compare("state", "eq", "running")),
+                {"COVERING INDEX ix_tasks_ids (job_key=? AND id_key>? AND id_key<?)"},
+            ),
+        )
+    },
+    "jobs.listed": (lambda tx: tx.jobs.listed(ACCOUNT, Compare("state", "eq", "active"), "", 5), {"ix_jobs_keys"}),
+    "nodes.listed": (lambda tx: tx.nodes.listed(1, Compare("state", "eq", "idle"), "", 5), {"ix_nodes_keys"}),
+    "pools.listed": (lambda tx: tx.pools.listed(ACCOUNT, Compare("state", "eq", "active"), "", 5), {"ix_pools_keys"}),
     "events.of": (lambda tx: tx.events.of("task", 1), {"ix_events_kind_key"}),
 }
 SORTS = {"jobs.in_states", "jobs.waiting_pools"}  # few rows, over several ranges of an index

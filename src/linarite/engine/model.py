@@ -293,7 +293,7 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class PoolSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a user asks of a pool."""
+    """What a user asks of a pool. `inter_node`: its nodes speak to each other."""
 
     id: str
     display_name: str | None = None
@@ -302,6 +302,7 @@ class PoolSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     target_low_priority: int = 0
     slots_per_node: int = 1
     fill: NodeFill = NodeFill.SPREAD
+    inter_node: bool = False
     resize_timeout: int = 15 * MINUTE
     start_task: NodeCommand | None = None
     metadata: tuple[Named, ...] = ()

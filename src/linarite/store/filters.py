@@ -1,20 +1,15 @@
-"""Lists in pages, and the engine's conditions to SQL by a table of the properties that a list may be filtered by."""
+"""The engine's conditions to SQL, by a table of the properties that a list may be filtered by."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from operator import eq, ge, gt, le, lt
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
-import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, and_, or_
+from sqlalchemy import ColumnElement, and_, or_
 
 from linarite.engine.errors import InvalidValue
 from linarite.engine.filtering import Both, Compare, Either, Expression
-from linarite.store.rows import Rows
-from linarite.store.statements import Query
-
-R = TypeVar("R", bound=msgspec.Struct)
 
 MOST_COMPARISONS = 500
 LARGEST = 2**63 - 1
@@ -30,35 +25,22 @@ class Property(NamedTuple):
 
 Properties = Mapping[str, Property]
 
-_ORDERS: dict[str, Callable[[Any, Any], Any]] = {"eq": eq, "lt": lt, "le": le, "gt": gt, "ge": ge}
+ORDERS: dict[str, Callable[[Any, Any], Any]] = {"eq": eq, "lt": lt, "le": le, "gt": gt, "ge": ge}
 
 
-class Page(Generic[R]):
-    """A list that may be filtered: the statement of its plain pages is `statement`."""
-
-    def __init__(self, rows: Rows[R], statement: Select[Any], properties: Properties) -> None:
-        self._rows, self._statement, self._properties = rows, statement, properties
-        self._plain = Query(statement)
-
-    def __call__(self, connection: Connection, where: Expression | None, **values: object) -> list[R]:
-        """The records of one page for which `where` holds."""
-        if where is None:
-            return self._rows.many(connection, self._plain, **values)
-        return self._rows.listed(connection, self._statement.where(condition(where, self._properties)), **values)
+def checked(expression: Expression) -> Expression:
+    """The condition, if it is not so long that going through it would take too deep a recursion. InvalidValue."""
+    if _size(expression) > MOST_COMPARISONS:
+        raise InvalidValue("filter", MOST_COMPARISONS, f"it has more than {MOST_COMPARISONS} comparisons.")
+    return expression
 
 
 def condition(expression: Expression, properties: Properties) -> ColumnElement[bool]:
-    """The SQL of a condition. A property without a value is unequal to all, and neither less nor greater."""
-    if _size(expression) > MOST_COMPARISONS:
-        raise InvalidValue("filter", MOST_COMPARISONS, f"it has more than {MOST_COMPARISONS} comparisons.")
-    return _condition(expression, properties)
-
-
-def _condition(expression: Expression, properties: Properties) -> ColumnElement[bool]:
+    """The SQL of a checked condition. A property without a value is unequal to all, and neither less nor greater."""
     if isinstance(expression, Compare):
         return _comparison(expression, properties)
     join = and_ if isinstance(expression, Both) else or_
-    return join(*(_condition(term, properties) for term in _chain(expression)))
+    return join(*(condition(term, properties) for term in _chain(expression)))
 
 
 def _chain(expression: Both | Either) -> list[Expression]:
@@ -95,7 +77,7 @@ def _comparison(compare: Compare, properties: Properties) -> ColumnElement[bool]
         return column.is_distinct_from(value)
     if compare.operator == "startswith" and isinstance(value, str):
         return and_(column >= value, column <= value + LAST_CHARACTER)
-    order = _ORDERS.get(compare.operator)
+    order = ORDERS.get(compare.operator)
     if order is None or (value is None and order is not eq):
         raise InvalidValue(compare.name, compare.value, f"{compare.operator!r} does not apply to it.")
     result: ColumnElement[bool] = order(column, value)
@@ -105,6 +87,8 @@ def _comparison(compare: Compare, properties: Properties) -> ColumnElement[bool]
 def _value(compare: Compare, kind: type, *, folded: bool) -> str | int | float | bool | None:
     value = compare.value
     kinds: tuple[type, ...] = (int, float) if kind is int else (kind,)
+    if isinstance(value, str) and "\0" in value:
+        raise InvalidValue(compare.name, value, "it has a NUL character.")
     if value is not None and type(value) not in kinds:
         raise InvalidValue(compare.name, value, f"it is compared with a value of type {kind.__name__}.")
     if type(value) is int and abs(value) > LARGEST:

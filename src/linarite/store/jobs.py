@@ -8,12 +8,13 @@ from typing import Any
 import msgspec
 from sqlalchemy import Boolean, Column, Connection, Index, Table, UniqueConstraint, bindparam, delete, func, select
 
-from linarite.engine.filtering import Expression
+from linarite.engine.filtering import Expression, Listed
 from linarite.engine.model import Counts, Job, JobSpec, JobState, OnRunning
 from linarite.store.counters import take
-from linarite.store.filters import Page, Property
+from linarite.store.filters import Property
+from linarite.store.listing import Listing
 from linarite.store.rows import Rows, pack, pack_or_null, unpack_facts, unpacked, word
-from linarite.store.schema import Partial, key_column, metadata, number, packed, text
+from linarite.store.schema import Partial, Whole, key_column, metadata, number, packed, text
 from linarite.store.statements import Query, inserting, unique
 
 _COUNTS = {f"{name}_count": f"counts.{name}" for name in msgspec.structs.asdict(Counts())}
@@ -49,10 +50,10 @@ jobs = Table(
     number("deadline", null=True),
     packed("spec"),
     packed("facts", null=True),
-    UniqueConstraint("account", "id_key"),
     UniqueConstraint("account", "alias"),
-    Index(None, "account", "key"),
 )
+KEYS = Whole("ix_jobs_keys", jobs.c.account, jobs.c.key)
+IDS = Whole("ix_jobs_ids", jobs.c.account, jobs.c.id_key, unique=True)
 RUNNABLE = Partial(
     "ix_jobs_runnable",
     "queued > 0 AND state = 'active'",
@@ -111,7 +112,6 @@ _OF_ACCOUNT = _rows.select.where(jobs.c.account == bindparam("account"))
 _BY_ID = Query(_OF_ACCOUNT.where(jobs.c.id_key == bindparam("id")))
 _BY_ALIAS = Query(_OF_ACCOUNT.where(jobs.c.alias == bindparam("alias")))
 _BY_KEY = Query(_rows.select.where(jobs.c.key == bindparam("key")))
-_PAGE = _OF_ACCOUNT.where(jobs.c.key > bindparam("after")).order_by(jobs.c.key).limit(bindparam("limit"))
 _MAY_START = jobs.c.not_before.is_(None) | (jobs.c.not_before <= bindparam("now"))
 _RUNNABLE = Query(
     RUNNABLE.answers(_OF_ACCOUNT)
@@ -152,7 +152,7 @@ PROPERTIES = {
     "executionInfo/poolId": Property(jobs.c.pool_id_key, folded=True),
 }
 
-_page = Page(_rows, _PAGE, PROPERTIES)
+_listing = Listing(_rows, PROPERTIES, jobs.c.account, keys=KEYS, ids=IDS)
 
 
 class SqlJobs:
@@ -190,7 +190,10 @@ class SqlJobs:
         self._forget_parents(key)
 
     def page(self, account: str, where: Expression | None, after: int, limit: int) -> list[Job]:
-        return _page(self._connection, where, account=account, after=after, limit=limit)
+        return _listing.page(self._connection, account, where, after, limit)
+
+    def listed(self, account: str, where: Expression | None, position: str, limit: int) -> Listed[Job]:
+        return _listing.listed(self._connection, account, where, position, limit)
 
     def runnable(self, account: str, pool: str, now: int) -> list[Job]:
         return _rows.many(self._connection, _RUNNABLE, account=account, pool=pool.lower(), now=now)

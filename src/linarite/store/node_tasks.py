@@ -10,7 +10,7 @@ from linarite.engine.filtering import Expression
 from linarite.engine.model import Ending, Failure, NodeCommand, NodeTask, NodeTaskKind, TaskResult, TaskState
 from linarite.engine.ports import Prepared
 from linarite.store.counters import take
-from linarite.store.filters import Property, condition
+from linarite.store.filters import Property, checked, condition
 from linarite.store.rows import Rows, pack, pack_or_null, unpacked, word
 from linarite.store.schema import TEXT, Partial, key_column, metadata, number, packed, text
 from linarite.store.statements import Query
@@ -169,7 +169,7 @@ class SqlNodeTasks:
         return {own.node_key: own for own in _rows.many(self._connection, _START_TASKS, keys=node_keys)}
 
     def page(self, job_key: int, where: Expression | None, after: int, limit: int) -> list[Prepared]:
-        statement = _PREPARED if where is None else _PREPARED.where(condition(where, PROPERTIES))
+        statement = _PREPARED if where is None else _PREPARED.where(condition(checked(where), PROPERTIES))
         pairs = list(self._connection.execute(statement, {"of_job": job_key, "after": after, "limit": limit}))
         found = {own.key: own for own in self.by_keys([key for pair in pairs for key in pair if key is not None])}
         return [(found[prepared], found.get(released)) for prepared, released in pairs]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Boolean, Column, Connection, Index, Table, UniqueConstraint, bindparam, delete
+from sqlalchemy import Boolean, Column, Connection, Table, UniqueConstraint, bindparam, delete
 
-from linarite.engine.filtering import Expression
+from linarite.engine.filtering import Expression, Listed
 from linarite.engine.model import Failure, Node, NodeState
 from linarite.store.counters import take
-from linarite.store.filters import Page, Property
+from linarite.store.filters import Property
+from linarite.store.listing import Listing
 from linarite.store.node_tasks import of_start
 from linarite.store.rows import Rows, pack_or_null, unpack_facts, unpacked, word
-from linarite.store.schema import key_column, metadata, number, packed, text
+from linarite.store.schema import Whole, key_column, metadata, number, packed, text
 from linarite.store.statements import Query, unique
 
 nodes = Table(
@@ -39,10 +40,10 @@ nodes = Table(
     number("own_tasks"),
     packed("failure", null=True),
     packed("facts", null=True),
-    UniqueConstraint("pool_key", "id_key"),
     UniqueConstraint("account", "alias"),
-    Index(None, "pool_key", "key"),
 )
+KEYS = Whole("ix_nodes_keys", nodes.c.pool_key, nodes.c.key)
+IDS = Whole("ix_nodes_ids", nodes.c.pool_key, nodes.c.id_key, unique=True)
 
 _rows = Rows(
     Node,
@@ -59,7 +60,6 @@ _IN_POOL = _rows.select.where(nodes.c.pool_key == bindparam("pool_key")).order_b
 _OF_POOL = Query(_IN_POOL)
 _OF_ACCOUNT = Query(_rows.select.where(nodes.c.account == bindparam("account")).order_by(nodes.c.alias))
 _ALL = Query(_rows.select.order_by(nodes.c.key))
-_PAGE = _IN_POOL.where(nodes.c.key > bindparam("after")).limit(bindparam("limit"))
 
 PROPERTIES = {
     "id": Property(nodes.c.id_key, folded=True),
@@ -72,9 +72,11 @@ PROPERTIES = {
     "startTaskInfo/exitCode": of_start("exit_code", nodes.c.key),
     "startTaskInfo/startTime": of_start("started_at", nodes.c.key),
     "startTaskInfo/endTime": of_start("ended_at", nodes.c.key),
+    "scheduling": Property(nodes.c.scheduling),
+    "runningTasks": Property(nodes.c.running_tasks),
 }
 
-_page = Page(_rows, _PAGE, PROPERTIES)
+_listing = Listing(_rows, PROPERTIES, nodes.c.pool_key, keys=KEYS, ids=IDS)
 
 
 class SqlNodes:
@@ -110,7 +112,10 @@ class SqlNodes:
         self._connection.execute(delete(nodes).where(nodes.c.key.in_(keys)))
 
     def page(self, pool_key: int, where: Expression | None, after: int, limit: int) -> list[Node]:
-        return _page(self._connection, where, pool_key=pool_key, after=after, limit=limit)
+        return _listing.page(self._connection, pool_key, where, after, limit)
+
+    def listed(self, pool_key: int, where: Expression | None, position: str, limit: int) -> Listed[Node]:
+        return _listing.listed(self._connection, pool_key, where, position, limit)
 
     def all(self) -> list[Node]:
         return _rows.many(self._connection, _ALL)

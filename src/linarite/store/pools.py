@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, Index, Table, UniqueConstraint, bindparam, delete
+from sqlalchemy import Boolean, Column, Connection, Table, bindparam, delete
 
-from linarite.engine.filtering import Expression
+from linarite.engine.filtering import Expression, Listed
 from linarite.engine.model import AllocationState, Failure, Pool, PoolSpec, PoolState
 from linarite.store.counters import take
-from linarite.store.filters import Page, Property
+from linarite.store.filters import Property
+from linarite.store.listing import Listing
 from linarite.store.rows import Rows, pack, pack_or_null, unpack_facts, unpacked, word
-from linarite.store.schema import key_column, metadata, number, packed, text
+from linarite.store.schema import Whole, key_column, metadata, number, packed, text
 from linarite.store.statements import Query, unique
 
 pools = Table(
@@ -25,19 +26,20 @@ pools = Table(
     number("created_at"),
     number("modified_at"),
     text("size"),
+    Column("inter_node", Boolean, nullable=False),
     number("current_dedicated"),
     number("current_low_priority"),
     packed("spec"),
     packed("resize_errors"),
     packed("facts", null=True),
-    UniqueConstraint("account", "id_key"),
-    Index(None, "account", "key"),
 )
+KEYS = Whole("ix_pools_keys", pools.c.account, pools.c.key)
+IDS = Whole("ix_pools_ids", pools.c.account, pools.c.id_key, unique=True)
 
 _rows = Rows(
     Pool,
     pools,
-    paths={"id_key": "spec.id", "size": "spec.size"},
+    paths={"id_key": "spec.id", "size": "spec.size", "inter_node": "spec.inter_node"},
     write={"id_key": str.lower, "size": str.lower, "spec": pack, "resize_errors": pack, "facts": pack_or_null},
     read={
         "state": word(PoolState),
@@ -52,11 +54,6 @@ _update = _rows.updater(_rows.names_but("account"))
 _BY_ID = Query(_rows.select.where(pools.c.account == bindparam("account"), pools.c.id_key == bindparam("id")))
 _BY_KEY = Query(_rows.select.where(pools.c.key == bindparam("key")))
 _ALL = Query(_rows.select.order_by(pools.c.key))
-_PAGE = (
-    _rows.select.where(pools.c.account == bindparam("account"), pools.c.key > bindparam("after"))
-    .order_by(pools.c.key)
-    .limit(bindparam("limit"))
-)
 
 PROPERTIES = {
     "id": Property(pools.c.id_key, folded=True),
@@ -67,9 +64,10 @@ PROPERTIES = {
     "creationTime": Property(pools.c.created_at),
     "lastModified": Property(pools.c.modified_at),
     "vmSize": Property(pools.c.size, folded=True),
+    "enableInterNodeCommunication": Property(pools.c.inter_node),
 }
 
-_page = Page(_rows, _PAGE, PROPERTIES)
+_listing = Listing(_rows, PROPERTIES, pools.c.account, keys=KEYS, ids=IDS)
 
 
 class SqlPools:
@@ -97,7 +95,10 @@ class SqlPools:
         self._connection.execute(delete(pools).where(pools.c.key == key))
 
     def page(self, account: str, where: Expression | None, after: int, limit: int) -> list[Pool]:
-        return _page(self._connection, where, account=account, after=after, limit=limit)
+        return _listing.page(self._connection, account, where, after, limit)
+
+    def listed(self, account: str, where: Expression | None, position: str, limit: int) -> Listed[Pool]:
+        return _listing.listed(self._connection, account, where, position, limit)
 
     def all(self) -> list[Pool]:
         return _rows.many(self._connection, _ALL)

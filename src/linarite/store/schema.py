@@ -23,6 +23,17 @@ NUMBER = BigInteger().with_variant(Integer(), "sqlite")
 BYTES = LargeBinary()
 
 
+class Whole:
+    """An index of all rows of a table, and the questions that it answers."""
+
+    def __init__(self, name: str, *columns: ColumnElement[Any], unique: bool = False) -> None:
+        self._index = Index(name, *columns, unique=unique)
+
+    def answers(self, statement: Select[Any]) -> Select[Any]:
+        """The statement by this index, whatever the planner thinks of others."""
+        return by_index(statement, self._index)
+
+
 class Partial:
     """An index of the rows for which `where` holds, and the questions that it answers."""
 
@@ -35,8 +46,13 @@ class Partial:
 
         Left alone, SQLite's planner takes an index over all of history for as good as a partial one.
         """
-        assert self._index.table is not None
-        return statement.where(self._where).with_hint(self._index.table, f"INDEXED BY {self._index.name}", "sqlite")
+        return by_index(statement.where(self._where), self._index)
+
+
+def by_index(statement: Select[Any], index: Index) -> Select[Any]:
+    """The statement by one index on SQLite, which would else choose by what it does not know."""
+    assert index.table is not None
+    return statement.with_hint(index.table, f"INDEXED BY {index.name}", "sqlite")
 
 
 def key_column() -> Column[Any]:

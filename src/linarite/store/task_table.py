@@ -6,12 +6,16 @@ which hold only the tasks that wait, run or are to be cleaned.
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Index, Integer, Table, UniqueConstraint
+from collections.abc import Sequence
 
+from sqlalchemy import Boolean, Column, Integer, Table, UniqueConstraint
+
+from linarite.engine.filtering import Compare
 from linarite.engine.model import Ending, Failure, Task, TaskResult, TaskSpec, TaskState
-from linarite.store.filters import LARGEST, Property
+from linarite.store.filters import LARGEST, ORDERS, Property
+from linarite.store.routes import Routes, Walk
 from linarite.store.rows import Rows, pack, pack_or_null, unpack_facts, unpacked, word
-from linarite.store.schema import Partial, key_column, metadata, number, packed, text
+from linarite.store.schema import Partial, Whole, key_column, metadata, number, packed, text
 
 tasks = Table(
     "tasks",
@@ -54,11 +58,11 @@ tasks = Table(
     packed("usage", null=True),
     packed("spec"),
     packed("facts", null=True),
-    UniqueConstraint("job_key", "id_key"),
     UniqueConstraint("job_key", "alias"),
     UniqueConstraint("account", "account_alias"),
-    Index(None, "job_key", "key"),
 )
+KEYS = Whole("ix_tasks_keys", tasks.c.job_key, tasks.c.key)
+IDS = Whole("ix_tasks_ids", tasks.c.job_key, tasks.c.id_key, unique=True)
 _IN_RUN = "state IN ('preparing', 'running')"
 QUEUED = Partial("ix_tasks_queued", "queued", tasks.c.job_key, tasks.c.key, tasks.c.slots)
 IN_RUN = Partial("ix_tasks_in_run", _IN_RUN, tasks.c.job_key, tasks.c.key)
@@ -68,6 +72,15 @@ LIMITED = Partial("ix_tasks_limited", f"deadline IS NOT NULL AND {_IN_RUN}", tas
 TO_CLEAN = Partial("ix_tasks_to_clean", "cleanup_at IS NOT NULL AND state = 'completed'", tasks.c.cleanup_at)
 SATISFIED = Partial("ix_tasks_satisfied", "satisfied AND number IS NOT NULL", tasks.c.job_key, tasks.c.number)
 ENDED = Partial("ix_tasks_ended", "state = 'completed' AND node_key IS NOT NULL", tasks.c.node_key, tasks.c.ended_at)
+
+# For lists: the active tasks that are not queued; the completed ones; those that failed, those that exited with another
+# code than 0, those that completed without any. Of a task that succeeds, one row in one of them is written, at its end.
+_OF_JOB = tasks.c.job_key, tasks.c.key
+BLOCKED = Partial("ix_tasks_blocked", "state = 'active' AND NOT queued", *_OF_JOB)
+COMPLETED = Partial("ix_tasks_completed", "state = 'completed'", *_OF_JOB)
+FAILED = Partial("ix_tasks_failed", "result = 'failure'", *_OF_JOB)
+EXITED_ELSE = Partial("ix_tasks_exited_else", "exit_code <> 0", *_OF_JOB, tasks.c.exit_code)
+EXITED_NOT = Partial("ix_tasks_exited_not", "state = 'completed' AND exit_code IS NULL", *_OF_JOB)
 
 PROPERTIES = {
     "id": Property(tasks.c.id_key, folded=True),
@@ -83,6 +96,37 @@ PROPERTIES = {
     "executionInfo/exitCode": Property(tasks.c.exit_code),
     "executionInfo/result": Property(tasks.c.result),
 }
+
+_IN_STATE: dict[str, tuple[Walk, ...]] = {
+    TaskState.ACTIVE: (QUEUED, BLOCKED),
+    TaskState.PREPARING: (IN_RUN,),
+    TaskState.RUNNING: (IN_RUN,),
+    TaskState.COMPLETED: (COMPLETED,),
+}
+
+
+def _routes(compare: Compare) -> Sequence[Walk] | None:
+    """The indexes that hold all tasks for which a comparison holds, if they are fewer than all."""
+    match compare:
+        case Compare("state", "eq", str(value)):
+            return _IN_STATE.get(value, ())
+        case Compare("state", "ne", str(value)) if value in _IN_STATE:
+            return tuple({walk: None for state in _IN_STATE if state != value for walk in _IN_STATE[state]})
+        case Compare("executionInfo/result", "eq", TaskResult.FAILURE.value):
+            return (FAILED,)
+        case Compare("executionInfo/exitCode", "ne", 0):
+            return (EXITED_ELSE, EXITED_NOT, IN_RUN, BLOCKED, QUEUED)
+        case Compare("executionInfo/exitCode", operator, int(value)) if not _allows_zero(operator, value):
+            return (EXITED_ELSE,)
+    return None
+
+
+def _allows_zero(operator: str, value: int) -> bool:
+    order = ORDERS.get(operator)
+    return order is None or bool(order(0, value))
+
+
+ROUTES = Routes([IN_RUN, EXITED_NOT, FAILED, EXITED_ELSE, BLOCKED, QUEUED, COMPLETED], _routes)
 
 
 def as_number(id: str) -> int | None:

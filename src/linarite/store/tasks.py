@@ -8,20 +8,23 @@ from operator import attrgetter
 
 from sqlalchemy import BindParameter, Connection, bindparam, case, delete, func, literal_column, select, true, update
 
-from linarite.engine.filtering import Expression
+from linarite.engine.filtering import Expression, Listed
 from linarite.engine.model import Task, TaskState
 from linarite.store import dependencies
 from linarite.store.counters import take
-from linarite.store.filters import Page
+from linarite.store.listing import Listing
 from linarite.store.statements import Query, Statement, unique
 from linarite.store.task_table import (
     ENDED,
     HELD,
+    IDS,
     IN_RUN,
+    KEYS,
     LIMITED,
     ON_NODE,
     PROPERTIES,
     QUEUED,
+    ROUTES,
     TO_CLEAN,
     insert_rows,
     rows,
@@ -91,7 +94,7 @@ _ENDED_ON_NODE = Query(
     .limit(_LIMIT)
 )
 
-_page = Page(rows, _PAGE, PROPERTIES)
+_listing = Listing(rows, PROPERTIES, tasks.c.job_key, keys=KEYS, ids=IDS, routes=ROUTES)
 
 
 class SqlTasks:
@@ -143,7 +146,10 @@ class SqlTasks:
         dependencies.remove(self._connection, keys)
 
     def page(self, job_key: int, where: Expression | None, after: int, limit: int) -> list[Task]:
-        return _page(self._connection, where, job_key=job_key, after=after, limit=limit)
+        return _listing.page(self._connection, job_key, where, after, limit)
+
+    def listed(self, job_key: int, where: Expression | None, position: str, limit: int) -> Listed[Task]:
+        return _listing.listed(self._connection, job_key, where, position, limit)
 
     def of_account(self, account: str, after: int, limit: int, states: Sequence[TaskState] = ()) -> list[Task]:
         """Tasks after the account alias `after`, in the order of account aliases."""

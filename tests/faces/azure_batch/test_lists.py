@@ -113,9 +113,76 @@ def test_bad_skiptoken_is_refused(batch: RawBatch):
         assert batch.call("GET", f"/jobs?$skiptoken={token}").code == "InvalidQueryParameterValue"
 
 
+def test_token_goes_on_with_its_own_list_and_filter_alone(job: RawBatch):
+    """Another page size or choice of properties may go on; another job, filter, account or kind of list may not."""
+    job.make_job("k")
+    link = urlsplit(
+        job.call("GET", filtered("/jobs/j/tasks", "startswith(id,'task')") + "&maxresults=2").json["odata.nextLink"]
+    )
+    token = next(part for part in link.query.split("&") if part.startswith("$skiptoken="))
+    same = filtered("/jobs/j/tasks", "startswith(id,'task')")
+    assert names(job, f"{same}&{token}&maxresults=1&$select=id") == ["task-2", "task-3", "task-4"]
+    for other in (
+        "/jobs/j/tasks?", filtered("/jobs/j/tasks", "startswith(id,'t')") + "&", "/jobs/k/tasks?", "/jobs?", "/pools?",
+        filtered("/jobs/k/tasks", "startswith(id,'task')") + "&",
+    ):  # fmt: skip
+        answer = job.call("GET", f"{other}{'' if other.endswith(('?', '&')) else '&'}{token}")
+        assert (answer.status, answer.code) == (400, "InvalidQueryParameterValue"), other
+        assert answer.values["QueryParameterName"] == "$skiptoken"
+
+
+def test_pools_are_filtered_by_inter_node_communication(batch: RawBatch):
+    batch.make_pool("together", enableInterNodeCommunication=True)
+    batch.make_pool("apart")
+    assert names(batch, filtered("/pools", "enableInterNodeCommunication eq true")) == ["together"]
+    assert names(batch, filtered("/pools", "enableInterNodeCommunication ne true")) == ["apart"]
+    batch.call("PATCH", "/pools/apart", {"enableInterNodeCommunication": True})
+    assert names(batch, filtered("/pools", "true eq enableInterNodeCommunication")) == ["together", "apart"]
+    answer = batch.call("GET", filtered("/pools", "enableInterNodeCommunication eq 'true'"))
+    assert (answer.status, answer.code) == (400, "InvalidQueryParameterValue")
+
+
+def test_nodes_are_filtered_by_the_state_that_they_show(batch: RawBatch):
+    """A node that takes no tasks is offline, not idle, whatever the engine calls it."""
+    batch.make_pool("p", targetDedicatedNodes=2)
+    one, other = (node["id"] for node in batch.call("GET", "/pools/p/nodes").json["value"])
+    assert batch.call("POST", f"/pools/p/nodes/{one}/disablescheduling", {}).status == 200
+    for condition, found in (
+        ("state eq 'offline'", [one]), ("state eq 'idle'", [other]), ("state ne 'Offline'", [other]),
+        ("state ne 'idle'", [one]), ("state eq 'running'", []), ("state ne 'running'", [one, other]),
+        ("state eq 'offline' or state eq 'idle'", [one, other]), ("allocationTime lt 2001-01-01T00:00:00Z", []),
+        ("lastBootTime gt 2001-01-01T00:00:00Z and stateTransitionTime gt 2001-01-01T00:00:00Z", [one, other]),
+    ):  # fmt: skip
+        assert names(batch, filtered("/pools/p/nodes", condition)) == found, condition
+
+
+def test_jobs_are_filtered_by_the_beginning_of_their_pool(batch: RawBatch):
+    for name in ("a-1", "a-2", "b"):
+        batch.make_job(f"of-{name}", name)
+    assert names(batch, filtered("/jobs", "startswith(executionInfo/poolId,'a')")) == ["of-a-1", "of-a-2"]
+    assert names(batch, filtered("/jobs", "startswith(executionInfo/poolId,'a') and id gt 'of-a-1'")) == ["of-a-2"]
+    assert names(batch, filtered("/jobs", "executionInfo/poolId ge 'a-2'")) == ["of-a-2", "of-b"]
+
+
+def test_node_counts_are_filtered_by_pool_and_come_ten_to_a_page(batch: RawBatch):
+    for n in range(12):
+        batch.make_pool(f"p{n}")
+    assert [item["poolId"] for item in batch.call("GET", filtered("/nodecounts", "poolId eq 'p7'")).json["value"]] == [
+        "p7"
+    ]
+    page = batch.call("GET", "/nodecounts").json
+    assert len(page["value"]) == 10
+    link = urlsplit(page["odata.nextLink"])
+    rest = batch.call("GET", f"{link.path}?{link.query}").json
+    assert [item["poolId"] for item in rest["value"]] == ["p10", "p11"]
+    assert "odata.nextLink" not in rest
+
+
 def test_supported_images_are_filtered(batch: RawBatch):
     page = batch.call("GET", filtered("/supportedimages", "osType eq 'linux'") + "&maxresults=2").json
     assert len(page["value"]) == 2
     assert page["value"][0]["nodeAgentSKUId"].startswith("batch.node.")
     assert "odata.nextLink" in page
-    assert batch.call("GET", filtered("/supportedimages", "osType eq 'windows'")).json["value"] == []
+    assert batch.call("GET", filtered("/supportedimages", "osType eq 'Windows'")).json["value"] == []
+    debian = "verificationType eq 'verified' and nodeAgentSKUId eq 'batch.node.debian 12' and osType ne 'windows'"
+    assert len(batch.call("GET", filtered("/supportedimages", debian)).json["value"]) == 1

@@ -15,7 +15,7 @@ from lark import Lark, Token, Transformer, Tree, UnexpectedInput
 from lark.exceptions import VisitError
 
 from linarite.engine.filtering import Both, Compare, Either, Expression
-from linarite.engine.model import JobState
+from linarite.engine.model import JobState, NodeState
 from linarite.faces.azure_batch.errors import Refusal, invalid_query
 
 LONGEST = 4096
@@ -51,7 +51,10 @@ TEXT = ORDERED | {"startswith"}
 
 
 class Property(NamedTuple):
-    """How a property may be compared: `kind` is text, word (in lower case), number or moment; `name` the engine's."""
+    """How a property may be compared; `name` is the engine's.
+
+    `kind` is text, word (in lower case), number, flag (true or false) or moment; a job's or a node's state.
+    """
 
     kind: str
     operators: frozenset[str]
@@ -72,15 +75,15 @@ JOBS = {
 }  # fmt: skip
 POOLS = {
     "id": _ID, **_RECORD, **_MODIFIED, "allocationState": _STATE, "allocationStateTransitionTime": _MOMENT,
-    "vmSize": Property("text", EQUAL),
+    "vmSize": Property("text", EQUAL), "enableInterNodeCommunication": Property("flag", EQUAL),
 }  # fmt: skip
 _OUTCOME = {
     "state": _STATE, "startTime": _MOMENT, "endTime": _MOMENT, "result": _STATE,
     "exitCode": Property("number", ORDERED),
 }  # fmt: skip
 NODES = {
-    "id": _ID, "state": _STATE, "stateTransitionTime": _MOMENT, "lastBootTime": _MOMENT, "allocationTime": _MOMENT,
-    **{f"startTaskInfo/{name}": item for name, item in _OUTCOME.items()},
+    "state": Property("node state", EQUAL), "stateTransitionTime": _MOMENT, "lastBootTime": _MOMENT,
+    "allocationTime": _MOMENT, **{f"startTaskInfo/{name}": item for name, item in _OUTCOME.items()},
 }  # fmt: skip
 PREPARED = {
     "poolId": _ID, "nodeId": _ID,
@@ -89,7 +92,7 @@ PREPARED = {
 }  # fmt: skip
 NODE_COUNTS = {"poolId": Property("text", frozenset({"eq"}), "id")}
 FILES = {"name": Property("text", frozenset({"startswith"}))}
-IMAGES = {name: Property("text", EQUAL) for name in ("osType", "verificationType", "nodeAgentSKUId")}
+IMAGES = {"osType": _STATE, "verificationType": _STATE, "nodeAgentSKUId": Property("text", EQUAL)}
 
 Properties = Mapping[str, Property]
 
@@ -210,8 +213,12 @@ def _comparison(compare: Compare, properties: Properties) -> Expression:
         raise _refusal(compare, f"{compare.operator} does not apply to this property.")
     name = found.name or compare.name
     match found.kind:
-        case "job state":
-            return _job_state(compare)
+        case "job state" if isinstance(compare.value, str):
+            return _in_states(_job_state, compare)
+        case "node state" if isinstance(compare.value, str):
+            return _in_states(_node_state, compare)
+        case "flag" if isinstance(compare.value, bool):
+            return Compare(name, compare.operator, compare.value)
         case "word" | "text" if isinstance(compare.value, str):
             return Compare(name, compare.operator, compare.value.lower() if found.kind == "word" else compare.value)
         case "number" if type(compare.value) is int:
@@ -230,14 +237,40 @@ def _moment_value(compare: Compare) -> int:
         raise _refusal(compare, "The value is no date of ISO 8601.") from error
 
 
-def _job_state(compare: Compare) -> Expression:
+def _in_states(of: Callable[[str], Expression], compare: Compare) -> Expression:
+    """What `of` says of the state, or that it does not hold."""
+    expression = of(str(compare.value).lower())
+    return expression if compare.operator == "eq" else _negated(expression)
+
+
+def _job_state(state: str) -> Expression:
     """A draft of another protocol is a disabled job here."""
-    value = str(compare.value).lower()
-    same = Compare("state", compare.operator, value)
-    if value != JobState.DISABLED.value:
-        return same
-    draft = Compare("state", compare.operator, JobState.DRAFT.value)
-    return Either(same, draft) if compare.operator == "eq" else Both(same, draft)
+    same = _is("state", state)
+    return Either(same, _is("state", JobState.DRAFT.value)) if state == JobState.DISABLED else same
+
+
+def _node_state(state: str) -> Expression:
+    """A node is offline when it takes no tasks and has none (`render.pools.node_state`)."""
+    no_tasks = Either(
+        _is("state", NodeState.IDLE.value), Both(_is("state", NodeState.RUNNING.value), _is("runningTasks", 0))
+    )
+    resting = Both(_is("scheduling", value=False), no_tasks)
+    same = _is("state", state)
+    if state == NodeState.OFFLINE:
+        return Either(same, resting)
+    return Both(same, _negated(resting)) if state in {NodeState.IDLE, NodeState.RUNNING} else same
+
+
+def _is(name: str, value: str | float) -> Compare:
+    return Compare(name, "eq", value)
+
+
+def _negated(expression: Expression) -> Expression:
+    """The opposite of a condition made of eq and ne alone."""
+    if isinstance(expression, Compare):
+        return Compare(expression.name, "ne" if expression.operator == "eq" else "eq", expression.value)
+    left, right = _negated(expression.left), _negated(expression.right)
+    return Either(left, right) if isinstance(expression, Both) else Both(left, right)
 
 
 def _refusal(compare: Compare, reason: str) -> Refusal:

@@ -16,7 +16,7 @@ from linarite.engine.errors import NotFound
 from linarite.faces.azure_batch import filters
 from linarite.faces.azure_batch.call import Call, Operation, raise_outcome
 from linarite.faces.azure_batch.errors import Refusal
-from linarite.faces.azure_batch.operations.lists import next_link, page_size, skip_token
+from linarite.faces.azure_batch.operations.lists import next_link, page_size, position
 from linarite.faces.azure_batch.places import Place, node_place, refusing, task_place
 from linarite.faces.azure_batch.render.files import file_headers, file_json, file_url, modified_at
 from linarite.http.messages import FileBody, Response
@@ -84,7 +84,7 @@ def _lister(find: Find) -> Operation:
         """The names at the top of the folder, or all below it."""
         matches = filters.compile_test(call.request.query.get("$filter"), filters.FILES)
         place, recursive = await find(call), call.flag("recursive")
-        size, after = page_size(call), skip_token(call)
+        size, after = page_size(call), position(call)
         found = await asyncio.to_thread(lambda: sorted(_names(place, recursive=recursive)))
         left = [item for item in found if item[0] > after and matches({"name": item[0]})]
         page = left[:size]

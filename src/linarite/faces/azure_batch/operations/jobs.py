@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from operator import attrgetter
 
 from msgspec.structs import replace
 
 from linarite.engine import jobs
+from linarite.engine.filtering import Listed
 from linarite.engine.finding import find_job
 from linarite.engine.model import Job
 from linarite.engine.ports import Transaction
@@ -66,10 +66,10 @@ async def get_job(call: Call) -> Response:
 async def list_jobs(call: Call) -> Response:
     """Jobs_ListJobs."""
 
-    def page(tx: Transaction, where: Where, after: int, limit: int) -> tuple[None, list[Job]]:
-        return None, tx.jobs.page(call.account, where, after, limit)
+    def page(tx: Transaction, where: Where, start: str, limit: int) -> tuple[None, Listed[Job]]:
+        return None, tx.jobs.listed(call.account, where, start, limit)
 
-    _, found, link = await ask_page(call, filters.JOBS, page, attrgetter("key"))
+    _, found, link = await ask_page(call, filters.JOBS, page)
     return call.many("jobs", [job_json(job, call.base, call.version) for job in found], link)
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
-
 from linarite.engine import pools
+from linarite.engine.filtering import Listed
 from linarite.engine.finding import find_node, find_pool
 from linarite.engine.model import Job, Node, NodeTask, Pool, Task
 from linarite.engine.ports import Transaction
@@ -40,13 +39,13 @@ async def get_node(call: Call) -> Response:
 async def list_nodes(call: Call) -> Response:
     """Nodes_ListNodes."""
 
-    def page(tx: Transaction, where: Where, after: int, limit: int) -> tuple[Pool, list[Seen]]:
+    def page(tx: Transaction, where: Where, start: str, limit: int) -> tuple[Pool, Listed[Seen]]:
         pool = find_pool(tx, call.account, call.parameters["poolId"])
-        found = tx.nodes.page(pool.key, where, after, limit)
-        starts = tx.node_tasks.start_tasks([node.key for node in found])
-        return pool, [_seen(tx, node, starts.get(node.key)) for node in found]
+        found = tx.nodes.listed(pool.key, where, start, limit)
+        starts = tx.node_tasks.start_tasks([node.key for node in found.records])
+        return pool, Listed([_seen(tx, node, starts.get(node.key)) for node in found.records], found.position)
 
-    pool, found, link = await ask_page(call, filters.NODES, page, lambda seen: attrgetter("key")(seen[0]))
+    pool, found, link = await ask_page(call, filters.NODES, page)
     shown = [node_json(node, pool, recent, start, call.base, call.version) for node, recent, start in found]
     return call.many("nodes", shown, link)
 

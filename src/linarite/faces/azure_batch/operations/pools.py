@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
-
 from linarite.engine import pools
+from linarite.engine.filtering import Listed
 from linarite.engine.finding import find_pool
 from linarite.engine.model import Node, Pool
 from linarite.engine.ports import Transaction
 from linarite.faces.azure_batch import filters
 from linarite.faces.azure_batch.call import Call, tag_headers
-from linarite.faces.azure_batch.operations.lists import Where, after_key, ask_page, next_link, page_size
+from linarite.faces.azure_batch.operations.lists import Where, ask_page, next_link, number_of, page_size, position
 from linarite.faces.azure_batch.render.images import IMAGES
 from linarite.faces.azure_batch.render.pools import node_counts, pool_json
 from linarite.faces.azure_batch.wire.pools import (
@@ -61,10 +60,10 @@ async def pool_exists(call: Call) -> Response:
 async def list_pools(call: Call) -> Response:
     """Pools_ListPools."""
 
-    def page(tx: Transaction, where: Where, after: int, limit: int) -> tuple[None, list[Pool]]:
-        return None, tx.pools.page(call.account, where, after, limit)
+    def page(tx: Transaction, where: Where, start: str, limit: int) -> tuple[None, Listed[Pool]]:
+        return None, tx.pools.listed(call.account, where, start, limit)
 
-    _, found, link = await ask_page(call, filters.POOLS, page, attrgetter("key"))
+    _, found, link = await ask_page(call, filters.POOLS, page)
     return call.many("pools", [pool_json(pool, call.base, call.version) for pool in found], link)
 
 
@@ -125,18 +124,18 @@ async def remove_nodes(call: Call) -> Response:
 async def list_node_counts(call: Call) -> Response:
     """Pools_ListPoolNodeCounts."""
 
-    def page(tx: Transaction, where: Where, after: int, limit: int) -> tuple[None, list[tuple[Pool, list[Node]]]]:
-        found = tx.pools.page(call.account, where, after, limit)
-        return None, [(pool, tx.nodes.of_pool(pool.key)) for pool in found]
+    def page(tx: Transaction, where: Where, start: str, limit: int) -> tuple[None, Listed[tuple[Pool, list[Node]]]]:
+        found = tx.pools.listed(call.account, where, start, limit)
+        return None, Listed([(pool, tx.nodes.of_pool(pool.key)) for pool in found.records], found.position)
 
-    _, found, link = await ask_page(call, filters.NODE_COUNTS, page, lambda pair: pair[0].key, MOST_NODE_COUNTS)
+    _, found, link = await ask_page(call, filters.NODE_COUNTS, page, MOST_NODE_COUNTS)
     return call.many("poolnodecounts", [node_counts(pool, nodes, call.version) for pool, nodes in found], link)
 
 
 async def list_supported_images(call: Call) -> Response:
     """Pools_ListSupportedImages."""
     matches = filters.compile_test(call.request.query.get("$filter"), filters.IMAGES)
-    size, start = page_size(call), after_key(call)
+    size, start = page_size(call), number_of(position(call))
     found = [image for image in IMAGES if matches(image)]
     link = next_link(call, str(start + size)) if len(found) > start + size else None
     return call.many("supportedimages", found[start : start + size], link)

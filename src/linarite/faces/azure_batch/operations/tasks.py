@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
 from typing import Any
 
 from msgspec.structs import replace
 
 from linarite.engine import tasks
 from linarite.engine.errors import EngineError
+from linarite.engine.filtering import Listed
 from linarite.engine.finding import find_job, find_task
 from linarite.engine.ledger import BUSY
 from linarite.engine.model import Facts, Job, Task, TaskSpec
@@ -93,11 +93,11 @@ async def get_task(call: Call) -> Response:
 async def list_tasks(call: Call) -> Response:
     """Tasks_ListTasks."""
 
-    def page(tx: Transaction, where: Where, after: int, limit: int) -> tuple[Job, list[Task]]:
+    def page(tx: Transaction, where: Where, start: str, limit: int) -> tuple[Job, Listed[Task]]:
         job = find_job(tx, call.account, call.parameters["jobId"])
-        return job, tx.tasks.page(job.key, where, after, limit)
+        return job, tx.tasks.listed(job.key, where, start, limit)
 
-    job, found, link = await ask_page(call, filters.TASKS, page, attrgetter("key"))
+    job, found, link = await ask_page(call, filters.TASKS, page)
     return call.many("tasks", [task_json(task, job, call.base, call.version) for task in found], link)
 
 

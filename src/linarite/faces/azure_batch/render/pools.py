@@ -40,7 +40,7 @@ def pool_json(pool: Pool, base: str, version: str) -> dict[str, Any]:
         "vmSize": spec.size,
         "resizeTimeout": duration(spec.resize_timeout),
         "enableAutoScale": False,
-        "enableInterNodeCommunication": given.get("enableInterNodeCommunication", False),
+        "enableInterNodeCommunication": spec.inter_node,
         "taskSlotsPerNode" if version >= versions.TASK_SLOTS else "maxTasksPerNode": spec.slots_per_node,
         "taskSchedulingPolicy": _policy(pool, given),
     }

@@ -143,7 +143,7 @@ SPANS = versions.Spans(
     resource_tags=(versions.ALWAYS, versions.WITHOUT_TOKENS),
 )
 _KEPT = (
-    "enable_inter_node_communication", "application_package_references", "virtual_machine_configuration",
+    "application_package_references", "virtual_machine_configuration",
     "cloud_service_configuration", "network_configuration", "user_accounts", "mount_configuration", "upgrade_policy",
     "certificate_references", "target_node_communication_mode", "resource_tags", "application_licenses",
 )  # fmt: skip
@@ -169,6 +169,7 @@ def pool_of(body: PoolSpecification, pool_id: str | None, version: str) -> tuple
         target_low_priority=number(body.target_low_priority_nodes, "targetLowPriorityNodes", 0) or 0,
         slots_per_node=_slots(slots) or 1,
         fill=word(NodeFill, policy.node_fill_type, "nodeFillType") or NodeFill.SPREAD,
+        inter_node=bool(body.enable_inter_node_communication),
         resize_timeout=resize_timeout(body.resize_timeout) or 15 * MINUTE,
         metadata=metadata(body.metadata),
         **_done_by_nodes(facts),
@@ -242,7 +243,7 @@ def patched(pool: Pool, change: PoolChange, version: str, *, has_nodes: bool) ->
             "pool", "with nodes", "update", "vmSize and taskSlotsPerNode change while a pool has no nodes."
         )
     facts = {**pool.facts.get(FACE, {}), **_facts(change, version)}
-    spec, policy = pool.spec, change.task_scheduling_policy
+    spec, policy, inter_node = pool.spec, change.task_scheduling_policy, change.enable_inter_node_communication
     if policy is not None and policy.node_fill_type is not None:
         spec = replace(spec, fill=word(NodeFill, policy.node_fill_type, "nodeFillType") or spec.fill)
     spec = replace(
@@ -250,6 +251,7 @@ def patched(pool: Pool, change: PoolChange, version: str, *, has_nodes: bool) ->
         display_name=spec.display_name if change.display_name is None else display_name(change.display_name),
         size=spec.size if change.vm_size is None else required(change.vm_size, "vmSize").lower(),
         slots_per_node=_slots(change.task_slots_per_node) or spec.slots_per_node,
+        inter_node=spec.inter_node if inter_node is None else inter_node,
         metadata=spec.metadata if change.metadata is None else metadata(change.metadata),
         **_done_by_nodes(facts),
     )
