@@ -11,6 +11,7 @@ import secrets
 import signal
 import sys
 import time
+import uuid
 from contextlib import AsyncExitStack
 
 import msgspec
@@ -57,7 +58,9 @@ class WallClock:
 
 
 def make_id(kind: str) -> str:
-    """A name that nobody guesses: nodes are called as Azure calls them."""
+    """A name that nobody guesses: nodes, and pools made for a job, are called as Azure calls them."""
+    if kind == "pool":
+        return str(uuid.uuid4()).upper()
     if kind in {"dedicated", "low-priority"}:
         return f"tvmps_{secrets.token_hex(32)}_{'d' if kind == 'dedicated' else 'p'}"
     return f"{kind}-{secrets.token_hex(8)}"

@@ -19,6 +19,8 @@ from linarite.engine.model import (
     TaskState,
 )
 from linarite.engine.ports import Transaction
+from linarite.engine.recurrence.records import JobSchedule, ScheduleSpec
+from linarite.engine.templates import JobTemplate
 from linarite.store import SqlStore
 
 ACCOUNT = "alpha"
@@ -68,6 +70,12 @@ def event(key: int, what: str = "added", at: int = NOW, kind: str = "task") -> E
     return Event(account=ACCOUNT, kind=kind, key=key, at=at, what=what, who="tester", why="because", number=3)
 
 
+def schedule(id: str, account: str = ACCOUNT, spec: dict[str, Any] | None = None, **fields: Any) -> JobSchedule:
+    values = {"created_at": NOW, "modified_at": NOW, "state_at": NOW}
+    of = ScheduleSpec(id=id, **{"template": JobTemplate(spec=JobSpec(id="", pool="pool")), **(spec or {})})
+    return JobSchedule(account=account, spec=of, **{**values, **fields})
+
+
 async def insert(store: SqlStore, *records: Any) -> None:
     """Insert records of any type, each by its repository, in one unit of work."""
 
@@ -79,6 +87,8 @@ async def insert(store: SqlStore, *records: Any) -> None:
                 tx.nodes.insert([record])
             elif isinstance(record, Job):
                 tx.jobs.insert(record)
+            elif isinstance(record, JobSchedule):
+                tx.schedules.insert(record)
             else:
                 tx.pools.insert(record)
 

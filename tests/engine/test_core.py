@@ -15,10 +15,13 @@ import pytest
 from linarite.engine import core, jobs, pools, tasks
 from linarite.engine.core import Engine
 from linarite.engine.errors import NotFound, Unavailable
-from linarite.engine.finding import find_job, find_pool, find_task
+from linarite.engine.finding import find_job, find_pool, find_schedule, find_task
 from linarite.engine.housekeeping import Retention
 from linarite.engine.launching import Launch, Listener, NodeReady, NodeRef, RunExited, RunStarted
 from linarite.engine.model import Event, JobSpec, PoolSpec, ResourceFile, Task, TaskSpec, TaskState
+from linarite.engine.recurrence import schedules
+from linarite.engine.recurrence.records import ScheduleSpec, Timetable
+from linarite.engine.templates import JobTemplate
 from linarite.store import open_store
 
 ACCOUNT, DEADLINE = "test", 20.0
@@ -33,6 +36,13 @@ class Clock:
 
     def now(self) -> int:
         return self.time
+
+
+class WallClock:
+    """Goes."""
+
+    def now(self) -> int:
+        return time.time_ns() // 1000
 
 
 class FakeNodes:
@@ -348,3 +358,23 @@ def test_events_that_are_old_go_however_many_they_are(tmp_path):
         await site.gone(lambda tx, _: tx.events.of("task", 1, 1) or find_job(tx, ACCOUNT, "none"))
 
     play(tmp_path, story, events=999_000_000)
+
+
+def test_schedule_makes_its_jobs_by_itself_when_their_time_comes(tmp_path):
+    """The loop wakes at the time of the next job and at the end of the last one; nobody else asks for anything."""
+    task = (TaskSpec(id="manager", command="true"), {})
+    template = JobTemplate(spec=JobSpec(id="", pool="pool", ends_with="manager"), first_tasks=(task,))
+    spec = ScheduleSpec(id="s", template=template, timetable=Timetable(interval=50_000))
+
+    async def story(site: Site) -> None:
+        site.engine.clock = WallClock()
+        began = site.engine.clock.now()
+        await site.engine.do(schedules.add, ACCOUNT, spec, {})
+        for number in (1, 2, 3):
+            await site.exit(await site.launched(number))
+        assert site.engine.clock.now() - began >= 100_000
+        await site.engine.do(schedules.delete, ACCOUNT, "s")
+        await site.gone(find_schedule, "s")
+        await site.gone(find_job, "s:job-3")
+
+    play(tmp_path, story)

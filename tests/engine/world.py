@@ -8,11 +8,14 @@ from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
-from linarite.engine import jobs, pools, runs, tasks
+from linarite.engine import housekeeping, jobs, pools, runs, tasks
 from linarite.engine.launching import Launch, NodeReady, NodeRef, Report, RunExited
 from linarite.engine.ledger import Effects, Ledger
-from linarite.engine.model import Job, JobSpec, Pool, PoolSpec, Task, TaskSpec
+from linarite.engine.model import Job, JobSpec, JobState, Pool, PoolSpec, Task, TaskSpec
+from linarite.engine.recurrence import schedules
+from linarite.engine.recurrence.records import JobSchedule, ScheduleSpec, Timetable
 from linarite.engine.scheduling import schedule_all
+from linarite.engine.templates import JobTemplate
 from linarite.store import open_store
 from linarite.store.sql_store import SqlStore
 
@@ -30,7 +33,7 @@ class World:
         self.launched: list[Launch] = []
         self.ended: list[str] = []
         self.removed: list[str] = []
-        self.awake = False
+        self.awake = self.tending = False
         self._names = count(1)
 
     async def do(self, operation: Callable[..., T], *args: Any, **options: Any) -> T:
@@ -39,6 +42,7 @@ class World:
         def work(tx: Any) -> tuple[T, Effects]:
             unit = Ledger(tx, self.now, "tester", lambda kind: f"{kind}-{next(self._names)}", lambda *_: {})
             result = operation(unit, *args, **options)
+            pools.retire(unit)
             unit.flush()
             return result, unit.effects
 
@@ -46,7 +50,7 @@ class World:
         self.launched += effects.launch
         self.ended += [run for _, run, _ in effects.end]
         self.removed += [directory for _, directory in effects.remove]
-        self.awake = effects.wake
+        self.awake, self.tending = effects.wake, effects.tend
         if effects.provision:
             await self.do(runs.take_nodes, [NodeReady(node=node) for node in effects.provision])
         return result
@@ -58,6 +62,29 @@ class World:
 
     async def job(self, name: str = "job", pool: str = "pool", *, draft: bool = False, **spec: Any) -> Job:
         return await self.do(jobs.add, ACCOUNT, JobSpec(id=name, pool=pool, **spec), {}, draft=draft)
+
+    async def recurring(self, name: str = "s", template: JobTemplate | None = None, **timetable: Any) -> JobSchedule:
+        """A job schedule; its jobs run on `pool` unless a template says otherwise."""
+        template = template or JobTemplate(spec=JobSpec(id="", pool="pool"))
+        spec = ScheduleSpec(id=name, template=template, timetable=Timetable(**timetable))
+        return await self.do(schedules.add, ACCOUNT, spec, {})
+
+    async def the_schedule(self, name: str = "s") -> JobSchedule:
+        found = await self.store.read(lambda tx: tx.schedules.get(ACCOUNT, name))
+        assert found is not None
+        return found
+
+    async def jobs(self) -> dict[str, JobState]:
+        """The jobs that there are, by their ids, in the order of their making."""
+        found = await self.store.read(lambda tx: tx.jobs.page(ACCOUNT, None, 0, 1000))
+        return {job.spec.id: job.state for job in found}
+
+    async def later(self, seconds: float) -> None:
+        """Let time pass and do what it brings, as often as there is more to do at once."""
+        self.now += int(seconds * SECOND)
+        self.tending = True
+        while self.tending:
+            await self.do(housekeeping.tend, housekeeping.Retention())
 
     async def add(self, *specs: TaskSpec, job: str = "job") -> list[Any]:
         return await self.do(tasks.add, ACCOUNT, job, [(spec, {}) for spec in specs])

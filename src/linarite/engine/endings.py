@@ -110,10 +110,12 @@ def remove(u: Ledger, job: Job, task: Task) -> None:
     u.delete_task(task)
 
 
-def end_job(u: Ledger, job: Job, reason: str, ending: Ending = Ending.TERMINATED, grace: float = GRACE) -> Job:
-    """Bring a job to its end: terminating until its last run has ended."""
-    job = u.move_job(replace(job, terminate_reason=reason), JobState.TERMINATING, reason)
-    end_running(u, job, ending, grace)
+def end_job(
+    u: Ledger, job: Job, reason: str, ending: Ending = Ending.TERMINATED, grace: float = GRACE, *, forced: bool = False
+) -> Job:
+    """Bring a job to its end: terminating until its last run has ended; `forced`: completed though they have not."""
+    job = u.move_job(replace(job, terminate_reason=reason, forced=forced), JobState.TERMINATING, reason)
+    end_running(u, job, ending, 0 if forced else grace)
     return settle(u, u.job(job.key))
 
 
@@ -151,8 +153,11 @@ def settle(u: Ledger, job: Job) -> Job:
     running, active = job.counts.running, job.counts.active
     if job.state is JobState.DISABLING and not running:
         return u.move_job(job, JobState.DISABLED)
-    if job.state is JobState.TERMINATING and not running and not preparation.release(u, job):
-        return u.move_job(replace(job, ended_at=u.now, deadline=None), JobState.COMPLETED, job.terminate_reason or "")
+    if job.state is JobState.TERMINATING and (job.forced or not running):
+        waits = preparation.release(u, job)
+        if job.forced or not waits:
+            ended = replace(job, ended_at=u.now, deadline=None)
+            return u.move_job(ended, JobState.COMPLETED, job.terminate_reason or "")
     all_done = job.spec.on_all_tasks_complete is OnAllTasksComplete.TERMINATE and not running and not active
     if job.state is JobState.ACTIVE and all_done:
         return end_job(u, job, "AllTasksComplete")

@@ -6,6 +6,7 @@ from linarite.engine.errors import NotFound
 from linarite.engine.filtering import Compare
 from linarite.engine.model import Ending, Job, Node, Pool, PoolState, Task
 from linarite.engine.ports import Transaction
+from linarite.engine.recurrence.records import JobSchedule
 
 
 def find_pool(tx: Transaction, account: str, pool: str) -> Pool:
@@ -36,6 +37,14 @@ def find_job(tx: Transaction, account: str, job: str) -> Job:
     found = tx.jobs.get(account, job)
     if found is None:
         raise NotFound("job", job)
+    return found
+
+
+def find_schedule(tx: Transaction, account: str, schedule: str) -> JobSchedule:
+    """The job schedule by its id."""
+    found = tx.schedules.get(account, schedule)
+    if found is None:
+        raise NotFound("job schedule", schedule)
     return found
 
 

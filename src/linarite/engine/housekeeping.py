@@ -14,6 +14,7 @@ from linarite.engine.ledger import Ledger, node_ref
 from linarite.engine.model import JobState, NodeState, PoolState
 from linarite.engine.pools import settle_pool
 from linarite.engine.ports import Transaction
+from linarite.engine.recurrence import schedules
 
 LONGEST_SLEEP = 3_600_000_000
 FORGOTTEN, PRUNED = 10, 1000
@@ -31,12 +32,10 @@ def next_moment(now: int) -> Callable[[Transaction], int]:
     """The question when the next pass is due, even if nothing happens."""
 
     def ask(tx: Transaction) -> int:
-        moments = [
-            moment
-            for moment in (tx.jobs.next_moment(now), tx.tasks.next_moment(), tx.node_tasks.next_moment())
-            if moment is not None
-        ]
-        return min([*moments, now + LONGEST_SLEEP])
+        moments = (
+            tx.jobs.next_moment(now), tx.schedules.next_moment(), tx.tasks.next_moment(), tx.node_tasks.next_moment(),
+        )  # fmt: skip
+        return min([*(moment for moment in moments if moment is not None), now + LONGEST_SLEEP])
 
     return ask
 
@@ -46,6 +45,7 @@ def tend(u: Ledger, retention: Retention) -> None:
     runs.expire(u)
     for job in u.tx.jobs.due(u.now):
         end_job(u, replace(u.known(job), deadline=None), "MaxWallClockTimeExpiry")
+    schedules.tend(u)
     for job in u.tx.jobs.in_states([JobState.DELETING.value]):
         purge(u, u.known(job))
     if retention.finished_jobs is not None:

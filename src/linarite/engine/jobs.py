@@ -19,11 +19,11 @@ from linarite.engine.model import (
     JobSpec,
     JobState,
     OnRunning,
-    PoolSpec,
     Task,
     TaskResult,
     TaskSpec,
 )  # fmt: skip
+from linarite.engine.templates import AutoPool
 
 Check = Callable[[Job], None]
 OVER = {JobState.COMPLETED, JobState.TERMINATING, JobState.DELETING}
@@ -43,34 +43,38 @@ def touched(u: Ledger, job: Job) -> int:
 
 
 def add(
-    u: Ledger, account: str, spec: JobSpec, facts: Facts, *, draft: bool = False,
-    pool: tuple[PoolSpec, Facts] | None = None, first_tasks: Sequence[tuple[TaskSpec, Facts]] = (),
+    u: Ledger, account: str, spec: JobSpec, facts: Facts, *, draft: bool = False, auto_pool: AutoPool | None = None,
+    first_tasks: Sequence[tuple[TaskSpec, Facts]] = (), schedule_key: int | None = None,
 ) -> Job:  # fmt: skip
     """Add a job, with a pool made for it and with its first tasks; a draft runs nothing until it is submitted.
 
-    AlreadyExists, and what adding the pool and the tasks refuses. A pool that is named need not be there yet.
+    AlreadyExists (jobs and job schedules share their ids), and what adding the pool and the tasks refuses. A pool that
+    is named need not be there yet.
     """
     if u.tx.jobs.get(account, spec.id) is not None:
         raise AlreadyExists("job", spec.id)
-    if pool is not None:
-        pools.add(u, account, *pool)
-    job = _add(u, account, spec, facts, draft=draft)
+    if u.tx.schedules.get(account, spec.id) is not None:
+        raise AlreadyExists("job schedule", spec.id, wanted="job")
+    if auto_pool is not None:
+        spec = replace(spec, pool=pools.add_auto(u, account, auto_pool).spec.id, owns_pool=not auto_pool.kept)
+    started = None if draft else u.now
+    job = Job(
+        account=account, spec=spec, created_at=u.now, modified_at=u.now, state_at=u.now, counts=Counts(), facts=facts,
+        state=JobState.DRAFT if draft else JobState.ACTIVE, submitted_at=started, started_at=started,
+        deadline=None if draft else _deadline(spec, u.now), schedule_key=schedule_key,
+    )  # fmt: skip
+    _insert(u, job)
     for answer in tasks.add(u, account, spec.id, first_tasks) if first_tasks else ():
         if isinstance(answer, EngineError):
             raise answer
     return u.job(job.key)
 
 
-def _add(u: Ledger, account: str, spec: JobSpec, facts: Facts, *, draft: bool) -> Job:
-    job = Job(
-        account=account, spec=spec, created_at=u.now, modified_at=u.now, state_at=u.now, counts=Counts(), facts=facts,
-        state=JobState.DRAFT if draft else JobState.ACTIVE, submitted_at=None if draft else u.now,
-        started_at=None if draft else u.now, deadline=None if draft else _deadline(spec, u.now),
-    )  # fmt: skip
+def _insert(u: Ledger, job: Job) -> None:
     u.tx.jobs.insert(job)
-    u.event(account, "job", job.key, "created")
+    u.event(job.account, "job", job.key, "created")
     u.effects.wake = True
-    return u.put_job(job)
+    u.put_job(job)
 
 
 def _deadline(spec: JobSpec, started: int) -> int | None:
@@ -111,13 +115,16 @@ def write_facts(u: Ledger, account: str, job_id: str, change: Callable[[Job], Jo
 
 def terminate(
     u: Ledger, account: str, job_id: str, reason: str, *, ending: Ending = Ending.TERMINATED,
-    grace: float = GRACE, check: Check | None = None,
+    grace: float = GRACE, forced: bool = False, check: Check | None = None,
 ) -> Job:  # fmt: skip
-    """End a job and its running tasks; its active ones stay active for ever. WrongState when it is over."""
+    """End a job and its running tasks; its active ones stay active for ever. WrongState when it is over.
+
+    One that is `forced` is completed at once, before its runs have ended.
+    """
     job = _checked(u, account, job_id, check)
-    if job.state in OVER:
+    if job.state in OVER and not (forced and job.state is JobState.TERMINATING):
         raise WrongState("job", job.state.value, "terminate")
-    return end_job(u, replace(job, modified_at=touched(u, job)), reason, ending, grace)
+    return end_job(u, replace(job, modified_at=touched(u, job)), reason, ending, grace, forced=forced)
 
 
 def disable(u: Ledger, account: str, job_id: str, on_running: OnRunning, *, check: Check | None = None) -> Job:
@@ -145,7 +152,7 @@ def requeue(
     if job.state is not JobState.COMPLETED:
         raise WrongState("job", job.state.value, "requeue")
     job = replace(
-        job, requeues=job.requeues + 1, ended_at=None, terminate_reason=None, modified_at=touched(u, job),
+        job, requeues=job.requeues + 1, ended_at=None, terminate_reason=None, forced=False, modified_at=touched(u, job),
         deadline=_deadline(job.spec, u.now),
     )  # fmt: skip
     u.move_job(job, JobState.ACTIVE, "requeued")
@@ -158,19 +165,31 @@ def requeue(
     return settle(u, u.job(job.key))
 
 
-def delete(u: Ledger, account: str, job_id: str, *, check: Check | None = None) -> None:
-    """Delete a job with its tasks and their files, in the background. WrongState when that goes on already."""
+def delete(u: Ledger, account: str, job_id: str, *, forced: bool = False, check: Check | None = None) -> None:
+    """Delete a job with its tasks and their files, in the background. WrongState when that goes on already.
+
+    One that is `forced` waits for no run to end.
+    """
     job = _checked(u, account, job_id, check)
-    if job.state is JobState.DELETING:
+    if job.state is JobState.DELETING and not forced:
         raise WrongState("job", job.state.value, "delete")
-    job = u.move_job(replace(job, modified_at=touched(u, job)), JobState.DELETING)
+    discard(u, job, forced=forced)
+
+
+def discard(u: Ledger, job: Job, *, forced: bool = False) -> None:
+    """Begin to delete a job."""
+    job = u.move_job(replace(job, modified_at=touched(u, job), forced=forced), JobState.DELETING)
     end_running(u, job, Ending.DELETED, 0)
+    if forced:
+        preparation.let_go(u, job)
+        for task in u.tx.tasks.running_of_job(job.key):
+            remove(u, job, u.task(task))
     purge(u, u.job(job.key))
 
 
 def purge(u: Ledger, job: Job) -> None:
     """Delete the next tasks of a job that is being deleted, then the job. Called again until it is gone."""
-    if job.counts.running or preparation.release(u, job):
+    if not job.forced and (job.counts.running or preparation.release(u, job)):
         return
     page = u.tx.tasks.page(job.key, None, 0, PURGE)
     for task in page:

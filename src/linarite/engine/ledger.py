@@ -106,7 +106,7 @@ class Ledger:
         self.tx, self.now, self.who, self.make_id, self.environment = tx, now, who, make_id, environment
         self.effects = Effects()
         self.orphans: list[tuple[str, str]] = []
-        """Account and id of each pool whose job is over: `pools.retire` deletes them at the end of the unit."""
+        """Account and id of each pool whose owner is over: `pools.retire` deletes them at the end of the unit."""
         self._jobs: dict[int, Job] = {}
         self._nodes: dict[int, Node] = {}
         self._pools_read: set[int] = set()
@@ -276,18 +276,22 @@ class Ledger:
         self.event(job.account, "job", job.key, state.value, why)
         self.effects.wake = True
         if state is JobState.COMPLETED:
-            self._orphan_pool(job)
+            self._tell_owner(job)
         return self.put_job(
             replace(job, state=state, state_at=self.now, previous_state=job.state, previous_state_at=job.state_at)
         )
 
-    def _orphan_pool(self, job: Job) -> None:
+    def _tell_owner(self, job: Job) -> None:
+        """What was made for the job goes with it; the schedule that made it looks for the next one."""
         if job.spec.owns_pool:
             self.orphans.append((job.account, job.spec.pool))
+        if job.schedule_key is not None:
+            self.tx.schedules.remind(job.schedule_key, self.now)
+            self.effects.tend = True
 
     def drop_job(self, job: Job) -> None:
         """Forget a job that is gone."""
-        self._orphan_pool(job)
+        self._tell_owner(job)
         self._jobs.pop(job.key, None)
         self.tx.jobs.delete(job.key)
         self.event(job.account, "job", job.key, "deleted")

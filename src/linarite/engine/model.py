@@ -390,7 +390,10 @@ class Node(msgspec.Struct, kw_only=True):
 
 
 class Job(msgspec.Struct, kw_only=True):
-    """A job as it is. `alias` is its number in the account; `queued` counts tasks that could start now."""
+    """A job as it is. `alias` is its number in the account; `queued` counts tasks that could start now.
+
+    `schedule_key` is the number of the schedule that made it; one that was `forced` to its end waits for no node.
+    """
 
     key: int = 0
     account: str
@@ -409,11 +412,13 @@ class Job(msgspec.Struct, kw_only=True):
     terminate_reason: str | None = None
     on_running: OnRunning | None = None
     then_requeue: bool = False
+    forced: bool = False
     counts: Counts
     queued: int = 0
     next_task: int = 1
     requeues: int = 0
     deadline: int | None = None
+    schedule_key: int | None = None
     facts: Facts = {}
 
 

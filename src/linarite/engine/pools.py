@@ -25,6 +25,7 @@ from linarite.engine.model import (
     PoolSpec,
     PoolState,
 )  # fmt: skip
+from linarite.engine.templates import AutoPool
 
 Check = Callable[[Pool], None]
 HERE = {
@@ -51,6 +52,13 @@ def add(u: Ledger, account: str, spec: PoolSpec, facts: Facts) -> Pool:
     u.tx.pools.insert(pool)
     u.event(account, "pool", pool.key, "created")
     return grow(u, pool)
+
+
+def add_auto(u: Ledger, account: str, automatic: AutoPool) -> Pool:
+    """Add a pool that is made for a job or for a schedule."""
+    name = u.make_id("pool")
+    name = f"{automatic.prefix}_{name}" if automatic.prefix else name
+    return add(u, account, replace(automatic.spec, id=name), automatic.facts)
 
 
 def grow(u: Ledger, pool: Pool, on_running: OnRunning = OnRunning.REQUEUE) -> Pool:
@@ -167,7 +175,7 @@ def _delete(u: Ledger, pool: Pool) -> None:
 
 
 def retire(u: Ledger) -> None:
-    """Delete the pools whose jobs came to their end in this unit."""
+    """Delete the pools whose jobs or schedules came to their end in this unit."""
     for account, name in u.orphans:
         pool = u.tx.pools.get(account, name)
         if pool is not None and pool.state is PoolState.ACTIVE:

@@ -6,6 +6,7 @@ Source: Batch NOTES section 7 (job preparation and release).
 from __future__ import annotations
 
 from linarite.engine import layout, node_tasks
+from linarite.engine.failures import ended_failure
 from linarite.engine.ledger import Ledger
 from linarite.engine.model import Ending, Job, Node, NodeState, NodeTask, NodeTaskKind, TaskState
 
@@ -81,3 +82,12 @@ def forget(u: Ledger, job: Job) -> None:
     """Take out all that the job ran on nodes, with its directories."""
     for own in u.tx.node_tasks.of_job(job.key) if job.spec.preparation else ():
         node_tasks.remove(u, u.node_task(own))
+
+
+def let_go(u: Ledger, job: Job) -> None:
+    """End what the job runs on nodes, and wait for none of it."""
+    every = [u.node_task(own) for own in u.tx.node_tasks.of_job(job.key)] if job.spec.preparation else []
+    for own in every:
+        if own.state is not TaskState.COMPLETED:
+            u.end_node_task(own, 0)
+            node_tasks.complete(u, own, failure=ended_failure(Ending.TERMINATED, None))

@@ -43,11 +43,13 @@ jobs = Table(
     text("terminate_reason", null=True),
     text("on_running", null=True),
     Column("then_requeue", Boolean, nullable=False),
+    Column("forced", Boolean, nullable=False),
     *(number(name) for name in _COUNTS),
     number("queued"),
     number("next_task"),
     number("requeues"),
     number("deadline", null=True),
+    number("schedule_key", null=True),
     packed("spec"),
     packed("facts", null=True),
     UniqueConstraint("account", "alias"),
@@ -67,6 +69,7 @@ LIMITED = Partial("ix_jobs_limited", f"deadline IS NOT NULL AND {_GOING}", jobs.
 COMING = Partial("ix_jobs_coming", f"not_before IS NOT NULL AND {_GOING}", jobs.c.not_before)
 OPEN = Partial("ix_jobs_open", "state <> 'completed'", jobs.c.state, jobs.c.key)
 ENDED = Partial("ix_jobs_ended", "ended_at IS NOT NULL AND state = 'completed'", jobs.c.ended_at)
+SCHEDULED = Partial("ix_jobs_scheduled", "schedule_key IS NOT NULL", jobs.c.schedule_key, jobs.c.key)
 
 parents = Table(
     "job_parents",
@@ -153,6 +156,8 @@ PROPERTIES = {
 }
 
 _listing = Listing(_rows, PROPERTIES, jobs.c.account, keys=KEYS, ids=IDS)
+# No list of a schedule's jobs can be filtered by their ids, so that one index serves.
+_of_schedule = Listing(_rows, PROPERTIES, jobs.c.schedule_key, keys=SCHEDULED, ids=SCHEDULED)
 
 
 class SqlJobs:
@@ -194,6 +199,14 @@ class SqlJobs:
 
     def listed(self, account: str, where: Expression | None, position: str, limit: int) -> Listed[Job]:
         return _listing.listed(self._connection, account, where, position, limit)
+
+    def of_schedule(self, schedule_key: int, where: Expression | None, after: int, limit: int) -> list[Job]:
+        return _of_schedule.page(self._connection, schedule_key, where, after, limit)
+
+    def listed_of_schedule(
+        self, schedule_key: int, where: Expression | None, position: str, limit: int
+    ) -> Listed[Job]:  # fmt: skip
+        return _of_schedule.listed(self._connection, schedule_key, where, position, limit)
 
     def runnable(self, account: str, pool: str, now: int) -> list[Job]:
         return _rows.many(self._connection, _RUNNABLE, account=account, pool=pool.lower(), now=now)

@@ -22,7 +22,6 @@ from linarite.engine.filtering import Expression, Listed
 from linarite.store.filters import LARGEST, Properties, Property, checked, condition
 from linarite.store.routes import Routes, Walk
 from linarite.store.rows import Rows
-from linarite.store.schema import Whole
 from linarite.store.spans import NEXT, Span, Spans, spans_of
 from linarite.store.statements import Query
 
@@ -52,7 +51,7 @@ class Listing(Generic[R]):
     """The pages of one kind of list. `home` is the column that says whose list a record stands in."""
 
     def __init__(
-        self, rows: Rows[R], properties: Properties, home: ColumnElement[Any], *, keys: Whole, ids: Whole,
+        self, rows: Rows[R], properties: Properties, home: ColumnElement[Any], *, keys: Walk, ids: Walk,
         routes: Routes | None = None,
     ) -> None:  # fmt: skip
         """`keys` and `ids` are the indexes by (home, key) and by (home, id)."""
@@ -153,7 +152,7 @@ class _ByKeys(Generic[R]):
 class _ByIds(Generic[R]):
     """Through a list by id, within spans of ids."""
 
-    def __init__(self, rows: Rows[R], properties: Properties, home: ColumnElement[Any], index: Whole) -> None:
+    def __init__(self, rows: Rows[R], properties: Properties, home: ColumnElement[Any], index: Walk) -> None:
         id_key = rows.table.c.id_key
         self._rows, self._index, self._id = rows, index, id_key
         self._names_of = rows.values(["id_key", "key"])

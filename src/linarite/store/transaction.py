@@ -14,6 +14,7 @@ from linarite.store.jobs import SqlJobs
 from linarite.store.node_tasks import SqlNodeTasks
 from linarite.store.nodes import SqlNodes
 from linarite.store.pools import SqlPools
+from linarite.store.schedules import SqlJobSchedules
 from linarite.store.shares import Shares
 from linarite.store.tasks import SqlTasks
 
@@ -26,6 +27,7 @@ class SqlTransaction:
         self._pools: ports.Pools = SqlPools(connection)
         self._nodes: ports.NodeRecords = SqlNodes(connection)
         self._jobs: ports.Jobs = SqlJobs(connection)
+        self._schedules: ports.JobSchedules = SqlJobSchedules(connection)
         self._tasks: ports.Tasks = SqlTasks(connection)
         self._node_tasks: ports.NodeTasks = SqlNodeTasks(connection)
         self._events: ports.Events = SqlEvents(connection)
@@ -47,6 +49,10 @@ class SqlTransaction:
     @property
     def jobs(self) -> ports.Jobs:
         return self._jobs
+
+    @property
+    def schedules(self) -> ports.JobSchedules:
+        return self._schedules
 
     @property
     def tasks(self) -> ports.Tasks:

@@ -89,6 +89,11 @@ def busy(server: RunningServer) -> RawBatch:
     prepared = {"jobPreparationTask": {"commandLine": "/bin/true"}, "jobReleaseTask": {"commandLine": "x"}}
     batch.make_job("k", "p", jobManagerTask={"id": "m", "commandLine": "/bin/true"}, **prepared)
     batch.wait_task("k", "m")
+    specification = {"poolInfo": {"poolId": "p"}, "jobManagerTask": {"id": "m", "commandLine": "/bin/true"}, **prepared}
+    whole = {"doNotRunUntil": "2020-01-01T00:00:00Z", "doNotRunAfter": "2990-01-01T00:00:00Z", "startWindow": "PT1M"}
+    for name, schedule in (("every", {**whole, "recurrenceInterval": "PT1H"}), ("once", {})):
+        batch.call("POST", "/jobschedules", {"id": name, "schedule": schedule, "jobSpecification": specification})
+    batch.call("POST", "/jobschedules/once/terminate")
     batch.call("POST", "/jobs/j/tasks", {"id": "plain", "commandLine": "/bin/sh -c 'exit 3'"})
     batch.wait_task("j", "plain")
     batch.call("POST", "/jobs/j/tasks", TASK)
@@ -104,6 +109,8 @@ def busy(server: RunningServer) -> RawBatch:
         ("/jobs/j/tasks", "list of BatchTask"), ("/jobs/j/tasks/plain", "BatchTask"),
         ("/jobs/k/jobpreparationandreleasetaskstatus", "list of BatchJobPreparationAndReleaseTaskStatus"),
         ("/jobs/j/taskcounts", "BatchTaskCountsResult"), ("/nodecounts", "list of BatchPoolNodeCounts"),
+        ("/jobschedules", "list of BatchJobSchedule"), ("/jobschedules/every", "BatchJobSchedule"),
+        ("/jobschedules/once", "BatchJobSchedule"), ("/jobschedules/every/jobs", "list of BatchJob"),
         ("/supportedimages", "list of BatchSupportedImage"),
         ("/jobs/j/tasks/plain/files?recursive=true", "list of BatchNodeFile"),
     ],

@@ -12,6 +12,7 @@ import structlog
 from linarite.engine.core import Engine
 from linarite.engine.errors import ConditionNotMet
 from linarite.engine.model import Job, Pool, Task
+from linarite.engine.recurrence.records import JobSchedule
 from linarite.faces.azure_batch.errors import Refusal, Unchanged, invalid_query
 from linarite.faces.azure_batch.render.scalars import etag
 from linarite.faces.azure_batch.wire.decoding import Element, decode
@@ -22,7 +23,7 @@ from linarite.http.numbers import parse_count
 
 B = TypeVar("B", bound=Element)
 T = TypeVar("T")
-Record = Pool | Job | Task
+Record = Pool | Job | JobSchedule | Task
 
 log = structlog.get_logger("linarite.azure_batch")
 JSON = "application/json;odata=minimalmetadata"

@@ -43,6 +43,14 @@ CODES: dict[str, tuple[int, str]] = {
     "JobExists": (409, "The specified job already exists."),
     "JobNotActive": (409, "The specified job is not active."),
     "JobNotFound": (404, "The specified job does not exist."),
+    "JobScheduleBeingDeleted": (409, "The specified job schedule has been marked for deletion."),
+    "JobScheduleBeingTerminated": (409, "The specified job schedule is being terminated."),
+    "JobScheduleCompleted": (409, "The specified job schedule is already in a completed state."),
+    "JobScheduleDisabled": (409, "The specified job schedule has been disabled."),
+    "JobScheduleExists": (409, "The specified job schedule already exists."),
+    "JobScheduleNotFound": (404, "The specified job schedule does not exist."),
+    "JobScheduleWithSameIdExists": (409, "A job schedule with the specified job's id exists."),
+    "JobWithSameIdExists": (409, "A job with the specified job schedule's id exists."),
     "JobPreparationTaskOrReleaseTaskNotSpecified": (409, "The job has neither a preparation nor a release task."),
     "MissingRequiredProperty": (400, "A required property was not specified in the request body."),
     "MissingRequiredQueryParameter": (400, "A query parameter that is required for this request is not specified."),
@@ -110,28 +118,43 @@ def missing_property(name: str) -> Refusal:
     return Refusal("MissingRequiredProperty", PropertyName=name)
 
 
-def _not_found(error: errors.NotFound) -> Refusal:
-    codes = {"pool": "PoolNotFound", "node": "NodeNotFound", "job": "JobNotFound", "task": "TaskNotFound"}
-    return Refusal(codes.get(error.kind, "FileNotFound" if error.kind == "file" else "ResourceNotFound"))
-
-
+_NOT_FOUND = {
+    "pool": "PoolNotFound",
+    "node": "NodeNotFound",
+    "job": "JobNotFound",
+    "job schedule": "JobScheduleNotFound",
+    "task": "TaskNotFound",
+    "file": "FileNotFound",
+}
 _EXISTS = {
     "pool": "PoolExists",
     "job": "JobExists",
+    "job schedule": "JobScheduleExists",
     "task": "TaskExists",
     "job preparation task": "TaskIdSameAsJobPreparationTask",
     "job release task": "TaskIdSameAsJobReleaseTask",
 }
+_SAME_ID = {"job": "JobWithSameIdExists", "job schedule": "JobScheduleWithSameIdExists"}
+
+
+def _not_found(error: errors.NotFound) -> Refusal:
+    return Refusal(_NOT_FOUND.get(error.kind, "ResourceNotFound"))
 
 
 def _already_exists(error: errors.AlreadyExists) -> Refusal:
-    return Refusal(_EXISTS.get(error.kind, "ResourceAlreadyExists"))
+    """Jobs and job schedules share their ids: `wanted` is what was to be added when something else stands there."""
+    codes = _SAME_ID if error.facts.get("wanted") else _EXISTS
+    return Refusal(codes.get(error.kind, "ResourceAlreadyExists"))
 
 
 _STATES: dict[tuple[str, str], str] = {
     ("job", "completed"): "JobCompleted",
     ("job", "terminating"): "JobBeingTerminated",
     ("job", "deleting"): "JobBeingDeleted",
+    ("job schedule", "completed"): "JobScheduleCompleted",
+    ("job schedule", "terminating"): "JobScheduleBeingTerminated",
+    ("job schedule", "deleting"): "JobScheduleBeingDeleted",
+    ("job schedule", "disabled"): "JobScheduleDisabled",
     ("pool", "deleting"): "PoolBeingDeleted",
     ("pool", "resizing"): "PoolBeingResized",
     ("pool", "stopping"): "PoolBeingResized",

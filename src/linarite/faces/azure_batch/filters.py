@@ -73,6 +73,11 @@ JOBS = {
     "id": _ID, **_RECORD, **_MODIFIED, "state": Property("job state", EQUAL), "executionInfo/startTime": _MOMENT,
     "executionInfo/endTime": _MOMENT, "executionInfo/poolId": _ID,
 }  # fmt: skip
+JOBS_OF_SCHEDULE = {name: JOBS[name] for name in JOBS if name != "id"}
+JOB_SCHEDULES = {
+    "id": _ID, **_RECORD, **_MODIFIED, "executionInfo/endTime": _MOMENT, "schedule/doNotRunUntil": _MOMENT,
+    "schedule/doNotRunAfter": _MOMENT,
+}  # fmt: skip
 POOLS = {
     "id": _ID, **_RECORD, **_MODIFIED, "allocationState": _STATE, "allocationStateTransitionTime": _MOMENT,
     "vmSize": Property("text", EQUAL), "enableInterNodeCommunication": Property("flag", EQUAL),

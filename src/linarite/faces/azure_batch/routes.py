@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from linarite.faces.azure_batch.call import Call, Operation
 from linarite.faces.azure_batch.errors import Refusal
-from linarite.faces.azure_batch.operations import files, jobs, nodes, pools, preparation, tasks
+from linarite.faces.azure_batch.operations import files, jobs, nodes, pools, preparation, schedules, tasks
 from linarite.faces.azure_batch.versions import (
     HTTP_URLS,
     LONG_AS_TEXT,
@@ -83,17 +83,17 @@ TABLE: tuple[Row, ...] = (
     Row("GET", f"{_TASK}/subtasksinfo", tasks.list_subtasks, "Tasks_ListSubTasks"),
     Row("POST", f"{_TASK}/terminate", tasks.terminate_task, "Tasks_TerminateTask"),
     Row("POST", f"{_JOB}/terminate", jobs.terminate_job, "Jobs_TerminateJob"),
-    Row("GET", "/jobschedules", not_implemented, "JobSchedules_ListJobSchedules"),
-    Row("POST", "/jobschedules", not_implemented, "JobSchedules_CreateJobSchedule"),
-    Row("GET", _SCHEDULE, not_implemented, "JobSchedules_GetJobSchedule"),
-    Row("HEAD", _SCHEDULE, not_implemented, "JobSchedules_JobScheduleExists"),
-    Row("PUT", _SCHEDULE, not_implemented, "JobSchedules_ReplaceJobSchedule"),
-    Row("PATCH", _SCHEDULE, not_implemented, "JobSchedules_UpdateJobSchedule"),
-    Row("DELETE", _SCHEDULE, not_implemented, "JobSchedules_DeleteJobSchedule"),
-    Row("POST", f"{_SCHEDULE}/disable", not_implemented, "JobSchedules_DisableJobSchedule"),
-    Row("POST", f"{_SCHEDULE}/enable", not_implemented, "JobSchedules_EnableJobSchedule"),
-    Row("GET", f"{_SCHEDULE}/jobs", not_implemented, "Jobs_ListJobsFromSchedule"),
-    Row("POST", f"{_SCHEDULE}/terminate", not_implemented, "JobSchedules_TerminateJobSchedule"),
+    Row("GET", "/jobschedules", schedules.list_job_schedules, "JobSchedules_ListJobSchedules"),
+    Row("POST", "/jobschedules", schedules.add_job_schedule, "JobSchedules_CreateJobSchedule"),
+    Row("GET", _SCHEDULE, schedules.get_job_schedule, "JobSchedules_GetJobSchedule"),
+    Row("HEAD", _SCHEDULE, schedules.job_schedule_exists, "JobSchedules_JobScheduleExists"),
+    Row("PUT", _SCHEDULE, schedules.update_job_schedule, "JobSchedules_ReplaceJobSchedule"),
+    Row("PATCH", _SCHEDULE, schedules.patch_job_schedule, "JobSchedules_UpdateJobSchedule"),
+    Row("DELETE", _SCHEDULE, schedules.delete_job_schedule, "JobSchedules_DeleteJobSchedule"),
+    Row("POST", f"{_SCHEDULE}/disable", schedules.disable_job_schedule, "JobSchedules_DisableJobSchedule"),
+    Row("POST", f"{_SCHEDULE}/enable", schedules.enable_job_schedule, "JobSchedules_EnableJobSchedule"),
+    Row("GET", f"{_SCHEDULE}/jobs", schedules.list_jobs_of_schedule, "Jobs_ListJobsFromSchedule"),
+    Row("POST", f"{_SCHEDULE}/terminate", schedules.terminate_job_schedule, "JobSchedules_TerminateJobSchedule"),
     Row("GET", "/nodecounts", pools.list_node_counts, "Pools_ListPoolNodeCounts", since=NODE_COUNTS),
     Row("GET", "/pools", pools.list_pools, "Pools_ListPools"),
     Row("POST", "/pools", pools.add_pool, "Pools_CreatePool"),

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-
-from msgspec.structs import replace
-
 from linarite.engine import jobs
 from linarite.engine.filtering import Listed
 from linarite.engine.finding import find_job
@@ -21,9 +17,8 @@ from linarite.faces.azure_batch.wire.jobs import (
     JobDisable,
     JobPut,
     JobTerminate,
-    auto_pool,
     job_of,
-    manager_task,
+    not_executed,
     on_running,
     patched,
     put,
@@ -36,20 +31,12 @@ TERMINATED = "UserTerminate"
 
 async def add_job(call: Call) -> Response:
     """Jobs_CreateJob: the job, the pool made for it and its job manager task, or none of them."""
-    body = await call.body(JobAdd)
-    pool = auto_pool(body, call.version, str(uuid.uuid4()).upper())
-    spec, facts = job_of(body, call.version, pool[0].id if pool else None)
-    if pool is not None and not _keeps_pool(body):
-        spec = replace(spec, owns_pool=True)
-    manager = manager_task(body, call.version)
-    call.warn_of((*spec.not_executed, *(pool[0].not_executed if pool else ())))
-    job = await call.do(jobs.add, spec, facts, pool=pool, first_tasks=[manager] if manager else [])
+    wanted = job_of(await call.body(JobAdd), call.version)
+    call.warn_of(not_executed(wanted))
+    job = await call.do(
+        jobs.add, wanted.spec, wanted.facts, auto_pool=wanted.auto_pool, first_tasks=wanted.first_tasks
+    )  # fmt: skip
     return call.done(201, job, "jobs", job.spec.id, created=True)
-
-
-def _keeps_pool(body: JobAdd) -> bool:
-    automatic = body.pool_info and body.pool_info.auto_pool_specification
-    return bool(automatic and automatic.keep_alive)
 
 
 async def _job(call: Call) -> Job:
@@ -89,8 +76,7 @@ async def update_job(call: Call) -> Response:
 
 async def delete_job(call: Call) -> Response:
     """Jobs_DeleteJob."""
-    call.flag("force")
-    await call.do(jobs.delete, call.parameters["jobId"], check=call.check())
+    await call.do(jobs.delete, call.parameters["jobId"], forced=call.flag("force"), check=call.check())
     return Response(202)
 
 
@@ -110,9 +96,9 @@ async def enable_job(call: Call) -> Response:
 
 async def terminate_job(call: Call) -> Response:
     """Jobs_TerminateJob."""
-    call.flag("force")
-    body, name = await call.optional_body(JobTerminate), call.parameters["jobId"]
-    job = await call.do(jobs.terminate, name, body.terminate_reason or TERMINATED, check=call.check())
+    forced, name = call.flag("force"), call.parameters["jobId"]
+    reason = (await call.optional_body(JobTerminate)).terminate_reason or TERMINATED
+    job = await call.do(jobs.terminate, name, reason, forced=forced, check=call.check())
     return call.done(202, job, "jobs", name, "terminate")
 
 

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from linarite.engine.model import Counts, Job, JobState
+from linarite.engine.model import Counts, Job, JobSpec, JobState
 from linarite.faces.azure_batch import versions
 from linarite.faces.azure_batch.render.failures import pairs
 from linarite.faces.azure_batch.render.scalars import UNLIMITED, duration, etag, moment
-from linarite.faces.azure_batch.render.tasks import DEFAULT_USER, FACE, settings, user_identity, without_secrets
+from linarite.faces.azure_batch.render.tasks import (
+    DEFAULT_USER,
+    FACE,
+    given_file,
+    settings,
+    user_identity,
+    without_secrets,
+)  # fmt: skip
 
 _MANAGER = {"killJobOnCompletion": True, "runExclusive": True, "allowLowPriorityNode": True, "requiredSlots": 1}
+_SINCE = {"requiredSlots": versions.TASK_SLOTS, "allowLowPriorityNode": versions.TWO_KINDS_OF_NODES}
 _PREPARATION = {"id": "jobpreparation", "waitForSuccess": True, "rerunOnNodeRebootAfterSuccess": True}
 _RELEASE = {"id": "jobrelease", "maxWallClockTime": "PT15M", "retentionTime": "P7D"}
 
 
 def job_json(job: Job, base: str, version: str) -> dict[str, Any]:
     """The whole job. A draft, which only other protocols have, is a disabled job."""
-    spec, given = job.spec, job.facts.get(FACE, {})
+    spec = job.spec
     shown: dict[str, Any] = {
         "id": spec.id,
         "url": job_url(base, spec.id),
@@ -26,19 +34,27 @@ def job_json(job: Job, base: str, version: str) -> dict[str, Any]:
         "lastModified": moment(job.modified_at),
         "state": state(job.state),
         "stateTransitionTime": moment(job.state_at),
-        "priority": spec.priority,
-        "usesTaskDependencies": spec.uses_dependencies,
-        "constraints": {"maxWallClockTime": duration(spec.max_wall_clock), "maxTaskRetryCount": spec.max_retries},
-        "poolInfo": _pool_info(job, given),
-        "onAllTasksComplete": spec.on_all_tasks_complete.value,
-        "onTaskFailure": spec.on_task_failure.value,
+        **specification(spec, job.facts.get(FACE, {}), version),
         "executionInfo": _execution_info(job),
     }
-    if spec.display_name is not None:
-        shown["displayName"] = spec.display_name
     if job.previous_state is not None and job.previous_state_at is not None:
         shown["previousState"] = state(job.previous_state)
         shown["previousStateTransitionTime"] = moment(job.previous_state_at)
+    return shown
+
+
+def specification(spec: JobSpec, given: dict[str, Any], version: str) -> dict[str, Any]:
+    """What is asked of a job, of a schedule's too; `given` is what this face keeps of it."""
+    shown: dict[str, Any] = {
+        "priority": spec.priority,
+        "usesTaskDependencies": spec.uses_dependencies,
+        "constraints": {"maxWallClockTime": duration(spec.max_wall_clock), "maxTaskRetryCount": spec.max_retries},
+        "poolInfo": _pool_info(spec, given),
+        "onAllTasksComplete": spec.on_all_tasks_complete.value,
+        "onTaskFailure": spec.on_task_failure.value,
+    }
+    if spec.display_name is not None:
+        shown["displayName"] = spec.display_name
     if version >= versions.PARALLEL_TASKS:
         shown["maxParallelTasks"] = spec.max_parallel_tasks
         shown["allowTaskPreemption"] = given.get("allowTaskPreemption", False)
@@ -48,7 +64,7 @@ def job_json(job: Job, base: str, version: str) -> dict[str, Any]:
         shown["metadata"] = pairs(spec.metadata)
     if "networkConfiguration" in given:
         shown["networkConfiguration"] = given["networkConfiguration"]
-    shown.update(_special_tasks(job, given))
+    shown.update(_special_tasks(spec, given, version))
     return shown
 
 
@@ -62,9 +78,9 @@ def state(value: JobState) -> str:
     return JobState.DISABLED.value if value is JobState.DRAFT else value.value
 
 
-def _pool_info(job: Job, given: dict[str, Any]) -> dict[str, Any]:
+def _pool_info(spec: JobSpec, given: dict[str, Any]) -> dict[str, Any]:
     if "autoPoolSpecification" not in given:
-        return {"poolId": job.spec.pool}
+        return {"poolId": spec.pool}
     return {"autoPoolSpecification": without_secrets(given["autoPoolSpecification"])}
 
 
@@ -77,18 +93,21 @@ def _execution_info(job: Job) -> dict[str, Any]:
     return info
 
 
-def _special_tasks(job: Job, given: dict[str, Any]) -> dict[str, Any]:
+def _special_tasks(spec: JobSpec, given: dict[str, Any], version: str) -> dict[str, Any]:
     """The job manager, preparation and release tasks, with the defaults that the service fills in."""
-    limits = {"maxWallClockTime": UNLIMITED, "retentionTime": "P7D", "maxTaskRetryCount": job.spec.max_retries}
+    limits = {"maxWallClockTime": UNLIMITED, "retentionTime": "P7D", "maxTaskRetryCount": spec.max_retries}
     shown: dict[str, Any] = {}
     for name, defaults in (
         ("jobManagerTask", _MANAGER), ("jobPreparationTask", _PREPARATION), ("jobReleaseTask", _RELEASE),
     ):  # fmt: skip
         if name in given:
-            task = without_secrets(given[name])
-            shown[name] = {**defaults, **task, "userIdentity": user_identity(task.get("userIdentity", DEFAULT_USER))}
+            task = {**defaults, **without_secrets(given[name])}
+            task["userIdentity"] = user_identity(task.get("userIdentity", DEFAULT_USER))
             if name != "jobReleaseTask":
-                shown[name]["constraints"] = {**limits, **task.get("constraints", {})}
+                task["constraints"] = {**limits, **task.get("constraints", {})}
+            if "resourceFiles" in task:
+                task["resourceFiles"] = [given_file(file, version) for file in task["resourceFiles"]]
+            shown[name] = {name: value for name, value in task.items() if version >= _SINCE.get(name, "")}
     return shown
 
 

@@ -15,7 +15,8 @@ _TICKS_AT_EPOCH = 621_355_968_000_000_000
 
 @lru_cache(maxsize=4096)
 def _of_second(second: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+    year, month, day, hour, minute, rest, *_ = time.gmtime(second)
+    return f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{rest:02}"
 
 
 def moment(value: int) -> str:

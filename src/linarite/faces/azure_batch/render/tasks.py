@@ -94,6 +94,12 @@ def resource_file(file: ResourceFile, version: str) -> dict[str, str]:
     return shown
 
 
+def given_file(file: dict[str, Any], version: str) -> dict[str, Any]:
+    """The same for a file that is kept as it was given, by a client of whatever version."""
+    names = ("blobSource", "httpUrl") if version >= versions.HTTP_URLS else ("httpUrl", "blobSource")
+    return {names[1] if name == names[0] else name: value for name, value in file.items()}
+
+
 def constraints(spec: TaskSpec, inherited_retries: int) -> dict[str, Any]:
     """The limits in force: the task's own, else its job's."""
     return {

@@ -16,9 +16,9 @@ from linarite.engine.model import (
     OnAllTasksComplete,
     OnRunning,
     OnTaskFailure,
-    PoolSpec,
     TaskSpec,
 )  # fmt: skip
+from linarite.engine.templates import AutoPool, JobTemplate
 from linarite.faces.azure_batch import versions
 from linarite.faces.azure_batch.errors import Refusal, invalid_property, missing_property
 from linarite.faces.azure_batch.wire.commands import TaskElement, environment, left_out
@@ -38,8 +38,11 @@ from linarite.faces.azure_batch.wire.values import (
     word_of,
 )
 
-LIFETIMES = ("jobschedule", "job")
+LASTING = "jobschedule"
+LIFETIMES = (LASTING, "job")
 MOST_PREFIX = 20
+PLACEHOLDER = "auto"
+"""Stands for the id of a pool that the engine is yet to name."""
 
 
 class JobConstraints(Element):
@@ -49,7 +52,7 @@ class JobConstraints(Element):
     max_task_retry_count: Int32 | None = None
 
 
-class AutoPool(Element):
+class AutoPoolElement(Element):
     """A pool made for the job."""
 
     auto_pool_id_prefix: str | None = None
@@ -62,7 +65,7 @@ class PoolInfo(Element):
     """Where the job runs."""
 
     pool_id: str | None = None
-    auto_pool_specification: AutoPool | None = None
+    auto_pool_specification: AutoPoolElement | None = None
 
 
 class JobManagerTask(TaskElement):
@@ -136,15 +139,22 @@ _KEPT = (
 )  # fmt: skip
 
 
-def job_of(body: JobAdd, version: str, pool: str | None = None) -> tuple[JobSpec, Facts]:
-    """The engine's spec of a job and this face's facts; `pool` is the id of the pool made for it."""
+def job_of(body: JobAdd, version: str) -> JobTemplate:
+    """A job to be added, with its id."""
+    template = template_of(body, version)
+    return replace(template, spec=replace(template.spec, id=checked_id(body.id)))
+
+
+def template_of(body: JobSpecification, version: str, *, recurring: bool = False) -> JobTemplate:
+    """A job as it is asked for; `recurring` tells that a schedule makes it, whose jobs may share a pool."""
     SPANS.check(body, version)
     limits = body.constraints or JobConstraints()
     preparation, release = job_commands(body.job_preparation_task, body.job_release_task, version)
+    automatic = _auto_pool(body.pool_info, version, recurring=recurring)
     manager = body.job_manager_task
     spec = JobSpec(
-        id=checked_id(body.id),
-        pool=pool or required(body.pool_info.pool_id if body.pool_info else None, "poolInfo.poolId"),
+        id="",
+        pool=(body.pool_info.pool_id if body.pool_info else None) or "",
         display_name=display_name(body.display_name),
         priority=_priority(body.priority),
         max_parallel_tasks=_parallel(body.max_parallel_tasks),
@@ -160,10 +170,26 @@ def job_of(body: JobAdd, version: str, pool: str | None = None) -> tuple[JobSpec
         not_executed=left_out(body.job_preparation_task, "jobPreparationTask"),
         ends_with=manager.id if manager and manager.kill_job_on_completion is not False else None,
     )
+    return JobTemplate(
+        spec=spec,
+        facts=_facts(body),
+        auto_pool=automatic,
+        first_tasks=() if manager is None else (_manager_task(manager, version),),
+    )
+
+
+def _facts(body: JobSpecification) -> Facts:
     facts = kept(body, _KEPT)
     if body.pool_info is not None and body.pool_info.auto_pool_specification is not None:
         facts["autoPoolSpecification"] = plain(body.pool_info.auto_pool_specification)
-    return spec, {FACE: facts} if facts else {}
+    return {FACE: facts} if facts else {}
+
+
+def not_executed(template: JobTemplate) -> tuple[str, ...]:
+    """The elements of a job, of its pool and of its job manager task that nothing executes yet."""
+    automatic = template.auto_pool
+    tasks = (name for spec, _ in template.first_tasks for name in spec.not_executed)
+    return (*template.spec.not_executed, *(automatic.spec.not_executed if automatic else ()), *tasks)
 
 
 def _priority(value: int | None) -> int:
@@ -180,9 +206,8 @@ def _on_complete(value: str | None) -> OnAllTasksComplete:
     return word(OnAllTasksComplete, value, "onAllTasksComplete") or OnAllTasksComplete.NO_ACTION
 
 
-def auto_pool(body: JobAdd, version: str, unique: str) -> tuple[PoolSpec, Facts] | None:
-    """The pool to make for the job, None when it names one; its id is the prefix and `unique`."""
-    info = body.pool_info
+def _auto_pool(info: PoolInfo | None, version: str, *, recurring: bool) -> AutoPool | None:
+    """The pool to make for the job, None when it names one."""
     if info is None:
         raise missing_property("poolInfo")
     if (info.pool_id is None) is (info.auto_pool_specification is None):
@@ -192,21 +217,26 @@ def auto_pool(body: JobAdd, version: str, unique: str) -> tuple[PoolSpec, Facts]
     if automatic is None:
         checked_id(info.pool_id, "poolInfo.poolId")
         return None
+    lifetime = word_of(LIFETIMES, required(automatic.pool_lifetime_option, "poolLifetimeOption"), "poolLifetimeOption")
+    if lifetime == LASTING and not recurring:
+        raise invalid_property("poolLifetimeOption", lifetime, "It applies to job schedules only, not to jobs.")
+    if automatic.pool is None:
+        raise missing_property("autoPoolSpecification.pool")
+    spec, facts = pool_of(automatic.pool, PLACEHOLDER, version)
+    return AutoPool(
+        spec=spec, facts=facts, prefix=_prefix(automatic), lasting=lifetime == LASTING, kept=bool(automatic.keep_alive)
+    )  # fmt: skip
+
+
+def _prefix(automatic: AutoPoolElement) -> str:
     prefix = automatic.auto_pool_id_prefix or ""
     if len(prefix) > MOST_PREFIX:
         raise invalid_property("autoPoolIdPrefix", prefix, f"It has at most {MOST_PREFIX} characters.")
-    word_of(LIFETIMES, required(automatic.pool_lifetime_option, "poolLifetimeOption"), "poolLifetimeOption")
-    if automatic.pool is None:
-        raise missing_property("autoPoolSpecification.pool")
-    name = f"{prefix}_{unique}" if prefix else unique
-    return pool_of(automatic.pool, checked_id(name, "autoPoolIdPrefix"), version)
+    return checked_id(prefix, "autoPoolIdPrefix") if prefix else ""
 
 
-def manager_task(body: JobAdd, version: str) -> tuple[TaskSpec, Facts] | None:
-    """The job manager task as a task like any other, None when the job has none."""
-    manager = body.job_manager_task
-    if manager is None:
-        return None
+def _manager_task(manager: JobManagerTask, version: str) -> tuple[TaskSpec, Facts]:
+    """The job manager task as a task like any other."""
     common = {name: getattr(manager, name) for name in TaskElement.__struct_fields__}
     return task_of(TaskAdd(**common), version)
 

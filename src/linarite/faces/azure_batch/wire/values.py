@@ -15,6 +15,7 @@ from msgspec import Meta
 
 from linarite.engine.model import DAY, MINUTE, SECOND
 from linarite.faces.azure_batch.errors import invalid_property, missing_property
+from linarite.faces.azure_batch.filters import moment as parse_moment
 
 E = TypeVar("E", bound=StrEnum)
 Int32 = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
@@ -83,6 +84,16 @@ def number(value: int | None, name: str, least: int, most: int = 2**31 - 1) -> i
     if value is not None and not least <= value <= most:
         raise invalid_property(name, value, f"It is a number from {least} to {most}.")
     return value
+
+
+def moment(value: str | None, name: str) -> int | None:
+    """A date of ISO 8601 in microseconds; without a zone it is UTC. None when there is none."""
+    if value is None:
+        return None
+    try:
+        return parse_moment(value)
+    except ValueError as error:
+        raise invalid_property(name, value, "It is a date of ISO 8601, such as 2017-02-17T00:00:00Z.") from error
 
 
 @lru_cache(maxsize=1024)

@@ -1,0 +1,117 @@
+"""Job schedules: add, get, list, patch, update, delete, disable, enable, terminate, and the jobs of one."""
+
+from __future__ import annotations
+
+from linarite.engine.filtering import Listed
+from linarite.engine.finding import find_schedule
+from linarite.engine.model import Job
+from linarite.engine.ports import Transaction
+from linarite.engine.recurrence import schedules
+from linarite.engine.recurrence.records import JobSchedule
+from linarite.faces.azure_batch import filters
+from linarite.faces.azure_batch.call import Call, tag_headers
+from linarite.faces.azure_batch.operations.lists import Where, ask_page
+from linarite.faces.azure_batch.render.jobs import job_json
+from linarite.faces.azure_batch.render.schedules import schedule_json
+from linarite.faces.azure_batch.wire.jobs import not_executed
+from linarite.faces.azure_batch.wire.schedules import (
+    ScheduleAdd,
+    ScheduleChange,
+    SchedulePut,
+    patched,
+    replaced,
+    schedule_of,
+)  # fmt: skip
+from linarite.http.messages import Response
+
+
+async def add_job_schedule(call: Call) -> Response:
+    """JobSchedules_CreateJobSchedule: the schedule, and its first job unless that is to come later."""
+    spec = schedule_of(await call.body(ScheduleAdd), call.version)
+    call.warn_of(not_executed(spec.template))
+    schedule = await call.do(schedules.add, spec, {})
+    return call.done(201, schedule, "jobschedules", spec.id, created=True)
+
+
+async def _schedule(call: Call) -> JobSchedule:
+    name = call.parameters["jobScheduleId"]
+    schedule = await call.engine.ask(lambda tx: find_schedule(tx, call.account, name))
+    call.check_read(schedule)
+    return schedule
+
+
+async def get_job_schedule(call: Call) -> Response:
+    """JobSchedules_GetJobSchedule."""
+    schedule = await _schedule(call)
+    return call.one("jobschedules", schedule_json(schedule, call.base, call.version), schedule)
+
+
+async def job_schedule_exists(call: Call) -> Response:
+    """JobSchedules_JobScheduleExists."""
+    return Response(200, b"", tag_headers(await _schedule(call)))
+
+
+async def list_job_schedules(call: Call) -> Response:
+    """JobSchedules_ListJobSchedules."""
+
+    def page(tx: Transaction, where: Where, start: str, limit: int) -> tuple[None, Listed[JobSchedule]]:
+        return None, tx.schedules.listed(call.account, where, start, limit)
+
+    _, found, link = await ask_page(call, filters.JOB_SCHEDULES, page)
+    return call.many("jobschedules", [schedule_json(schedule, call.base, call.version) for schedule in found], link)
+
+
+async def list_jobs_of_schedule(call: Call) -> Response:
+    """Jobs_ListJobsFromSchedule."""
+
+    def page(tx: Transaction, where: Where, start: str, limit: int) -> tuple[None, Listed[Job]]:
+        schedule = find_schedule(tx, call.account, call.parameters["jobScheduleId"])
+        return None, tx.jobs.listed_of_schedule(schedule.key, where, start, limit)
+
+    _, found, link = await ask_page(call, filters.JOBS_OF_SCHEDULE, page)
+    return call.many("jobs", [job_json(job, call.base, call.version) for job in found], link)
+
+
+async def patch_job_schedule(call: Call) -> Response:
+    """JobSchedules_UpdateJobSchedule."""
+    change, name = await call.body(ScheduleChange), call.parameters["jobScheduleId"]
+    schedule = await call.do(
+        schedules.update, name, lambda schedule: patched(schedule, change, call.version), check=call.check()
+    )  # fmt: skip
+    return call.done(200, schedule, "jobschedules", name)
+
+
+async def update_job_schedule(call: Call) -> Response:
+    """JobSchedules_ReplaceJobSchedule."""
+    body, name = await call.body(SchedulePut), call.parameters["jobScheduleId"]
+    schedule = await call.do(
+        schedules.update, name, lambda schedule: replaced(schedule, body, call.version), check=call.check()
+    )  # fmt: skip
+    return call.done(200, schedule, "jobschedules", name)
+
+
+async def delete_job_schedule(call: Call) -> Response:
+    """JobSchedules_DeleteJobSchedule."""
+    await call.do(schedules.delete, call.parameters["jobScheduleId"], forced=call.flag("force"), check=call.check())
+    return Response(202)
+
+
+async def disable_job_schedule(call: Call) -> Response:
+    """JobSchedules_DisableJobSchedule."""
+    name = call.parameters["jobScheduleId"]
+    schedule = await call.do(schedules.disable, name, check=call.check())
+    return call.done(204, schedule, "jobschedules", name, "disable")
+
+
+async def enable_job_schedule(call: Call) -> Response:
+    """JobSchedules_EnableJobSchedule."""
+    name = call.parameters["jobScheduleId"]
+    schedule = await call.do(schedules.enable, name, check=call.check())
+    return call.done(204, schedule, "jobschedules", name, "enable")
+
+
+async def terminate_job_schedule(call: Call) -> Response:
+    """JobSchedules_TerminateJobSchedule."""
+    forced, name = call.flag("force"), call.parameters["jobScheduleId"]
+    schedule = await call.do(schedules.terminate, name, forced=forced, check=call.check())
+    return call.done(202, schedule, "jobschedules", name, "terminate")
