@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import requests
 from tests.support.server import FACES, RunningServer, linarite, running_server
 
 from linarite.http import tls
+from linarite.http.serving import GRACE
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +31,15 @@ def test_every_face_is_trusted_by_the_printed_certificate(secure: RunningServer,
 def test_the_name_localhost_is_trusted_too(secure: RunningServer) -> None:
     url = secure.dashboard.replace("127.0.0.1", "localhost")
     assert requests.get(url, verify=str(secure.ca), timeout=10).status_code == 200
+
+
+def test_an_idle_connection_does_not_keep_the_server_from_stopping() -> None:
+    """A client that reads nothing more does not answer the end of https: the server goes without that answer."""
+    with running_server(tls=True) as server, requests.Session() as client:
+        assert client.get(f"{server.batch}/readyz", verify=str(server.ca), timeout=10).status_code == 200
+        began = time.monotonic()
+        assert server.terminate() == 0
+        assert time.monotonic() - began < GRACE / 2
 
 
 def test_without_that_certificate_the_server_is_not_trusted(secure: RunningServer) -> None:

@@ -10,6 +10,8 @@ HEAD = 64 * 1024
 """Bytes that the first line and the header fields of a request may have together."""
 SECONDS = 75.0
 """In which they must have come, counted from the connection or from the first byte of a later request."""
+FAREWELL = 1.0
+"""Seconds left to a client to take the end of an idle connection: one of https has to answer, and many do not look."""
 
 
 class LimitedProtocol(SpellingProtocol):
@@ -47,6 +49,12 @@ class LimitedProtocol(SpellingProtocol):
         """The end of a head."""
         self._end_of_head()
         super().on_headers_complete()
+
+    def shutdown(self) -> None:
+        """Let a request in flight end, an idle connection now."""
+        super().shutdown()
+        if self.transport.is_closing():
+            self.loop.call_later(FAREWELL, self.transport.abort)
 
     def _await_head(self) -> None:
         self._received = 0
