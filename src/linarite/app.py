@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import gc
 import json
 import os
@@ -22,24 +21,28 @@ from linarite import __version__, logs
 from linarite.data import DataFolder, default_uid_base, write_whole
 from linarite.engine.core import Engine
 from linarite.engine.housekeeping import Retention
-from linarite.engine.model import Role
 from linarite.faces.azure_batch import AzureBatch
 from linarite.faces.azure_files import AzureFiles
 from linarite.faces.dashboard import Dashboard
 from linarite.faces.hpc_pack import HpcPack
 from linarite.faces.superoffice import Definition, SuperOffice
-from linarite.http.bearer import Issuer, KeySet, OneKey, Verifier
+from linarite.http.bearer import Issuer
 from linarite.http.funnel import Face, Funnel
+from linarite.http.published_keys import TheseKeys, published
 from linarite.http.serving import Certificate, Servers, address, bind
 from linarite.http.tls import authority, server_certificate
-from linarite.identity.access import Identity, RoleMap
-from linarite.identity.accounts import DEVELOPMENT_KEY
+from linarite.identity.access import Identity
 from linarite.identity.issuing import ISSUER, signing_key
+from linarite.identity.managed import PATH as MANAGED_IDENTITY
+from linarite.identity.managed import ManagedIdentity
+from linarite.identity.task_tokens import TaskTokens
+from linarite.identity.trust import RoleMap, Trusted
 from linarite.nodes.access import UnreachableFolderError, check_reachable
 from linarite.nodes.local import LocalNodes
 from linarite.nodes.service_environment import ServiceEnvironment
 from linarite.refusal import Refused
 from linarite.settings import DAY, FACES, Settings, check_exposure
+from linarite.settings import Issuer as TrustedIssuer
 from linarite.shares import DirectoryTree
 from linarite.store import SqlStore, open_store
 
@@ -88,17 +91,20 @@ async def _serve(settings: Settings, folder: DataFolder) -> None:
     async with AsyncExitStack() as stack:
         store = open_store(settings.database.get_secret_value() if settings.database else folder.database)
         stack.push_async_callback(store.close)
-        identity = Identity(store, WallClock(), *_trust(settings, folder), development=settings.development)
+        tokens, managed = TaskTokens(folder.keys), _managed_identity(settings, folder)
+        identity = Identity(store, WallClock(), _trusted(settings, folder, tokens), development=settings.development)
         await identity.start()
-        engine = _engine(settings, folder, store, identity, local, first_uid)
+        engine = _engine(settings, folder, store, identity, local, first_uid, tokens)
         faces = _faces(settings, folder, engine, store, identity, local)
         await engine.start()
         stack.push_async_callback(_let_go, engine)
-        servers = Servers([(Funnel(face, ready), sockets[name]) for name, face in faces.items()], certificate)
+        aside = {"batch": managed.answer} if managed else {}
+        funnels = [(Funnel(face, ready, aside.get(name)), sockets[name]) for name, face in faces.items()]
+        servers = Servers(funnels, certificate)
         await servers.start()
         stack.push_async_callback(servers.stop)
         ready.set()
-        _announce(settings, local, first_uid)
+        _announce(settings, local, first_uid, managed)
         if not identity.default_account:
             log.warning("there is no account yet: make one with `linarite accounts create NAME`")
         await asked_to_stop.wait()
@@ -107,7 +113,7 @@ async def _serve(settings: Settings, folder: DataFolder) -> None:
 
 def _engine(
     settings: Settings, folder: DataFolder, store: SqlStore, identity: Identity, local: dict[str, str],
-    first_uid: int | None,
+    first_uid: int | None, tokens: TaskTokens,
 ) -> Engine:  # fmt: skip
     nodes = LocalNodes(
         folder.path, allow_elevated=settings.allow_elevated, ca_file=authority(folder.tls) if settings.tls else None,
@@ -116,7 +122,8 @@ def _engine(
     batch_url = settings.public_url("batch") or local["batch"]
     days = {"events": settings.events_days, "finished_jobs": settings.finished_jobs_days}
     retention = Retention(**{name: None if value is None else int(value * DAY) for name, value in days.items()})
-    return Engine(store, nodes, WallClock(), make_id, ServiceEnvironment(batch_url, settings.hpc_cluster), retention)
+    environment = ServiceEnvironment(batch_url, settings.hpc_cluster, tokens.issue)
+    return Engine(store, nodes, WallClock(), make_id, environment, retention)
 
 
 def _faces(
@@ -154,15 +161,25 @@ def _certificate(settings: Settings, folder: DataFolder) -> Certificate | None:
     return Certificate(*server_certificate(folder.tls, settings.tls_names)) if settings.tls else None
 
 
-def _trust(settings: Settings, folder: DataFolder) -> tuple[Verifier, dict[str, RoleMap]]:
-    """Whose tokens are believed, and what their roles mean."""
-    issuers = [Issuer(one.issuer, KeySet(one.jwks), audiences=one.audiences) for one in settings.issuers]
-    roles = {one.issuer: RoleMap(one.roles, one.default_role) for one in settings.issuers}
-    if not settings.development:
-        return Verifier(issuers), roles
-    own = Issuer(ISSUER, OneKey(signing_key(folder.keys).public_key()), ("RS256",))
-    anyone = Issuer("", OneKey(base64.b64decode(DEVELOPMENT_KEY)), ("HS256",))
-    return Verifier([*issuers, own], anyone), {**roles, ISSUER: RoleMap(), "": RoleMap(default=Role.ADMIN)}
+def _trusted(settings: Settings, folder: DataFolder, tokens: TaskTokens) -> list[Trusted]:
+    """Whose tokens are believed, and what they grant."""
+    ours = [Trusted(tokens.issuer, RoleMap())]
+    if settings.development:
+        key = signing_key(folder.keys).public_key()
+        ours.append(Trusted(Issuer(ISSUER, TheseKeys(key), ("RS256",)), RoleMap()))
+    return [*(_configured(one) for one in settings.issuers), *ours]
+
+
+def _configured(one: TrustedIssuer) -> Trusted:
+    return Trusted(
+        Issuer(one.issuer, published(one.jwks), audiences=one.audiences), RoleMap(one.roles, one.default_role),
+        account_claim=one.account_claim, accounts=one.accounts,
+    )  # fmt: skip
+
+
+def _managed_identity(settings: Settings, folder: DataFolder) -> ManagedIdentity | None:
+    """What gives tokens to unmodified code; in production those come from the issuers in the settings alone."""
+    return ManagedIdentity(signing_key(folder.keys), folder.keys) if settings.development else None
 
 
 def _first_uid(settings: Settings, folder: DataFolder) -> int | None:
@@ -177,18 +194,24 @@ def _first_uid(settings: Settings, folder: DataFolder) -> int | None:
     return base
 
 
-def _announce(settings: Settings, local: dict[str, str], first_uid: int | None) -> None:
+def _announce(
+    settings: Settings, local: dict[str, str], first_uid: int | None, managed: ManagedIdentity | None
+) -> None:  # fmt: skip
+    told = {}
     for face, url in local.items():
         log.info("serving", face=face, url=url)
     if settings.development:
         log.warning("development mode: everybody knows the account key and the password; only this machine is served")
+    if managed is not None:
+        told = {"IDENTITY_ENDPOINT": f"{local['batch']}{MANAGED_IDENTITY}", "IDENTITY_HEADER": managed.header}
+        log.info("tokens for DefaultAzureCredential: give programs these variables", **told)
     if first_uid is None:
         log.warning("not started by root: tasks run as the server's user and can read what it can", uid=os.getuid())
     else:
         log.info("tasks run as unprivileged users, one an account, numbered from here on", uid=first_uid + 1)
     log.info("ready", version=__version__, data=str(settings.data), pid=os.getpid())
     if settings.ready_file is not None:
-        write_whole(settings.ready_file, json.dumps({"pid": os.getpid(), **local}) + "\n")
+        write_whole(settings.ready_file, json.dumps({"pid": os.getpid(), **local, **told}) + "\n")
 
 
 def _listen_for_signals() -> asyncio.Event:

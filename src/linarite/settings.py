@@ -37,26 +37,32 @@ def _default_data() -> Path:
 
 
 class Issuer(BaseModel):
-    """An issuer of bearer tokens that is trusted.
-
-    `jwks` is a file or an https URL; `audiences`, when given, stand in place of the protocol's own; `roles` maps a
-    value of the token's `roles` to read, write or admin (those three words map to themselves); a token without a role
-    that is known has `default_role`.
-    """
+    """An issuer of bearer tokens that is trusted; the field's description stands in docs/settings.md."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    issuer: str
-    jwks: str
-    audiences: tuple[str, ...] = ()
-    roles: dict[str, Role] = {}
-    default_role: Role | None = None
+    issuer: str = Field(min_length=1, description="The `iss` of its tokens, to the letter.")
+    jwks: str = Field(description="Its public keys: a file, or an https address (never http).")
+    audiences: tuple[str, ...] = Field((), description="The `aud` of its tokens, in place of the protocol's own.")
+    roles: dict[str, Role] = Field(
+        {}, description="Values of `roles` in a token to read, write or admin; these three words mean themselves."
+    )
+    default_role: Role | None = Field(None, description="The role of a token without a known one; none: no access.")
+    account_claim: str = Field("account", description="The claim that limits a token to one account.")
+    accounts: tuple[str, ...] = Field((), description="All accounts that its tokens reach; none given: every one.")
 
     @field_validator("jwks")
     @classmethod
     def _no_plain_http(cls, value: str) -> str:
         if "://" in value and not value.startswith("https://"):
             raise ValueError("keys are fetched by https alone, or read from a file")
+        return value
+
+    @field_validator("issuer")
+    @classmethod
+    def _not_ours(cls, value: str) -> str:
+        if value.startswith("https://linarite.localhost/"):
+            raise ValueError("this name is the server's own")
         return value
 
 
@@ -89,9 +95,14 @@ class Settings(BaseSettings):
     )
 
     development: bool = Field(
-        default=True, description="Well-known account, key and user, on this machine alone; --production for real ones."
+        default=True,
+        description="Well-known account, key and user, tokens for DefaultAzureCredential, on this machine alone;"
+        " --production for real ones.",
     )
-    issuers: tuple[Issuer, ...] = Field((), description="Trusted issuers of bearer tokens (JSON; better in the file).")
+    issuers: tuple[Issuer, ...] = Field(
+        (),
+        description="Trusted issuers of bearer tokens (docs/authentication.md; JSON, better in the file).",
+    )
 
     hpc_cluster: str = Field("LINARITE", description="The cluster's name for HPC Pack's clients.")
     hpc_default_pool: str | None = Field(None, description="The pool of HPC Pack's jobs that name none.")
@@ -153,6 +164,13 @@ class Settings(BaseSettings):
         if value is not None and not value.startswith(("http://", "https://")):
             raise ValueError("an address begins with http:// or https://")
         return None if value is None else value.rstrip("/")
+
+    @field_validator("issuers")
+    @classmethod
+    def _one_of_a_name(cls, value: tuple[Issuer, ...]) -> tuple[Issuer, ...]:
+        if len({one.issuer for one in value}) < len(value):
+            raise ValueError("an issuer stands there once")
+        return value
 
     @model_validator(mode="after")
     def _both_or_none(self) -> Self:

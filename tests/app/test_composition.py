@@ -14,19 +14,28 @@ import pytest
 from linarite import app, data
 from linarite.cli.options import settings
 from linarite.data import DataFolder
-from linarite.http.bearer import InvalidToken
+from linarite.engine.access import Principal, Unauthenticated
+from linarite.engine.model import Role
+from linarite.identity.access import Identity
 from linarite.identity.accounts import DEVELOPMENT_KEY
+from linarite.identity.task_tokens import TaskTokens
 from linarite.refusal import Refused
+from linarite.store import open_store
 
 AUDIENCE = "https://storage.azure.com"
 
 
-def _roles(folder: Path, token: str, **flags: Any) -> list[str]:
-    kept = DataFolder(folder)
+async def _caller(folder: Path, token: str, **flags: Any) -> Principal:
+    kept, chosen = DataFolder(folder), settings({"data": folder, **flags})
     kept.make()
-    verifier, roles = app._trust(settings({"data": folder, **flags}), kept)
-    claims, issuer = asyncio.run(verifier.verify(token, [AUDIENCE], int(time.time())))
-    return roles[issuer.name].of(claims)
+    store = open_store(kept.database)
+    trusted = app._trusted(chosen, kept, TaskTokens(kept.keys))
+    identity = Identity(store, app.WallClock(), trusted, development=chosen.development)
+    try:
+        await identity.start()
+        return await identity.bearer(token, (AUDIENCE,), app.WallClock().now(), "devaccount")
+    finally:
+        await store.close()
 
 
 def _signed_with_the_development_key() -> str:
@@ -36,9 +45,10 @@ def _signed_with_the_development_key() -> str:
 
 
 def test_a_token_signed_with_the_development_key_is_an_administrators_in_development_alone(tmp_path: Path) -> None:
-    assert _roles(tmp_path, _signed_with_the_development_key()) == ["admin"]
-    with pytest.raises(InvalidToken, match="not trusted"):
-        _roles(tmp_path, _signed_with_the_development_key(), development=False)
+    token = _signed_with_the_development_key()
+    assert asyncio.run(_caller(tmp_path, token)).role is Role.ADMIN
+    with pytest.raises(Unauthenticated, match="not trusted"):
+        asyncio.run(_caller(tmp_path, token, development=False))
 
 
 def test_data_are_where_the_user_keeps_data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -42,8 +42,9 @@ def test_every_port_tells_its_health(server: RunningServer, face: str, path: str
 
 def test_the_ready_file_names_the_process_and_every_face(server: RunningServer) -> None:
     told = json.loads((server.home / "ready.json").read_text())
-    assert list(told) == ["pid", *FACES]
+    assert list(told) == ["pid", *FACES, "IDENTITY_ENDPOINT", "IDENTITY_HEADER"]
     assert told["pid"] == server.pid
+    assert told["IDENTITY_ENDPOINT"] == f"{told['batch']}/msi/token"
     assert all(told[face].startswith("http://127.0.0.1:") for face in FACES)
 
 
@@ -52,6 +53,7 @@ def test_the_start_says_what_is_served_and_with_which_secrets(server: RunningSer
         assert url in server.log
     assert str(server.data) in server.log
     assert "development mode" in server.log
+    assert all(value in server.log for value in server.identity.values())
 
 
 def test_only_a_caller_who_is_recognised_makes_an_account(server: RunningServer, account: str) -> None:

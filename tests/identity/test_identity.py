@@ -6,17 +6,15 @@ import asyncio
 import base64
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from linarite.engine.access import Unauthenticated
 from linarite.engine.errors import NotFound
 from linarite.engine.model import Role
 from linarite.http import passwords
-from linarite.http.bearer import Issuer, OneKey, Verifier
 from linarite.identity import accounts, issuing, users
-from linarite.identity.access import Identity, RoleMap
+from linarite.identity.access import Identity
+from linarite.identity.private import kept
 from linarite.store import open_store
 
 NOW = 1_800_000_000_000_000
@@ -33,15 +31,7 @@ class World:
 
     def __init__(self, folder: Path, development: bool) -> None:
         self.store = open_store(folder / "store.db")
-        key = issuing.signing_key(folder)
-        self.token = lambda **claims: issuing.token(
-            key,
-            **{"audience": "aud", "account": "devaccount", "role": Role.READ, "hours": 1, "now": NOW // 1_000_000}
-            | claims,
-        )
-        verifier = Verifier([Issuer(issuing.ISSUER, OneKey(key.public_key()))])
-        roles = {issuing.ISSUER: RoleMap({"Batch.Reader": Role.READ})}
-        self.identity = Identity(self.store, _Clock(), verifier, roles, development=development)
+        self.identity = Identity(self.store, _Clock(), [], development=development)
 
     def later(self) -> None:
         self.identity._keys._entries.clear()
@@ -187,51 +177,18 @@ def test_the_development_user_that_was_removed_stays_away(tmp_path: Path) -> Non
     _play(tmp_path, story)
 
 
-@pytest.mark.parametrize(("role", "given"), [(Role.READ, ["read"]), (Role.WRITE, ["write"]), (Role.ADMIN, ["admin"])])
-def test_a_token_grants_its_role_in_its_account(tmp_path: Path, role: Role, given: list[str]) -> None:
-    async def story(world: World) -> None:
-        claims = await world.identity.bearer(world.token(role=role, account="team"), ("aud",), NOW)
-        assert (claims["roles"], claims["account"]) == (given, "team")
-        assert (await world.store.read(lambda tx: tx.accounts.get("team"))) is None, "the face admits the caller"
-
-    _play(tmp_path, story)
-
-
-def test_a_token_for_an_account_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    async def story(world: World) -> None:
-        with pytest.raises(Unauthenticated, match="account"):
-            await world.identity.bearer(world.token(account="team"), ("aud",), NOW)
-
-    _play(tmp_path, story, development=False)
-
-
-def test_a_bad_token_is_refused_with_its_reason(tmp_path: Path) -> None:
-    async def story(world: World) -> None:
-        with pytest.raises(Unauthenticated, match="expired"):
-            await world.identity.bearer(world.token(), ("aud",), NOW + 2 * 3600 * 1_000_000)
-
-    _play(tmp_path, story)
-
-
-@pytest.mark.parametrize(
-    ("named", "default", "given"),
-    [
-        (["Batch.Reader"], None, ["read"]),
-        (["Batch.Reader", "write"], None, ["read", "write"]),
-        ("admin", None, ["admin"]),
-        (["something"], None, []),
-        (["something"], Role.WRITE, ["write"]),
-        (None, Role.READ, ["read"]),
-        ([7, None], None, []),
-        ({}, None, []),
-    ],
-)
-def test_roles_are_an_issuers_words_or_our_own(named: Any, default: Role | None, given: list[str]) -> None:
-    assert RoleMap({"Batch.Reader": Role.READ}, default).of({"roles": named}) == given
-
-
 def test_the_issuers_key_is_made_once_and_read_by_the_server_alone(tmp_path: Path) -> None:
     first = issuing.signing_key(tmp_path).private_numbers()
     assert issuing.signing_key(tmp_path).private_numbers() == first
     assert (tmp_path / "issuer.pem").stat().st_mode & 0o777 == 0o600
     assert [path.name for path in tmp_path.iterdir()] == ["issuer.pem"]
+
+
+def test_a_secret_that_two_make_at_once_is_one(tmp_path: Path) -> None:
+    """The first one written is everybody's."""
+
+    def make() -> bytes:
+        (tmp_path / "secret").write_bytes(b"the other's")
+        return b"ours"
+
+    assert kept(tmp_path / "secret", make) == b"the other's"

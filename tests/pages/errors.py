@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from types import SimpleNamespace
 from typing import Any
 
 from tests.pages.made import table
@@ -27,6 +28,8 @@ shape for them. The cells show the status and the code that a client reads. HPC 
 which has none for some. An error that nobody foresaw is the protocol's own internal error, with a line in the log and
 nothing of it in the answer.
 """
+
+ACCESS: Any = SimpleNamespace(tenant="common")
 
 SAMPLES: tuple[tuple[str, EngineError], ...] = (
     ("the caller is not known", Unauthenticated("who are you?")),
@@ -57,7 +60,7 @@ SAMPLES: tuple[tuple[str, EngineError], ...] = (
 
 def page() -> str:
     faces = {
-        "Azure Batch": (AzureBatch(NOTHING, NOTHING), "/jobs", "api-version=2025-06-01"),
+        "Azure Batch": (AzureBatch(NOTHING, ACCESS), "/jobs", "api-version=2025-06-01"),
         "Azure Files": (AzureFiles(NOTHING, NOTHING, NOTHING), "/devaccount/share", "restype=share"),
         "HPC Pack": (HpcPack(NOTHING, NOTHING), "/WindowsHPC/Jobs", "api-version=2012-11-01.4.0"),
         "SuperOffice": (SuperOffice(NOTHING, NOTHING), "/api/v1/BatchTask", ""),

@@ -101,14 +101,14 @@ def page() -> str:
 
 
 def _variables() -> str:
-    spec = TaskSpec(id="<task>", command="true")
+    spec = TaskSpec(id="<task>", command="true", job_token=True)
     job = Job(
         account="<account>", alias=7, spec=JobSpec(id="<job>", pool="<pool>"), counts=Counts(), facts={HPC_PACK: {}},
         created_at=0, modified_at=0, state_at=0,
     )  # fmt: skip
     task = Task(job_key=1, account="<account>", alias=3, spec=spec, created_at=0, modified_at=0, state_at=0)
     node = Node(account="<account>", pool_key=1, pool="<pool>", id="<node>", state_at=0, created_at=0, boot_at=0)
-    service = ServiceEnvironment("<Azure Batch's address>", "<host name>")(node, job, task)
+    service = ServiceEnvironment("<Azure Batch's address>", "<host name>", lambda _: "<a token>")(node, job, task)
     directory = f"<root>/{task_directory('<job>', '<task>')}"
     where = NodeRef(account="<account>", pool="<pool>", node="<node>", key=1)
     launch = Launch(run="<run>", node=where, directory="", command="true", environment=service)
@@ -118,4 +118,6 @@ def _variables() -> str:
 
 
 def _of(name: str) -> str:
+    if name == "AZ_BATCH_AUTHENTICATION_TOKEN":
+        return "with authenticationTokenSettings"
     return "HPC Pack's" if name.startswith("CCP_") else "all"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import types
 from typing import Any, Literal, get_args, get_origin
 
 import msgspec
@@ -24,11 +23,13 @@ default.
 ISSUERS = """
 ## An issuer of bearer tokens
 
+What it means and how Entra is set up: [authentication.md](authentication.md).
+
 ```toml
 [[issuers]]
-issuer = "https://login.example.org/tenant"
-jwks = "https://login.example.org/tenant/keys"
-roles = { "Batch.Write" = "write" }
+issuer = "https://sts.windows.net/<tenant>/"
+jwks = "https://login.microsoftonline.com/<tenant>/discovery/v2.0/keys"
+roles = { "Batch.Reader" = "read", "Batch.Contributor" = "write" }
 ```
 """
 
@@ -52,7 +53,7 @@ restarts = 1
 def page() -> str:
     rows = [_row(name, field) for name, field in Settings.model_fields.items()]
     parts = [INTRODUCTION, table(("setting", "flag", "variable", "default", "what it is"), *rows)]
-    parts += [ISSUERS, table(("key", "type", "default"), *map(_issuer, Issuer.model_fields.items()))]
+    parts += [ISSUERS, table(("key", "default", "what it is"), *map(_issuer, Issuer.model_fields.items()))]
     parts += [TASKS, table(("key", "default"), *_definition())]
     return "\n".join(parts)
 
@@ -84,11 +85,7 @@ def _shown(value: Any) -> str:
 
 def _issuer(item: tuple[str, FieldInfo]) -> tuple[str, ...]:
     name, field = item
-    kind: Any = field.annotation
-    plain = getattr(kind, "__name__", str(kind)) if get_origin(kind) is None else str(kind)
-    if isinstance(kind, types.UnionType):
-        plain = " or ".join(getattr(one, "__name__", "") for one in get_args(kind) if one is not types.NoneType)
-    return f"`{name}`", plain.replace("linarite.engine.model.", ""), _shown(field.default)
+    return f"`{name}`", _shown(field.default), field.description or ""
 
 
 def _definition() -> list[tuple[str, str]]:

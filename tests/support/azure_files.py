@@ -16,13 +16,14 @@ import threading
 from collections.abc import Iterator
 from email.utils import formatdate
 from pathlib import Path
-from typing import Any
 
 import httpx
 import jwt
 import uvicorn
 
-from linarite.engine.access import Unauthenticated
+from linarite.engine.access import Principal, Unauthenticated
+from linarite.engine.errors import NotAllowed
+from linarite.engine.model import Role
 from linarite.faces.azure_files import AzureFiles
 from linarite.http import storage_auth
 from linarite.http.funnel import Funnel
@@ -41,6 +42,7 @@ class DevelopmentAccess:
 
     default_account = "devaccount"
     development = True
+    tenant = "common"
 
     async def admit(self, account: str) -> None:
         pass
@@ -49,12 +51,15 @@ class DevelopmentAccess:
         keys = [KEY, SECOND_KEY] if account == "twokeys" else [KEY]
         return () if account == "nobody" else tuple(base64.b64decode(key) for key in keys)
 
-    async def bearer(self, token: str, audiences: tuple[str, ...], now: int) -> dict[str, Any]:
+    async def bearer(self, token: str, audiences: tuple[str, ...], now: int, addressed: str | None) -> Principal:
         try:
             claims = jwt.decode(token, base64.b64decode(KEY), algorithms=["HS256"], audience=list(audiences))
         except jwt.PyJWTError as error:
             raise Unauthenticated(str(error)) from error
-        return {"roles": ["admin"], **claims}
+        account = addressed or self.default_account
+        if claims.get("account", account) != account:
+            raise NotAllowed("The token is another account's.")
+        return Principal(account=account, name="token", role=Role(claims.get("roles", ["admin"])[0]))
 
     async def password(self, name: str, password: str) -> None:
         return None

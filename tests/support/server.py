@@ -16,13 +16,17 @@ from pathlib import Path
 from typing import Any
 
 FACES = ("batch", "files", "hpc", "superoffice", "dashboard")
+IDENTITY = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")
 DEVELOPMENT_ACCOUNT = "devaccount"
 DEVELOPMENT_KEY = "bGluYXJpdGUtZGV2ZWxvcG1lbnQta2V5LW5vdC1hLXNlY3JldA=="
 START_SECONDS, STOP_SECONDS = 60.0, 30.0
 
 
 class RunningServer:
-    """A server that serves. `urls` has the address of each face, which are attributes too; `log` is what it wrote."""
+    """A server that serves. `urls` has the address of each face, which are attributes too; `log` is what it wrote.
+
+    `identity` are the variables that give a program tokens by DefaultAzureCredential.
+    """
 
     batch: str
     files: str
@@ -36,6 +40,7 @@ class RunningServer:
         self._ready, self._log = home / "ready.json", home / "server.log"
         self._options = {f"{face}_port": 0 for face in FACES} | options
         self.urls: dict[str, str] = {}
+        self.identity: dict[str, str] = {}
         self.start()
 
     @property
@@ -53,8 +58,9 @@ class RunningServer:
         """The certificate to trust when it serves https."""
         return self.data / "tls" / "ca.pem"
 
-    def start(self) -> None:
-        """Start (again, on the same ports) and wait until every face answers."""
+    def start(self, **options: Any) -> None:
+        """Start (again, on the same ports) and wait until every face answers; `options` are other ones from now on."""
+        self._options |= options
         self._ready.unlink(missing_ok=True)
         command = serve_command(self.data, ready_file=self._ready, **self._options)
         with self._log.open("ab") as out:
@@ -69,10 +75,11 @@ class RunningServer:
                 raise RuntimeError(f"linarite serve did not become ready:\n{self.log[-8000:]}")
             time.sleep(0.01)
         told = json.loads(self._ready.read_text())
-        assert told.pop("pid") == self.pid
-        self.urls = told
-        vars(self).update(told)
-        self._options |= {f"{face}_port": int(url.rpartition(":")[2]) for face, url in told.items()}
+        assert told["pid"] == self.pid
+        self.urls = {face: told[face] for face in FACES}
+        self.identity = {name: told[name] for name in IDENTITY if name in told}
+        vars(self).update(self.urls)
+        self._options |= {f"{face}_port": int(url.rpartition(":")[2]) for face, url in self.urls.items()}
 
     def kill9(self) -> None:
         """Kill the server as the kernel does; its tasks go on."""

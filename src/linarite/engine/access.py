@@ -42,6 +42,8 @@ class Access(Protocol):
 
     default_account: str
     development: bool
+    tenant: str
+    """The Entra tenant where callers get their tokens, for challenges; `common` when none is known."""
 
     async def account_keys(self, account: str) -> tuple[bytes, ...]:
         """The decoded keys of an account, empty when there is no such account.
@@ -54,8 +56,11 @@ class Access(Protocol):
         """Let a caller in who was recognised by the account's keys: development mode makes the account that is new."""
         ...
 
-    async def bearer(self, token: str, audiences: tuple[str, ...], now: int) -> dict[str, Any]:
-        """The claims of a valid token with `roles` as linarite roles; raises Unauthenticated."""
+    async def bearer(self, token: str, audiences: tuple[str, ...], now: int, addressed: str | None) -> Principal:
+        """Whom a valid token stands for, in the account that the request names, else the token's, else the default.
+
+        The account is admitted. Raises Unauthenticated, NotAllowed.
+        """
         ...
 
     async def password(self, name: str, password: str) -> User | None:

@@ -206,7 +206,7 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `max_retries` -1 is without limit, None the job's. `valid_exit_codes` None means that 0 alone is success.
     `not_executed` names elements that no node here executes: such a task ends at once with a failure naming them.
-    `fails_job`: its failure ends the job.
+    `fails_job`: its failure ends the job. `job_token`: its runs are given a token that opens their job.
     """
 
     id: str
@@ -224,6 +224,7 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     valid_exit_codes: tuple[tuple[int, int], ...] | None = None
     fails_job: bool = False
     elevated: bool = False
+    job_token: bool = False
     not_executed: tuple[str, ...] = ()
     preferred_node: str | None = None
     stdin: str | None = None

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import httpx
 import jwt
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from jwt import PyJWK, PyJWKSet
 from jwt.types import Options
+
+from linarite.http.published_keys import Key, Keys, UnknownKey
 
 ASYMMETRIC = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 LEEWAY = 60
 """Seconds by which clocks may differ."""
-KEYS_LIFE, KEYS_PAUSE = 3600.0, 60.0
-"""Seconds for which fetched keys are good, and between two fetches for a key that is not among them."""
 
 _UNCHECKED: Options = {
     "require": ["exp", "aud"], "verify_exp": False, "verify_nbf": False, "verify_iat": False, "verify_aud": False,
@@ -28,83 +22,8 @@ _UNCHECKED: Options = {
 """Claims are checked here: at the time that the caller gives, and audiences without regard to a slash at the end."""
 
 
-Key = PyJWK | RSAPublicKey | bytes
-"""A published key, or the secret of HS256."""
-
-
 class InvalidToken(Exception):
-    """The token is not good: the message says why and bears no part of it."""
-
-
-class Keys(Protocol):
-    """Where an issuer's keys come from."""
-
-    async def find(self, kid: str | None) -> Key:
-        """The key of that id; raises InvalidToken."""
-        ...
-
-
-class OneKey:
-    """An issuer with one key, whatever id a token names."""
-
-    def __init__(self, key: Key) -> None:
-        """A public key, or bytes for HS256."""
-        self._key = key
-
-    async def find(self, kid: str | None) -> Key:
-        return self._key
-
-
-class KeySet:
-    """A set of keys (RFC 7517) in a file, read again when it changes, or behind an https URL, kept for an hour."""
-
-    def __init__(self, where: str, client: httpx.AsyncClient | None = None) -> None:
-        """Nothing is read before it is needed."""
-        self._where, self._client = where, client
-        self._keys: list[PyJWK] = []
-        self._stamp: float | None = None
-        self._turn = asyncio.Lock()
-
-    async def find(self, kid: str | None) -> Key:
-        async with self._turn:
-            await self._refresh(KEYS_LIFE)
-            found = self._pick(kid)
-            if found is None:
-                await self._refresh(KEYS_PAUSE)
-                found = self._pick(kid)
-        if found is None:
-            raise InvalidToken("The token is signed with a key that its issuer does not publish.")
-        return found
-
-    def _pick(self, kid: str | None) -> PyJWK | None:
-        if kid is None:
-            return self._keys[0] if len(self._keys) == 1 else None
-        return next((key for key in self._keys if key.key_id == kid), None)
-
-    async def _refresh(self, life: float) -> None:
-        try:
-            if "://" not in self._where:
-                stamp = Path(self._where).stat().st_mtime  # noqa: ASYNC240 - a small local file
-                if stamp != self._stamp:
-                    self._take(Path(self._where).read_bytes(), stamp)  # noqa: ASYNC240 - the same
-            elif self._stamp is None or time.monotonic() - self._stamp > life:
-                self._take(await self._fetch(), time.monotonic())
-        except (OSError, httpx.HTTPError, jwt.PyJWTError, msgspec.DecodeError, AttributeError) as error:
-            if not self._keys:
-                raise InvalidToken("The keys of the token's issuer cannot be read just now.") from error
-
-    async def _fetch(self) -> bytes:
-        client = self._client or httpx.AsyncClient(timeout=10.0)
-        try:
-            answer = await client.get(self._where)
-            return answer.raise_for_status().content
-        finally:
-            if client is not self._client:
-                await client.aclose()
-
-    def _take(self, text: bytes, stamp: float) -> None:
-        self._keys = PyJWKSet.from_dict(msgspec.json.decode(text)).keys
-        self._stamp = stamp
+    """The token is not good: the message says why and bears no part of it but the audience that it names."""
 
 
 class Issuer(msgspec.Struct, frozen=True):
@@ -119,41 +38,59 @@ class Issuer(msgspec.Struct, frozen=True):
 class Verifier:
     """Checks tokens of several issuers."""
 
-    def __init__(self, issuers: Sequence[Issuer], anyone: Issuer | None = None) -> None:
-        """`anyone` answers for tokens that name no known issuer."""
+    def __init__(self, issuers: Sequence[Issuer]) -> None:
+        """The issuers by their names, which are all different."""
         self._issuers = {issuer.name: issuer for issuer in issuers}
-        self._anyone = anyone
 
-    async def verify(self, token: str, audiences: Sequence[str], now: int) -> tuple[dict[str, Any], Issuer]:
+    async def verify(
+        self, token: str, audiences: Sequence[str], now: int, anyone: Issuer | None = None
+    ) -> tuple[dict[str, Any], Issuer]:
         """The claims of a token that is meant for one of `audiences` and good at `now` (seconds since the epoch).
 
-        Raises InvalidToken.
+        `anyone` answers for tokens that name no known issuer. Raises InvalidToken.
         """
-        issuer, header = self._issuer(token)
+        header, named = _unverified(token)
+        issuer = (self._issuers.get(named) if named is not None else None) or anyone
+        if issuer is None:
+            raise InvalidToken("The issuer of the token is not trusted here.")
         if header.get("alg") not in issuer.algorithms:
             raise InvalidToken("The token is signed with an algorithm that is not allowed.")
-        key = await issuer.keys.find(header.get("kid"))
         try:
-            claims = jwt.decode(token, key, algorithms=list(issuer.algorithms), options=_UNCHECKED)
-        except jwt.InvalidSignatureError as error:
-            raise InvalidToken("The signature of the token does not match.") from error
-        except (jwt.PyJWTError, TypeError, ValueError) as error:
-            raise InvalidToken("The token is malformed.") from error
+            keys = await issuer.keys.find(header.get("kid"))
+        except UnknownKey as error:
+            raise InvalidToken(str(error)) from error
+        claims = _signed_by_one(token, keys, issuer.algorithms)
         _check_times(claims, now)
         _check_audience(claims, issuer.audiences or audiences)
         return claims, issuer
 
-    def _issuer(self, token: str) -> tuple[Issuer, dict[str, Any]]:
+
+def claimed(token: str) -> dict[str, Any]:
+    """What a token says, before anything of it is checked. Raises InvalidToken."""
+    try:
+        return jwt.decode(token, options={**_UNCHECKED, "verify_signature": False})
+    except (jwt.PyJWTError, TypeError, ValueError) as error:
+        raise InvalidToken("The token is malformed.") from error
+
+
+def _unverified(token: str) -> tuple[dict[str, Any], str | None]:
+    """The header and the issuer that a token names."""
+    named = claimed(token).get("iss")
+    try:
+        return jwt.get_unverified_header(token), named if isinstance(named, str) else None
+    except (jwt.PyJWTError, TypeError, ValueError) as error:
+        raise InvalidToken("The token is malformed.") from error
+
+
+def _signed_by_one(token: str, keys: Sequence[Key], algorithms: Sequence[str]) -> dict[str, Any]:
+    for key in keys:
         try:
-            header = jwt.get_unverified_header(token)
-            named = jwt.decode(token, options={**_UNCHECKED, "verify_signature": False}).get("iss")
+            return jwt.decode(token, key, algorithms=list(algorithms), options=_UNCHECKED)
+        except jwt.InvalidSignatureError:
+            continue
         except (jwt.PyJWTError, TypeError, ValueError) as error:
             raise InvalidToken("The token is malformed.") from error
-        issuer = self._issuers.get(named) if isinstance(named, str) else None
-        issuer = issuer or self._anyone
-        if issuer is None:
-            raise InvalidToken("The issuer of the token is not trusted here.")
-        return issuer, header
+    raise InvalidToken("The signature of the token does not match.")
 
 
 def _check_times(claims: dict[str, Any], now: int) -> None:
@@ -170,4 +107,7 @@ def _check_audience(claims: dict[str, Any], audiences: Sequence[str]) -> None:
     named = claims["aud"] if isinstance(claims["aud"], list) else [claims["aud"]]
     wanted = {audience.rstrip("/") for audience in audiences}
     if not any(isinstance(one, str) and one.rstrip("/") in wanted for one in named):
-        raise InvalidToken("The token is meant for another audience.")
+        raise InvalidToken(
+            f"The access token has been obtained from wrong audience or resource '{named[0] if named else ''}'. It"
+            f" should exactly match (including forward slash) with one of the allowed audiences '{audiences[0]}'"
+        )

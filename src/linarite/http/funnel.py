@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Protocol
 
 import structlog
@@ -41,6 +41,8 @@ class Face(Protocol):
 
 
 Send = Any
+Aside = Callable[[Request], Response | None]
+"""Answers what is no request of the face's protocol; None leaves it to the face."""
 
 
 def now_microseconds() -> int:
@@ -51,10 +53,11 @@ def now_microseconds() -> int:
 class Funnel:
     """One ASGI application around one face."""
 
-    def __init__(self, face: Face, ready: asyncio.Event | None = None) -> None:
-        """`ready` is set once the server serves; until then /readyz answers 503."""
+    def __init__(self, face: Face, ready: asyncio.Event | None = None, aside: Aside | None = None) -> None:
+        """`ready` is set once the server serves; until then /readyz answers 503. `aside` is asked before the face."""
         self.face = face
         self._ready = ready
+        self._aside: Aside = aside or (lambda _: None)
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""
@@ -66,7 +69,8 @@ class Funnel:
         request = Request(scope, receive, id=str(uuid.uuid4()), now=now_microseconds())
         began = time.perf_counter()
         try:
-            response = self._health(request) or _foreign(request) or await self._answer(request)
+            beside = self._health(request) or _foreign(request) or self._aside(request)
+            response = beside or await self._answer(request)
         except ClientGone:
             return
         try:

@@ -7,17 +7,22 @@ import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
-from linarite.engine.access import Unauthenticated, User
-from linarite.engine.model import Account, Role
+from linarite.engine.access import Principal, Unauthenticated, User
+from linarite.engine.errors import NotAllowed
+from linarite.engine.model import SECOND, Account, Role
 from linarite.engine.ports import Clock, Store
 from linarite.http import passwords
-from linarite.http.bearer import InvalidToken, Verifier
-from linarite.identity import accounts, users
+from linarite.http.bearer import InvalidToken, Issuer, Verifier, claimed
+from linarite.http.published_keys import TheseKeys
+from linarite.identity import accounts, task_tokens, users
 from linarite.identity.remembered import Remembered
+from linarite.identity.trust import RoleMap, Trusted, account_claim, caller_name, tenant_of
 
+_ANYONE = Trusted(Issuer("", TheseKeys()), RoleMap(default=Role.ADMIN))
+"""What tokens signed with an account's key grant: all that the key does, unless they name a role."""
 RECORD_LIFE = 2.0
 """Seconds after which a key or a user that was changed elsewhere is seen."""
 VERIFIED_LIFE = 300.0
@@ -26,34 +31,17 @@ HASHINGS = 2
 """Passwords hashed at a time: each takes 16 MiB and a core for a while."""
 
 
-class RoleMap:
-    """What an issuer's `roles` mean: its own words, then read, write and admin; else the default."""
-
-    def __init__(self, words: Mapping[str, Role] | None = None, default: Role | None = None) -> None:
-        """`default` None gives a token without a known role none."""
-        self._words = {**{role.value: role for role in Role}, **(words or {})}
-        self._default = default
-
-    def of(self, claims: dict[str, Any]) -> list[str]:
-        """The roles that a token's claims grant, as linarite's words."""
-        named = claims.get("roles")
-        named = named if isinstance(named, list) else [named]
-        known = {self._words[word] for word in named if isinstance(word, str) and word in self._words}
-        if not known and self._default is not None:
-            known = {self._default}
-        return sorted(role.value for role in known)
-
-
 class Identity:
     """Implements `engine.access.Access`."""
 
-    def __init__(
-        self, store: Store, clock: Clock, verifier: Verifier, roles: Mapping[str, RoleMap], *, development: bool
-    ) -> None:
-        """`roles` says by an issuer's name what its tokens' roles mean. Call `start` before use."""
+    def __init__(self, store: Store, clock: Clock, trusted: Sequence[Trusted], *, development: bool) -> None:
+        """`trusted` are the issuers whose tokens are believed. Call `start` before use."""
         self.development = development
         self.default_account = accounts.DEVELOPMENT_ACCOUNT if development else ""
-        self._store, self._clock, self._verifier, self._roles = store, clock, verifier, roles
+        self.tenant = tenant_of([one.issuer.name for one in trusted])
+        self._store, self._clock = store, clock
+        self._trusted = {one.issuer.name: one for one in trusted}
+        self._verifier = Verifier([one.issuer for one in trusted])
         self._numbers: dict[str, int] = {}
         self._keys: Remembered[tuple[bytes, ...]] = Remembered(RECORD_LIFE)
         self._records: Remembered[users.Record] = Remembered(RECORD_LIFE)
@@ -98,16 +86,38 @@ class Identity:
         self._numbers[account.name] = account.key
         self.default_account = self.default_account or account.name
 
-    async def bearer(self, token: str, audiences: tuple[str, ...], now: int) -> dict[str, Any]:
-        """The claims of a valid token, with `roles` as linarite's; `now` in microseconds. Raises Unauthenticated."""
+    async def bearer(self, token: str, audiences: tuple[str, ...], now: int, addressed: str | None) -> Principal:
+        """Whom a token stands for; `addressed` is the account that the request names, `now` in microseconds.
+
+        Raises Unauthenticated, NotAllowed.
+        """
         try:
-            claims, issuer = await self._verifier.verify(token, audiences, now // 1_000_000)
+            anyone = await self._anyone(token, addressed)
+            claims, issuer = await self._verifier.verify(token, audiences, now // SECOND, anyone)
         except InvalidToken as error:
             raise Unauthenticated(str(error)) from error
-        account = claims.get("account")
-        if account is not None and (not isinstance(account, str) or not await self.account_keys(account)):
-            raise Unauthenticated("The account of the token does not exist.")
-        return {**claims, "roles": self._roles[issuer.name].of(claims)}
+        if issuer.name == task_tokens.ISSUER:
+            return await self._of_task(claims, addressed)
+        trusted = self._trusted.get(issuer.name, _ANYONE)
+        account = trusted.account(claims, addressed, self.default_account)
+        if not await self.account_keys(account):
+            raise Unauthenticated("The account of the request does not exist.")
+        role = trusted.role(claims)
+        await self.admit(account)
+        return Principal(account=account, name=caller_name(claims), role=role, scheme="Bearer")
+
+    async def _anyone(self, token: str, addressed: str | None) -> Issuer | None:
+        """The issuer of development mode's tokens that are signed with an account's key, whatever issuer they name."""
+        if not self.development:
+            return None
+        account = addressed or account_claim(claimed(token), "account") or self.default_account
+        return Issuer("", TheseKeys(*await self.account_keys(account)), ("HS256",))
+
+    async def _of_task(self, claims: dict[str, Any], addressed: str | None) -> Principal:
+        principal = await self._store.read(lambda tx: task_tokens.principal_of(tx, claims))
+        if addressed is not None and addressed != principal.account:
+            raise NotAllowed("The token is another account's.")
+        return principal
 
     async def password(self, name: str, password: str) -> User | None:
         """The user with that password, None otherwise."""

@@ -6,7 +6,6 @@ Also the credentials that SuperOffice clients carry, kept as documents of kind `
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
 import uuid
 from pathlib import Path
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generat
 
 from linarite.engine.model import MINUTE, Role
 from linarite.engine.ports import Transaction
+from linarite.identity.private import kept
 
 ISSUER = "https://linarite.localhost/"
 AUDIENCES = {"batch": "https://batch.core.windows.net/", "storage": "https://storage.azure.com"}
@@ -33,10 +33,8 @@ SUPEROFFICE_KINDS: tuple[SuperOfficeKind, ...] = ("ticket", "bearer", "cookie")
 
 def signing_key(folder: Path) -> RSAPrivateKey:
     """The issuer's key, made at the first call. Raises OSError."""
-    path = folder / "issuer.pem"
-    if not path.exists():
-        _write_private(path, _pem(generate_private_key(65537, 2048)))
-    key = serialization.load_pem_private_key(path.read_bytes(), None)
+    text = kept(folder / "issuer.pem", lambda: _pem(generate_private_key(65537, 2048)))
+    key = serialization.load_pem_private_key(text, None)
     assert isinstance(key, RSAPrivateKey)
     return key
 
@@ -47,27 +45,18 @@ def _pem(key: RSAPrivateKey) -> bytes:
     )
 
 
-def _write_private(path: Path, data: bytes) -> None:
-    """Whole or not at all; the first of two writers wins."""
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-    try:
-        os.link(fresh, path)
-    except FileExistsError:
-        pass
-    finally:
-        fresh.unlink()
+def subject(account: str | None, role: Role) -> str:
+    """The object id of a caller: the same for the same account and role."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{ISSUER}{account or ''}/{role}"))
 
 
-def token(key: RSAPrivateKey, audience: str, account: str, role: Role, hours: float, now: int) -> str:
-    """A token for `account`, good for `hours` from `now` (seconds since the epoch)."""
-    subject = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{ISSUER}{account}/{role}"))
+def token(key: RSAPrivateKey, audience: str, account: str | None, role: Role, hours: float, now: int) -> str:
+    """A token for `account` (None: any), good for `hours` from `now` (seconds since the epoch)."""
     claims = {
-        "iss": ISSUER, "aud": audience, "sub": subject, "oid": subject,
+        "iss": ISSUER, "aud": audience, "sub": subject(account, role), "oid": subject(account, role),
         "tid": str(uuid.uuid5(uuid.NAMESPACE_URL, ISSUER)),
-        "iat": now, "nbf": now, "exp": now + int(hours * 3600), "account": account, "roles": [role.value],
+        "iat": now, "nbf": now, "exp": now + int(hours * 3600), "roles": [role.value],
+        **({} if account is None else {"account": account}),
     }  # fmt: skip
     return jwt.encode(claims, key, algorithm="RS256", headers={"kid": "linarite"})
 

@@ -5,6 +5,8 @@ Sources: 'Azure Batch runtime environment variables' on learn.microsoft.com; HPC
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from linarite.engine.model import Job, Node, Task
 
 HPC_PACK = "hpc_pack"
@@ -14,9 +16,12 @@ HPC_PACK = "hpc_pack"
 class ServiceEnvironment:
     """Implements `engine.ledger.Environment`."""
 
-    def __init__(self, batch_url: str, cluster: str) -> None:
-        """`batch_url` is the Batch face as tasks reach it, `cluster` the head node's name for HPC Pack."""
-        self._batch_url, self._cluster = batch_url, cluster
+    def __init__(self, batch_url: str, cluster: str, token: Callable[[Task], str]) -> None:
+        """`batch_url` is the Batch face as tasks reach it, `cluster` the head node's name for HPC Pack.
+
+        `token` makes what opens a task's job to it, for tasks that ask for it.
+        """
+        self._batch_url, self._cluster, self._token = batch_url, cluster, token
 
     def __call__(self, node: Node, job: Job | None = None, task: Task | None = None) -> dict[str, str]:
         """Names to values."""
@@ -31,6 +36,8 @@ class ServiceEnvironment:
             variables["AZ_BATCH_JOB_ID"] = job.spec.id
         if task is not None:
             variables["AZ_BATCH_TASK_ID"] = task.spec.id
+        if task is not None and task.spec.job_token:
+            variables["AZ_BATCH_AUTHENTICATION_TOKEN"] = self._token(task)
         if job is not None and task is not None and HPC_PACK in job.facts:
             variables.update(self._hpc_pack(job, task, node))
         return variables

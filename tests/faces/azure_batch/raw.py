@@ -7,8 +7,10 @@ import hashlib
 import hmac
 import http.client
 import json
+import ssl
 import time
 from email.utils import formatdate
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -45,9 +47,11 @@ class Answer:
 class RawBatch:
     """An account of a server, spoken to without a library. Signs by an implementation of its own."""
 
-    def __init__(self, url: str, account: str, version: str = VERSION) -> None:
+    def __init__(self, url: str, account: str, version: str = VERSION, ca: Path | None = None) -> None:
+        """`ca` is the certificate to trust of an https address."""
         self.account, self.version = account, version
         self._address = urlsplit(url)
+        self._trust = None if ca is None else ssl.create_default_context(cafile=ca)
 
     def text(self, method: str, target: str, headers: dict[str, str]) -> str:
         """The string to sign, put together from the documentation."""
@@ -83,7 +87,10 @@ class RawBatch:
         return self._send(method, target, data, headers)
 
     def _send(self, method: str, target: str, data: bytes | None, headers: dict[str, str]) -> Answer:
-        connection = http.client.HTTPConnection(self._address.hostname or "", self._address.port, timeout=60)
+        host, port = self._address.hostname or "", self._address.port
+        connection = http.client.HTTPConnection(host, port, timeout=60)
+        if self._trust is not None:
+            connection = http.client.HTTPSConnection(host, port, timeout=60, context=self._trust)
         try:
             connection.putrequest(method, target, skip_accept_encoding=True, skip_host="host" in headers)
             for name, value in headers.items():
@@ -94,6 +101,10 @@ class RawBatch:
             return Answer(connection.getresponse())
         finally:
             connection.close()
+
+    def by_token(self, token: str, method: str, target: str, body: Any = None, **named: str) -> Answer:
+        """Send one request with a bearer token in place of a signature."""
+        return self.call(method, target, body, sign=False, authorization=f"Bearer {token}", **named)
 
     def wait_task(self, job: str, task: str, state: str = "completed", seconds: float = 30) -> Any:
         """The task once it is in a state."""

@@ -147,10 +147,9 @@ def test_add_task_with_token_settings_is_of_older_versions(server: RunningServer
     new.make_job("j")
     answer = add(new, **settings)
     assert (answer.status, answer.code) == (400, "InvalidRequestBody")
-    assert add(old, **settings).status == 201
+    assert add(old, authenticationTokenSettings={"access": ["Job"]}).status == 201
     shown = old.call("GET", "/jobs/j/tasks/t").json
-    assert shown["authenticationTokenSettings"] == {"access": ["job"]}
-    assert "authenticationTokenSettings" in shown["executionInfo"]["failureInfo"]["message"]
+    assert (shown["authenticationTokenSettings"], shown["state"]) == ({"access": ["job"]}, "active")
 
 
 def test_add_task_with_blob_source_is_of_older_versions(server: RunningServer, account: str):

@@ -11,8 +11,10 @@ import pytest
 from tests.faces.azure_batch.raw import RawBatch
 from tests.support.server import DEVELOPMENT_KEY, RunningServer
 
+from linarite.engine.model import Role
 from linarite.faces.azure_batch.routes import TABLE, not_implemented
 from linarite.faces.azure_batch.versions import KNOWN
+from linarite.identity import issuing
 
 OTHER_KEY = "b3RoZXIta2V5"
 
@@ -134,10 +136,36 @@ def test_bearer_token_with_the_role_read_may_not_write(batch: RawBatch):
     assert batch.call("GET", "/jobs").json["value"] == []
 
 
-@pytest.mark.parametrize("claims", [{"exp": 1}, {"aud": "https://storage.azure.com/"}])
-def test_bearer_token_that_does_not_hold_is_401(batch: RawBatch, claims: dict[str, object]):
+@pytest.mark.parametrize(
+    ("claims", "detail"), [({"exp": 1}, "expired"), ({"aud": "https://storage.azure.com/"}, "wrong audience")]
+)
+def test_bearer_token_that_does_not_hold_is_401(batch: RawBatch, claims: dict[str, object], detail: str):
+    """With a challenge that says so and asks for no claims: clients that follow challenges do not go round."""
     answer = batch.call("GET", "/jobs", sign=False, authorization=bearer(**claims))
-    assert (answer.status, answer.code) == (401, "InvalidAuthenticationInfo")
+    assert (answer.status, answer.code) == (401, "AuthenticationFailed")
+    assert detail in answer.values["AuthenticationErrorDetail"]
+    assert answer.headers["www-authenticate"] == (
+        'Bearer authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize",'
+        ' resource_id="https://batch.core.windows.net/", error="invalid_token"'
+    )
+
+
+def test_bearer_token_of_another_account_is_403(batch: RawBatch):
+    host = "another.local.batch.azure.com"
+    answer = batch.call("GET", "/jobs", sign=False, authorization=bearer(account=batch.account), host=host)
+    assert (answer.status, answer.code) == (403, "InsufficientAccountPermissions")
+    assert "another account" in answer.values["Reason"]
+
+
+def test_bearer_token_without_a_role_is_403(batch: RawBatch, server: RunningServer):
+    """A role that is not known is none; a token by the account's key that names none has the key's own."""
+    token = bearer(account=batch.account, roles=["Other.Role"])
+    assert batch.call("GET", "/jobs", sign=False, authorization=token).status == 200
+    key = issuing.signing_key(server.data / "server" / "keys")
+    own = issuing.token(key, "https://batch.core.windows.net/", batch.account, Role.READ, 1, int(time.time()))
+    claims = jwt.decode(own, options={"verify_signature": False}) | {"roles": ["Other.Role"]}
+    answer = batch.call("GET", "/jobs", sign=False, authorization="Bearer " + jwt.encode(claims, key, "RS256"))
+    assert (answer.status, answer.code) == (403, "InsufficientAccountPermissions")
 
 
 def test_missing_api_version_is_refused(server: RunningServer, account: str):

@@ -18,7 +18,7 @@ import requests
 import uvicorn
 
 from linarite.engine import jobs, pools, tasks
-from linarite.engine.access import User
+from linarite.engine.access import Principal, User
 from linarite.engine.core import Engine
 from linarite.engine.housekeeping import Retention
 from linarite.engine.model import Job, JobSpec, PoolSpec, Role, Task, TaskSpec
@@ -73,6 +73,7 @@ class Users:
 
     default_account = ACCOUNT
     development = True
+    tenant = "common"
 
     def __init__(self) -> None:
         self.passwords = {"dev": "linarite"}
@@ -90,7 +91,7 @@ class Users:
     async def account_keys(self, account: str) -> tuple[bytes, ...]:
         raise NotImplementedError
 
-    async def bearer(self, token: str, audiences: tuple[str, ...], now: int) -> dict[str, Any]:
+    async def bearer(self, token: str, audiences: tuple[str, ...], now: int, addressed: str | None) -> Principal:
         raise NotImplementedError
 
 
@@ -117,7 +118,7 @@ class Site:
 
     async def _open(self, folder: Path, options: dict[str, Any]) -> None:
         self.store = open_store(folder / "linarite.db")
-        environment = ServiceEnvironment("http://127.0.0.1:1", "LINARITE")
+        environment = ServiceEnvironment("http://127.0.0.1:1", "LINARITE", lambda _: "")
         self.engine = Engine(
             self.store, LocalNodes(folder), WallClock(), lambda kind: f"{kind}-{secrets.token_hex(4)}", environment,
             Retention(),

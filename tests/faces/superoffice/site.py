@@ -17,7 +17,6 @@ from linarite.engine.housekeeping import Retention
 from linarite.engine.launching import Launch, Listener, NodeReady, NodeRef, RunExited
 from linarite.engine.model import JobSpec, PoolSpec, Role, Task, TaskSpec
 from linarite.faces.superoffice import Definition, SuperOffice
-from linarite.http.bearer import Verifier
 from linarite.http.funnel import Funnel, now_microseconds
 from linarite.http.serving import Servers, address, bind
 from linarite.identity import users
@@ -102,7 +101,7 @@ class Site:
 
     async def _open(self, folder: Path) -> None:
         self.store = open_store(folder / "linarite.db")
-        identity = Identity(self.store, WallClock(), Verifier([]), {}, development=True)
+        identity = Identity(self.store, WallClock(), [], development=True)
         await identity.start()
         self.engine = Engine(
             self.store, self.nodes, WallClock(), lambda kind: f"{kind}-{next(self._ids)}", lambda *_: {}, Retention()

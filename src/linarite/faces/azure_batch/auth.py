@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from linarite.engine.access import Access, Principal, Unauthenticated
+from linarite.engine.access import Access, Principal
 from linarite.engine.model import MINUTE, Role
 from linarite.faces.azure_batch.errors import Refusal
 from linarite.http.batch_auth import is_signed, texts_to_sign
@@ -12,8 +10,8 @@ from linarite.http.dates import parse_http_date
 from linarite.http.messages import Request
 
 SKEW = 15 * MINUTE
-AUDIENCES = ("https://batch.core.windows.net/", "https://batch.core.windows.net", "https://batch.core.windows.net//")
-RANKS = {Role.READ: 0, Role.WRITE: 1, Role.ADMIN: 2}
+AUDIENCES = ("https://batch.core.windows.net/",)
+AUTHORITY = "https://login.microsoftonline.com"
 
 
 def host_account(host: str) -> str | None:
@@ -23,7 +21,7 @@ def host_account(host: str) -> str | None:
 
 
 async def authenticate(access: Access, request: Request) -> Principal:
-    """The caller. Refusal AuthenticationFailed or InvalidAuthenticationInfo, Unauthenticated for a token."""
+    """The caller. Refusal AuthenticationFailed, InvalidAuthenticationInfo; for a token Unauthenticated, NotAllowed."""
     header = request.headers.get("authorization") or ""
     scheme, _, credential = header.partition(" ")
     if scheme.lower() == "sharedkey":
@@ -74,34 +72,9 @@ def _check_date(request: Request) -> None:
 
 
 async def _bearer(access: Access, request: Request, token: str) -> Principal:
-    claims = await access.bearer(token, AUDIENCES, request.now)
-    roles = [Role(role) for role in claims.get("roles", ())]
-    if not roles:
-        raise Refusal("InsufficientAccountPermissions", Reason="The token grants no role.")
-    claimed = claims.get("account")
-    account = host_account(request.host) or claimed or access.default_account
-    if claimed and account != claimed:
-        raise Refusal("InsufficientAccountPermissions", Reason="The token is another account's.")
-    if not account or not await access.account_keys(account):
-        raise Unauthenticated("The account of the request does not exist.")
-    job = claims.get("job")
-    if job is not None and not isinstance(job, str):
-        raise Unauthenticated("The job of the token is no id.")
-    await access.admit(account)
-    return Principal(
-        account=account,
-        name=_name(claims),
-        role=max(roles, key=RANKS.__getitem__),
-        scheme="Bearer",
-        job=job,
-    )
-
-
-def _name(claims: dict[str, Any]) -> str:
-    for claim in ("upn", "unique_name", "appid", "oid", "sub"):
-        if isinstance(claims.get(claim), str):
-            return str(claims[claim])
-    return "token"
+    if not token:
+        raise Refusal("InvalidAuthenticationInfo", AuthenticationErrorDetail="Bearer is followed by the token.")
+    return await access.bearer(token, AUDIENCES, request.now, host_account(request.host))
 
 
 def check_role(principal: Principal, method: str) -> None:
@@ -116,9 +89,7 @@ def check_job(principal: Principal, job: str | None) -> None:
         raise Refusal("InsufficientAccountPermissions", Reason="The token is limited to another job.")
 
 
-def challenge(request: Request) -> str:
-    """The WWW-Authenticate header of a 401."""
-    return (
-        'Bearer authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", '
-        'resource_id="https://batch.core.windows.net/"'
-    )
+def challenge(tenant: str, *, refused: bool) -> str:
+    """The WWW-Authenticate header of a 401; `refused` tells that a token was there. It asks for no other claims."""
+    where = f'Bearer authorization_uri="{AUTHORITY}/{tenant}/oauth2/authorize", resource_id="{AUDIENCES[0]}"'
+    return f'{where}, error="invalid_token"' if refused else where

@@ -96,6 +96,24 @@ class Refusal(Exception):
         self.code = code
         self.values = values
 
+    @property
+    def told(self) -> tuple[int, str]:
+        """The status and the sentence."""
+        return CODES[self.code]
+
+
+class TokenRefusal(Refusal):
+    """A bearer token that does not hold: 401 with a challenge, so that clients fetch another one."""
+
+    def __init__(self, reason: str) -> None:
+        """`reason` is fit to be shown."""
+        super().__init__("AuthenticationFailed", AuthenticationErrorDetail=reason)
+
+    @property
+    def told(self) -> tuple[int, str]:
+        """The sentence was seen in reports of clients (azure-sdk-for-net issue 8026); the status is Azure's usual."""
+        return 401, _NOT_AUTHENTICATED.removesuffix(" including the signature.") + "."
+
 
 class Unchanged(Exception):
     """A conditional read whose resource has not changed: 304, no body."""
@@ -189,7 +207,7 @@ def _files_unavailable(error: errors.FilesUnavailable) -> Refusal:
 
 
 TABLE: dict[type[Exception], Callable[[Any], Refusal]] = {
-    access.Unauthenticated: lambda e: Refusal("InvalidAuthenticationInfo", AuthenticationErrorDetail=e.message),
+    access.Unauthenticated: lambda e: TokenRefusal(e.message),
     errors.NotFound: _not_found,
     errors.AlreadyExists: _already_exists,
     errors.WrongState: _wrong_state,
@@ -200,7 +218,7 @@ TABLE: dict[type[Exception], Callable[[Any], Refusal]] = {
     errors.DependencyRangesTooLong: lambda _: Refusal("TaskDependencyRangesTooLong"),
     errors.TooMany: lambda e: Refusal("InvalidRequestBody", Reason=e.message),
     errors.ConditionNotMet: lambda _: Refusal("ConditionNotMet"),
-    errors.NotAllowed: lambda _: Refusal("InsufficientAccountPermissions"),
+    errors.NotAllowed: lambda e: Refusal("InsufficientAccountPermissions", Reason=e.message),
     errors.NotSupported: lambda e: Refusal("NotImplemented", Reason=e.message),
     errors.FilesUnavailable: _files_unavailable,
     errors.PathRefused: lambda _: Refusal("InvalidUri"),
@@ -231,7 +249,7 @@ class Body(NamedTuple):
 
 def body(refusal: Refusal, request_id: str) -> Body:
     """The status and the JSON of a refusal; task results of a collection bear the same JSON."""
-    status, sentence = CODES[refusal.code]
+    status, sentence = refusal.told
     now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "0Z")
     error: dict[str, Any] = {
         "code": refusal.code,

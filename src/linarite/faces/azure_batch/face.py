@@ -11,7 +11,7 @@ import contextlib
 import msgspec
 import structlog
 
-from linarite.engine.access import Access
+from linarite.engine.access import Access, Unauthenticated
 from linarite.engine.core import Engine
 from linarite.faces.azure_batch import auth, errors
 from linarite.faces.azure_batch.call import JSON, LONGEST_TIMEOUT, Call, Operation, timeout_of
@@ -79,7 +79,9 @@ class AzureBatch:
         metadata = f"{self._base(request)}/$metadata#{errors.METADATA}"
         headers = {"Content-Type": JSON}
         if status == 401:
-            headers["WWW-Authenticate"] = auth.challenge(request)
+            headers["WWW-Authenticate"] = auth.challenge(
+                self._access.tenant, refused=isinstance(error, Unauthenticated)
+            )
         if status == 405:
             headers["Allow"] = ", ".join(request.facts["allowed"])
         return Response(status, msgspec.json.encode({"odata.metadata": metadata, **shown}), headers)

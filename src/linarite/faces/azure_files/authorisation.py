@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from linarite.engine.access import Access, Unauthenticated
+from linarite.engine.errors import NotAllowed
+from linarite.engine.model import Role
 from linarite.engine.sharing import Share
 from linarite.faces.azure_files import sas
 from linarite.faces.azure_files.address import Address
@@ -13,13 +15,10 @@ from linarite.http import storage_auth
 from linarite.http.dates import parse_http_date
 from linarite.http.messages import Request
 
-AUDIENCES = ("https://storage.azure.com",)
-CHALLENGE = (
-    "Bearer authorization_uri=https://login.microsoftonline.com/common/oauth2/authorize"
-    " resource_id=https://storage.azure.com"
-)
+AUDIENCE = "https://storage.azure.com"
+AUTHORITY = "https://login.microsoftonline.com"
 _QUARTER = 15 * 60 * 1_000_000
-_LETTERS = {"read": "rl", "write": "rcwdlaup", "admin": "rcwdlaup"}
+LETTERS = {Role.READ: "rl", Role.WRITE: "rcwdlaup", Role.ADMIN: "rcwdlaup"}
 
 
 async def authenticate(request: Request, address: Address, access: Access, share: Share | None) -> Caller:
@@ -85,7 +84,7 @@ def _check_date(request: Request) -> None:
 async def _by_signature(request: Request, address: Address, access: Access, share: Share | None) -> Caller:
     fields = sas.fields_of(request)
     if "sig" not in fields:
-        raise Refused("NoAuthenticationInformation", headers={"WWW-Authenticate": CHALLENGE})
+        raise Refused("NoAuthenticationInformation", headers={"WWW-Authenticate": challenge(access)})
     keys = await access.account_keys(address.account)
     if "ss" in fields and "sr" not in fields:
         return sas.check_account(request, fields, address, keys)
@@ -96,12 +95,14 @@ async def _by_signature(request: Request, address: Address, access: Access, shar
 
 async def _by_token(request: Request, address: Address, access: Access, token: str) -> Caller:
     try:
-        claims = await access.bearer(token, AUDIENCES, request.now)
+        principal = await access.bearer(token, audiences(address.account), request.now, address.account)
     except Unauthenticated as error:
         raise Refused(
-            "InvalidAuthenticationInfo", status=401, headers={"WWW-Authenticate": CHALLENGE},
+            "InvalidAuthenticationInfo", status=401, headers={"WWW-Authenticate": challenge(access)},
             AuthenticationErrorDetail=error.message,
         ) from error  # fmt: skip
+    except NotAllowed as error:
+        raise Refused("AuthorizationPermissionMismatch") from error
     version = request.facts["version"]
     if version < INTENT_SINCE:
         raise bad_header("x-ms-version", version)
@@ -110,7 +111,14 @@ async def _by_token(request: Request, address: Address, access: Access, token: s
         raise missing_header("x-ms-file-request-intent")
     if intent.lower() != "backup":
         raise bad_header("x-ms-file-request-intent", intent)
-    if claims.get("account", address.account) != address.account or not await access.account_keys(address.account):
-        raise Refused("AuthorizationFailure")
-    permissions = "".join(_LETTERS.get(role, "") for role in claims.get("roles", ()))
-    return Caller(kind="bearer", permissions=permissions)
+    return Caller(kind="bearer", permissions=LETTERS[principal.role])
+
+
+def audiences(account: str) -> tuple[str, ...]:
+    """Whom a token may be meant for: the service, or the account's own file service. Source: NOTES 4."""
+    return AUDIENCE, f"https://{account}.file.core.windows.net"
+
+
+def challenge(access: Access) -> str:
+    """The WWW-Authenticate header of a 401. Clients take the tenant from its path, and ask there for another token."""
+    return f"Bearer authorization_uri={AUTHORITY}/{access.tenant}/oauth2/authorize resource_id={AUDIENCE}"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from linarite.engine.access import Access, Unauthenticated
+from linarite.engine.errors import NotAllowed
 from linarite.engine.sharing import Place
 from linarite.faces.azure_files import sas
 from linarite.faces.azure_files.address import Address, host_account, parse
-from linarite.faces.azure_files.authorisation import AUDIENCES
+from linarite.faces.azure_files.authorisation import audiences
 from linarite.faces.azure_files.call import Call, Caller
 from linarite.faces.azure_files.errors import Refused, bad_header
 from linarite.http.storage_auth import parse_query
@@ -48,7 +49,7 @@ async def _check_readable(call: Call, address: Address, query: str, access: Acce
         if "r" not in caller.permissions:
             raise unverified(403, "AuthorizationPermissionMismatch")
     elif given is not None:
-        await _check_token(call, given, access)
+        await _check_token(call, address, given, access)
     elif call.caller.kind not in {"owner", "bearer"} or address.account != call.address.account:
         raise unverified(401, "NoAuthenticationInformation")
 
@@ -64,14 +65,17 @@ async def _signed(call: Call, address: Address, fields: dict[str, str], access: 
         raise unverified(error.status, error.code, error.message) from error
 
 
-async def _check_token(call: Call, given: str, access: Access) -> None:
+async def _check_token(call: Call, address: Address, given: str, access: Access) -> None:
+    """Any role reads; the token has to be good for the source's own account."""
     scheme, _, token = given.partition(" ")
     if scheme.lower() != "bearer":
         raise unverified(401, "InvalidAuthenticationInfo", "Only bearer tokens are accepted for a copy source.")
     try:
-        await access.bearer(token.strip(), AUDIENCES, call.now)
+        await access.bearer(token.strip(), audiences(address.account), call.now, address.account)
     except Unauthenticated as error:
         raise unverified(401, "InvalidAuthenticationInfo", error.message) from error
+    except NotAllowed as error:
+        raise unverified(403, "AuthorizationPermissionMismatch") from error
 
 
 def unverified(status: int, code: str, message: str = "") -> Refused:

@@ -62,6 +62,7 @@ RETENTION = 7 * DAY
 MOST_SLOTS = 256
 MOST_IN_A_COLLECTION = 100
 AFFINITY = "TVM:"
+TOKEN_ACCESS = ("job",)
 UPLOAD_CONDITIONS = ("tasksuccess", "taskfailure", "taskcompletion")
 
 
@@ -93,7 +94,6 @@ SPANS = versions.Spans(
 )
 _KEPT = (
     "container_settings", "affinity_info", "multi_instance_settings", "application_package_references",
-    "authentication_token_settings",
 )  # fmt: skip
 
 
@@ -114,6 +114,7 @@ def task_of(body: TaskAdd, version: str) -> tuple[TaskSpec, Facts]:
         dependencies=_dependencies(body.depends_on),
         exit_conditions=exit_conditions(body.exit_conditions),
         elevated=is_elevated(checked_user(body.user_identity)),
+        job_token=_has_token(body.authentication_token_settings),
         not_executed=_not_executed(body, version),
         preferred_node=_preferred_node(body.affinity_info),
     )
@@ -199,9 +200,6 @@ def _not_executed(body: TaskAdd, version: str) -> tuple[str, ...]:
     if body.output_files:
         _checked_outputs(body.output_files)
         names.append("outputFiles")
-    if body.authentication_token_settings is not None:
-        _checked_token(body.authentication_token_settings)
-        names.append("authenticationTokenSettings")
     if body.container_settings is not None:
         checked_container(body.container_settings)
         names.append("containerSettings")
@@ -238,11 +236,13 @@ def _with_condition(file: OutputFile) -> OutputFile:
     return replace(file, upload_options=UploadOptions(upload_condition=condition))
 
 
-def _checked_token(settings: TokenSettings) -> None:
+def _has_token(settings: TokenSettings | None) -> bool:
+    """Whether the task is given a token. All that a token can open is the task's job."""
+    if settings is None:
+        return False
     if not settings.access:
         raise missing_property("authenticationTokenSettings.access")
-    for access in settings.access:
-        word_of(("job",), access, "access")
+    return all(word_of(TOKEN_ACCESS, access, "access") for access in settings.access)
 
 
 def facts_of(body: TaskAdd) -> Facts:
@@ -250,6 +250,8 @@ def facts_of(body: TaskAdd) -> Facts:
     facts = kept(body, _KEPT)
     if body.user_identity is not None:
         facts["userIdentity"] = plain(checked_user(body.user_identity))
+    if body.authentication_token_settings is not None:
+        facts["authenticationTokenSettings"] = {"access": list(TOKEN_ACCESS)}
     if body.output_files:
         facts["outputFiles"] = [plain(_with_condition(file)) for file in body.output_files]
     if body.resource_files and not are_plain_files(body.resource_files):
