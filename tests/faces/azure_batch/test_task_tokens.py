@@ -218,7 +218,7 @@ def test_newest_version_has_no_such_settings(batch: RawBatch):
 
 @pytest.mark.root
 def test_token_is_not_read_by_another_accounts_task(shared: tuple[RawBatch, str], server: RunningServer, account: str):
-    """Neither from the process nor from its files; a task of the same account finds it."""
+    """Though it looks at every process and file; a task of the same account finds it."""
     batch, token = shared
     other = RawBatch(server.batch, account)
     other.make_pool("p", targetDedicatedNodes=1)
@@ -231,7 +231,7 @@ def test_token_is_not_read_by_another_accounts_task(shared: tuple[RawBatch, str]
         one.wait_task("other", "t")
         found.append(int(one.call("GET", "/jobs/other/tasks/t/files/stdout.txt").body))
     assert found[0] == 0
-    assert found[1] >= 2
+    assert found[1] >= 1
 
 
 def test_token_outlives_a_restart_and_is_good_in_production():
