@@ -31,6 +31,11 @@ Below the data folder, `nodes/<account>/<pool>/<node>/` is a node's root:
 Azure Batch's file operations read these paths, for tasks of every protocol. HPC Pack's tasks may name other files for
 their standard streams. A removed folder is moved away at once and its files go slowly in the background.
 
+## Addresses
+
+Each node has an address of its own in 127.0.0.0/8, which Azure Batch shows as its `ipAddress`: programs on several
+nodes can listen on one port, each on its node's address. From other machines they are not reached.
+
 ## Users
 
 Started by root, the server runs the tasks of account number N as user and group `task_uid_base` + N, without any way to

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -208,6 +209,13 @@ def test_nodes_show_what_they_are(batch: RawBatch):
     assert node["nodeAgentInfo"]["version"]
     assert batch.call("GET", "/pools/p/nodes/none").code == "NodeNotFound"
     assert batch.call("GET", "/pools/q/nodes").code == "PoolNotFound"
+
+
+def test_nodes_have_an_address_each(batch: RawBatch):
+    batch.make_pool("p", targetDedicatedNodes=2)
+    addresses = [ip_address(node["ipAddress"]) for node in nodes_of(batch)]
+    assert len(set(addresses)) == 2
+    assert all(each.is_loopback for each in addresses)
 
 
 def test_node_out_of_scheduling_is_offline(batch: RawBatch):

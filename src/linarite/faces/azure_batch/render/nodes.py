@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from linarite import __version__
+from linarite.engine.addresses import address
 from linarite.engine.model import Failure, Job, Node, NodeTask, Pool, Task
 from linarite.faces.azure_batch import versions
 from linarite.faces.azure_batch.render.failures import CODES, pairs
@@ -14,7 +15,7 @@ from linarite.faces.azure_batch.render.pools import node_state, start_task
 from linarite.faces.azure_batch.render.scalars import moment
 from linarite.faces.azure_batch.render.tasks import FACE, execution_info, task_url
 
-ADDRESS, ADDRESS_V6 = "127.0.0.1", "::1"
+ADDRESS_V6 = "::1"
 
 
 def node_json(
@@ -30,7 +31,7 @@ def node_json(
         "stateTransitionTime": moment(node.state_at),
         "lastBootTime": moment(node.boot_at),
         "allocationTime": moment(node.created_at),
-        "ipAddress": ADDRESS,
+        "ipAddress": address(node.key),
         "affinityId": f"TVM:{node.id}",
         "vmSize": pool.spec.size,
         "totalTasksRun": node.total_tasks,
