@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import socket
 import uuid
 from collections.abc import Iterator
 
 import pytest
+from tests.support import blobs
 from tests.support.server import RunningServer, running_server
 
 
@@ -17,10 +19,26 @@ def server() -> Iterator[RunningServer]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def azurite() -> Iterator[blobs.Azurite]:
+    """One Azurite for all tests of this worker; each test has containers of its own."""
+    if (reason := blobs.missing()) is not None:
+        _leave_out(reason, may=not os.environ.get("CI"))
+    with blobs.running_azurite() as running:
+        yield running
+
+
 @pytest.fixture
 def account() -> str:
     """The name of an account that nobody has used; the development key is its key."""
     return f"t{uuid.uuid4().hex[:20]}"
+
+
+@pytest.fixture
+def silent_url() -> Iterator[str]:
+    """A server that takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/"
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

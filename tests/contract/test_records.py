@@ -80,7 +80,11 @@ FULL_TASK = {
 TASK_SPEC = {
     "display_name": "Größe",
     "environment": (Named(name="A", value="1"), Named(name="B")),
-    "resource_files": (ResourceFile(url="http://x/", path="y", mode=0o755),),
+    "resource_files": (
+        ResourceFile(url="http://x/", path="y", mode=0o755),
+        ResourceFile(url="http://x/?s", container=True, prefix="p", identity="i"),
+        ResourceFile(auto_storage="box"),
+    ),
     "max_retries": -1,
     "retention": None,
     "required_slots": 3,

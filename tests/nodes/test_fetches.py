@@ -9,7 +9,7 @@ from tests.nodes.helpers import Site
 from tests.nodes.web import Web
 
 from linarite.engine.launching import Fetch
-from linarite.nodes.fetching import public_url
+from linarite.nodes.moving.errors import public_url
 
 pytestmark = pytest.mark.anyio
 
@@ -156,6 +156,37 @@ async def test_fetch_bytes_as_kept(site: Site, web: Web) -> None:
     run = await _fetch(site, web.put("/f", b"not gzip at all", headers={"Content-Encoding": "gzip"}))
     await site.heard.exited(run)
     assert site.out(run) == "not gzip at all"
+
+
+LISTING = """<?xml version="1.0" encoding="utf-8"?><EnumerationResults ContainerName="c"><Blobs>{}</Blobs>
+<NextMarker /></EnumerationResults>"""
+BLOB = """<Blob><Name>{}</Name><Properties><Content-Length>1</Content-Length><BlobType>BlockBlob</BlobType>
+</Properties></Blob>"""
+
+
+@pytest.mark.parametrize("name", ["../escaped", "a/../../escaped", "link/x", ".."])
+async def test_fetch_container_refuses_names(site: Site, web: Web, name: str) -> None:
+    """Whatever a storage service calls its blobs, nothing is written outside wd/, through a link or over a folder."""
+    first = await site.sh("mkdir dir; ln -s /tmp link")
+    await site.heard.exited(first)
+    url = web.put("/account/c", LISTING.format(BLOB.format(name)).encode(), headers={"Content-Type": "text/xml"})
+    for path in (f"/account/c/{name}", "/account/c/escaped", "/account/escaped", "/escaped", "/account/"):
+        web.put(path, b"x")
+    fetch = Fetch(url=f"{url}?sig=SECRET", container=True)
+    run = await site.launch("true", directory=f"workitems/job1/job-1/{first}", fetches=(fetch,))
+    report = await site.heard.failed(run)
+    assert report.code == "fetch-path"
+    assert "SECRET" not in str(report)
+    assert sorted(p.name for p in (site.folder(first) / "wd").rglob("*")) == ["dir", "link"]
+
+
+async def test_fetch_container_of_markers(site: Site, web: Web) -> None:
+    """What stands for a folder is no file."""
+    marker = BLOB.format("folder/")
+    url = web.put("/account/c", LISTING.format(marker).encode(), headers={"Content-Type": "text/xml"})
+    run = await site.launch("ls -A", fetches=(Fetch(url=url, container=True),))
+    await site.heard.exited(run)
+    assert site.out(run) == ""
 
 
 def test_public_url() -> None:

@@ -45,6 +45,17 @@ keeps the server's rights when `allow_elevated` is set, and fails with a reason 
 
 Not started by root, tasks run as the server's own user, can read what it can, and the start says so.
 
+## Files
+
+Resource files come before the command line starts, several at a time: from web addresses, and from blob containers by
+addresses that carry a shared access signature, or need none. `autoStorageContainerName` means a container of the
+storage that the account was linked to with `linarite accounts auto-storage`; the task sees a signature neither of
+that nor of anything else. Each file is whole or not there, and none leaves the working directory. A node has no managed
+identity: what only such a one may open is refused with the service's own code.
+
+A process of its own moves the files, with the rights of the account's user. It is started at the first file and goes
+after a minute without work.
+
 ## Command lines
 
 Azure Batch's are split into words and started without a shell, as there: for pipes and variables write

@@ -10,9 +10,10 @@ from typing import TypeVar
 
 from linarite.cli.options import settings
 from linarite.data import DataFolder
-from linarite.engine.errors import EngineError
+from linarite.engine.errors import EngineError, NotFound
+from linarite.engine.model import Account
 from linarite.engine.ports import Transaction
-from linarite.identity import users
+from linarite.identity import accounts, users
 from linarite.refusal import Refused
 from linarite.settings import Settings
 from linarite.store import open_store
@@ -51,3 +52,13 @@ def change(data: Path | None, config: Path | None, work: Callable[[Transaction],
         return asyncio.run(run())
     except EngineError as error:
         raise Refused(error.message) from None
+
+
+def account(tx: Transaction, name: str, data: Path | None, config: Path | None) -> Account:
+    """The account of that name, made when it is new and in development mode. Raises NotFound."""
+    found = tx.accounts.get(name)
+    if found is None and accounts.well_formed(name) and chosen(data, config)[0].development:
+        found = accounts.of_development(tx, name, now())
+    if found is None:
+        raise NotFound("account", name)
+    return found

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from linarite.engine import layout
-from linarite.engine.launching import Fetch, Launch
+from linarite.engine.bringing import fetches
+from linarite.engine.launching import Launch
 from linarite.engine.ledger import Ledger, node_ref, node_run_name, run_name
-from linarite.engine.model import Job, Named, Node, NodeTask, ResourceFile, Task
+from linarite.engine.model import Job, Named, Node, NodeTask, Task
 
 PREPARED, PREPARED_IN = "AZ_BATCH_JOB_PREP_DIR", "AZ_BATCH_JOB_PREP_WORKING_DIR"
 
@@ -20,7 +21,8 @@ def task_launch(u: Ledger, job: Job, task: Task, node: Node) -> Launch:
     return Launch(
         run=run_name(task), node=node_ref(node), directory=layout.task_directory(job.spec.id, spec.id),
         command=spec.command, shell=spec.shell, elevated=spec.elevated, environment=variables,
-        folders=_folders(job), announced=bool(spec.resource_files), fetches=_fetches(spec.resource_files),
+        folders=_folders(job), announced=bool(spec.resource_files),
+        fetches=fetches(u, job.account, spec.resource_files) if spec.resource_files else (),
         stdin=spec.stdin, stdout=spec.stdout, stderr=spec.stderr, working_directory=spec.working_directory,
     )  # fmt: skip
 
@@ -35,16 +37,12 @@ def node_task_launch(u: Ledger, own: NodeTask, node: Node) -> Launch:
     return Launch(
         run=node_run_name(own), node=node_ref(node), directory=own.directory, command=command.command,
         elevated=command.elevated, environment=variables, folders=_folders(job) if job else {},
-        announced=bool(command.resource_files), fetches=_fetches(command.resource_files),
+        announced=bool(command.resource_files), fetches=fetches(u, node.account, command.resource_files),
     )  # fmt: skip
 
 
 def _variables(*groups: Sequence[Named]) -> dict[str, str]:
     return {item.name: item.value for group in groups for item in group}
-
-
-def _fetches(files: Iterable[ResourceFile]) -> tuple[Fetch, ...]:
-    return tuple([Fetch(url=file.url, path=file.path, mode=file.mode) for file in files])
 
 
 def _folders(job: Job) -> dict[str, str]:

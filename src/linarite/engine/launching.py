@@ -11,12 +11,28 @@ from typing import Protocol
 import msgspec
 
 
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """What went wrong: `code` is one of the engine's words (see `RunFailed`), `user` tells whose fault it is."""
+
+    code: str
+    message: str
+    user: bool = True
+    details: dict[str, str] = {}
+
+
 class Fetch(msgspec.Struct, frozen=True, kw_only=True):
-    """A file to bring before the command line starts: http(s) `url` to `path` below the working directory."""
+    """What to bring before the command line starts: http(s) `url` to `path` below the working directory.
+
+    With `container`, `url` is a blob container's: all blobs whose names begin with `prefix` come to their whole names
+    below the folder `path`. An empty `url` is of a container that is not known. `identity` names who alone may open it.
+    """
 
     url: str
-    path: str
+    path: str = ""
     mode: int | None = None
+    container: bool = False
+    prefix: str = ""
+    identity: str | None = None
 
 
 class NodeRef(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ cannot be forgotten. Writes are gathered and made in batches by `flush`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec.structs import replace
 
@@ -34,10 +34,17 @@ NODE_RUN = "n"
 
 
 class Environment(Protocol):
-    """Makes the variables that the service gives a task, beside the user's own."""
+    """Makes what the service gives a task beside the user's own: variables, and ways to the account's storage."""
 
     def __call__(self, node: Node, job: Job | None = None, task: Task | None = None) -> dict[str, str]:
         """Names to values. What runs for a pool has no job, what runs for a job has no task."""
+        ...
+
+    def container_url(self, linked: Any, container: str, now: int) -> str:  # noqa: ANN401 - what the account keeps
+        """The address of a container, with the right to read it for a while; `linked` tells of the account's storage.
+
+        Microseconds since the epoch. Raises ValueError when `linked` tells of none.
+        """
         ...
 
 

@@ -162,11 +162,19 @@ class Named(msgspec.Struct, frozen=True):
 
 
 class ResourceFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A file brought before the command line starts: `url` to `path` below the working directory; `mode` octal bits."""
+    """What is brought before the command line starts: `url` to `path` below the working directory; `mode` octal bits.
 
-    url: str
-    path: str
+    With `container`, `url` is a container's, and what begins with `prefix` comes below the folder `path`; so does the
+    container `auto_storage` of the account's own storage. `identity` names a managed identity that alone may read it.
+    """
+
+    url: str = ""
+    path: str = ""
     mode: int | None = None
+    container: bool = False
+    auto_storage: str | None = None
+    prefix: str = ""
+    identity: str | None = None
 
 
 class ExitOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -2,7 +2,7 @@
 
 It imports all that it will ever need, opens its folder's files, gives up its privileges and then serves one server at a
 time, over the socket that it was started with or one that connects later. Without a server it stays while runs are
-running, and ends when they have. One thread does everything but fetching and removing files.
+running, and ends when they have. One thread does everything but removing files; a process of its own moves them.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from linarite.nodes.access import adopt_orphans, drop_privileges
-from linarite.nodes.fetching import Fetcher, make_client, warm_up
 from linarite.nodes.folders import Sweeper, make_node
 from linarite.nodes.journal import Journal
 from linarite.nodes.leftovers import end_leftovers
+from linarite.nodes.moving.carriage import Carriage
 from linarite.nodes.runs import Runs
 from linarite.nodes.starting import Starter
 from linarite.nodes.visitor import Visitor, Wake
@@ -54,9 +54,12 @@ _log = logging.getLogger(__name__)
 class Host:
     """The loop: whatever comes in goes to the runs, whatever they tell goes out."""
 
-    def __init__(self, runs: Runs, wake: Wake, listening: socket.socket, owner: int | None) -> None:
+    def __init__(
+        self, runs: Runs, carriage: Carriage, wake: Wake, listening: socket.socket, owner: int | None
+    ) -> None:  # fmt: skip
         """Serve `runs`; new folders are given to `owner`."""
         self._runs = runs
+        self._carriage = carriage
         self._wake = wake
         self._listening = listening
         self._owner = owner
@@ -67,6 +70,7 @@ class Host:
         self._selector = selectors.DefaultSelector()
         self._watch(wake.read_end, self._on_wake)
         self._watch(listening, self._on_visit)
+        self._watch(carriage.connection, self._on_carrier)
 
     def run(self) -> None:
         """Serve until no server is connected and nothing is running."""
@@ -75,6 +79,8 @@ class Host:
             for key, _ in self._selector.select(self._patience()):
                 key.data()
             self._runs.step()
+            if not self._carriage.gone:
+                self._watch_writing(self._carriage.connection, self._on_carrier, waits=self._carriage.waits)
             self._tell()
 
     def welcome(self, connection: socket.socket) -> None:
@@ -90,14 +96,16 @@ class Host:
         self._selector.register(file, selectors.EVENT_READ, react)
 
     def _finished(self) -> bool:
-        return self._visitor is None and not self._runs.busy and time.monotonic() >= self._leave_at
+        if self._runs.busy:
+            return False
+        if self._carriage.spent and not (self._visitor and self._visitor.waits):
+            return True  # what the server asks in this moment it asks our successor again
+        return self._visitor is None and time.monotonic() >= self._leave_at
 
     def _patience(self) -> float | None:
-        due = self._runs.seconds_to_wait()
-        if self._visitor is not None or self._runs.busy:
-            return due
-        left = max(0.0, self._leave_at - time.monotonic())
-        return left if due is None else min(due, left)
+        leave = self._leave_at - time.monotonic() if self._visitor is None and not self._runs.busy else None
+        due = (self._runs.seconds_to_wait(), self._carriage.idle_for, leave)
+        return min((max(0.0, seconds) for seconds in due if seconds is not None), default=None)
 
     def _on_wake(self) -> None:
         self._wake.clear()
@@ -106,6 +114,12 @@ class Host:
     def _on_visit(self) -> None:
         connection, _ = self._listening.accept()
         self.welcome(connection)
+
+    def _on_carrier(self) -> None:
+        self._carriage.send()
+        self._carriage.receive()
+        if self._carriage.gone:
+            self._selector.unregister(self._carriage.connection)
 
     def _on_requests(self) -> None:
         if self._visitor is None:
@@ -170,9 +184,12 @@ class Host:
         if (batch or self._visitor.waits) and not self._visitor.send(batch):
             self._dismiss()
             return
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._visitor.waits else 0)
-        if self._selector.get_key(self._visitor.connection).events != events:
-            self._selector.modify(self._visitor.connection, events, self._on_requests)
+        self._watch_writing(self._visitor.connection, self._on_requests, waits=self._visitor.waits)
+
+    def _watch_writing(self, file: socket.socket, react: Callable[[], None], *, waits: bool) -> None:
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if waits else 0)
+        if self._selector.get_key(file).events != events:
+            self._selector.modify(file, events, react)
 
     def _dismiss(self) -> None:
         if self._visitor is not None:
@@ -208,10 +225,9 @@ def main(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
 
-    client = make_client(options.ca_file)
-    warm_up(client)
     journal, listening = open_folder(options.folder)
     connection = _take_over_stdin()
+    carriage = Carriage(_of_carrier(options))
     if options.uid is not None:
         drop_privileges(options.uid)
     os.umask(0o077)
@@ -220,14 +236,21 @@ def main(arguments: list[str]) -> None:
     end_leftovers(unfinished, same_boot=journal.same_boot)
 
     wake = Wake()
-    runs = Runs(journal, Starter(options.owner), Fetcher(client, options.patience), wake.wake)
+    runs = Runs(journal, Starter(options.owner), carriage)
     runs.restore(journal.history.runs.values())
-    host = Host(runs, wake, listening, options.owner)
+    host = Host(runs, carriage, wake, listening, options.owner)
     host.welcome(connection)
     gc.freeze()
     host.run()
-    # At once: a thread may still wait for the server of a file that nobody wants any more.
-    os._exit(0)
+    os._exit(0)  # at once: a thread may still empty a folder, which a successor goes on with
+
+
+def _of_carrier(options: argparse.Namespace) -> list[str]:
+    """The carrier's options: it becomes the same user, and trusts the same authorities."""
+    words = ["--patience", str(options.patience)]
+    for name, value in (("--uid", options.uid), ("--ca-file", options.ca_file)):
+        words += [] if value is None else [name, str(value)]
+    return words
 
 
 def _take_over_stdin() -> socket.socket:

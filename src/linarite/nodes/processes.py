@@ -193,15 +193,16 @@ def children() -> set[int]:
         return set()
 
 
-def kill_orphans(leaders: Collection[int], running: Callable[[str], bool]) -> bool:
+def kill_orphans(leaders: Collection[int], running: Callable[[str], bool], spared: int) -> bool:
     """Kill those of our children that no run that is still running owns: what outlived the process that started it.
 
-    `leaders` are the runs' own first processes. A child that shows no marker (it is just executing a program, or
-    cleared its environment) may belong to any of them and stays while there is one; then the answer is True.
+    `leaders` are the runs' own first processes, `spared` is the host's own carrier. A child that shows no marker (it is
+    just executing a program, or cleared its environment) may belong to any of them and stays while there is one; then
+    the answer is True.
     """
     doubtful = False
     for pid in children():
-        if pid in leaders:
+        if pid in leaders or pid == spared:
             continue
         run = run_of(pid)
         if (run is None and not leaders) or (run is not None and not running(run)):

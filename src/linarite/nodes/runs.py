@@ -12,15 +12,14 @@ import math
 import os
 import resource  # os.wait4 needs it too, and would import it when the host may not be able to read it any more
 import signal
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
-from linarite.engine.launching import RunExited, RunFailed, RunLost, RunStarted, Usage
-from linarite.nodes.fetching import Fetcher, FetchError
+from linarite.engine.launching import Problem, RunExited, RunFailed, RunLost, RunStarted, Usage
 from linarite.nodes.journal import Forgotten, Intended, Journal, KnownRun, Record, Spawned
+from linarite.nodes.moving.carriage import Carriage
 from linarite.nodes.processes import (
     CannotStartError,
     boot_ticks,
@@ -45,7 +44,7 @@ _log = logging.getLogger(__name__)
 class Run:
     """A run that the server may still ask about: waiting, fetching, a process, or ended and not acknowledged."""
 
-    __slots__ = ("cancelled", "directory", "ended", "name", "request", "spawned")
+    __slots__ = ("directory", "ended", "errand", "name", "request", "spawned")
 
     def __init__(self, name: str, request: LaunchRun | None = None, ended: Ended | None = None) -> None:
         """`request` is kept until the process exists."""
@@ -54,23 +53,21 @@ class Run:
         self.ended = ended
         self.directory = ""
         self.spawned: Spawned | None = None
-        self.cancelled: threading.Event | None = None
+        self.errand: int | None = None
 
 
 class Runs:
     """All runs of a host."""
 
-    def __init__(self, journal: Journal, starter: Starter, fetcher: Fetcher, wake: Callable[[], None]) -> None:
-        """`wake` ends the loop's waiting; it is called from the fetcher's threads."""
+    def __init__(self, journal: Journal, starter: Starter, carriage: Carriage) -> None:
+        """`carriage` moves the runs' files."""
         self._journal = journal
         self._starter = starter
-        self._fetcher = fetcher
-        self._wake = wake
+        self._carriage = carriage
         self._runs: dict[str, Run] = {}
         self._processes: dict[int, Run] = {}
         self._waiting: deque[Run] = deque()
-        self._fetching: set[str] = set()
-        self._fetched: deque[tuple[Run, FetchError | None]] = deque()
+        self._moving: set[str] = set()
         self._deadlines: list[tuple[float, str]] = []
         self._look_again_at = math.inf
         self._records: list[Record] = []
@@ -112,9 +109,7 @@ class Runs:
         elif run.ended is not None:
             self._reports.append(run.ended)
         elif run.spawned is None:
-            if run.cancelled is not None:
-                run.cancelled.set()
-                self._fetching.discard(name)
+            self._cancel(run)
             self._finish(run, _ended_early(name))
         else:
             if grace > 0:
@@ -143,19 +138,17 @@ class Runs:
     @property
     def busy(self) -> bool:
         """Whether any run has yet to end."""
-        return bool(self._waiting or self._processes or self._fetching)
+        return bool(self._waiting or self._processes or self._moving)
 
     def seconds_to_wait(self) -> float | None:
         """How long the loop may wait for something to happen; None: as long as it takes."""
-        if self._waiting or self._fetched:
+        if self._waiting:
             return 0.0
         due = min(self._look_again_at, self._deadlines[0][0] if self._deadlines else math.inf)
         return None if due == math.inf else max(0.0, due - time.monotonic())
 
     def step(self) -> None:
-        """Do what is due: fetched files, new processes, deadlines."""
-        while self._fetched:
-            self._on_fetched(*self._fetched.popleft())
+        """Do what is due: new processes, deadlines."""
         for _ in range(min(STARTS_A_TURN, len(self._waiting))):
             self._begin(self._waiting.popleft())
         self._kill_overdue()
@@ -186,7 +179,7 @@ class Runs:
                 self._look_again_at = time.monotonic() + _TOGETHER
 
     def _kill_orphans(self) -> None:
-        doubtful = kill_orphans(self._processes.keys(), self._running)
+        doubtful = kill_orphans(self._processes.keys(), self._running, self._carriage.pid)
         self._look_again_at = time.monotonic() + _DOUBT if doubtful else math.inf
 
     def _running(self, name: str) -> bool:
@@ -223,23 +216,25 @@ class Runs:
         if not launch.fetches:
             self._start(run, run.request)
             return
-        run.cancelled = threading.Event()
-        self._fetching.add(run.name)
+        self._moving.add(run.name)
+        run.errand = self._carriage.bring(
+            launch.fetches, f"{run.directory}/wd", lambda problem: self._on_brought(run, problem)
+        )  # fmt: skip
 
-        def done(error: FetchError | None) -> None:
-            self._fetched.append((run, error))
-            self._wake()
-
-        self._fetcher.submit(launch.fetches, f"{run.directory}/wd", run.cancelled, done)
-
-    def _on_fetched(self, run: Run, error: FetchError | None) -> None:
-        if run.ended is not None or run.request is None:
-            return
-        self._fetching.discard(run.name)
-        if error is None:
+    def _on_brought(self, run: Run, problem: Problem | None) -> None:
+        self._moving.discard(run.name)
+        run.errand = None
+        if problem is not None:
+            self._fail(run, problem)
+        elif run.request is not None:
             self._start(run, run.request)
-        else:
-            self._fail(run, error)
+
+    def _cancel(self, run: Run) -> None:
+        """Give up moving the run's files."""
+        self._moving.discard(run.name)
+        if run.errand is not None:
+            self._carriage.cancel(run.errand)
+            run.errand = None
 
     def _start(self, run: Run, request: LaunchRun) -> None:
         earliest = boot_ticks()
@@ -271,8 +266,8 @@ class Runs:
                 if name in overdue:
                     kill(pid)
 
-    def _fail(self, run: Run, error: CannotStartError | FetchError) -> None:
-        details = error.details if isinstance(error, FetchError) else {}
+    def _fail(self, run: Run, error: CannotStartError | Problem) -> None:
+        details = error.details if isinstance(error, Problem) else {}
         self._finish(
             run,
             RunFailed(

@@ -1,4 +1,4 @@
-"""The variables that the service gives every task, beside those that tell of its folders (`nodes.environment`).
+"""What the service gives every task: variables beside those that tell of its folders, ways to the account's storage.
 
 Sources: 'Azure Batch runtime environment variables' on learn.microsoft.com; HPC Pack NOTES, variables set by the node.
 """
@@ -6,8 +6,12 @@ Sources: 'Azure Batch runtime environment variables' on learn.microsoft.com; HPC
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
+
+import msgspec
 
 from linarite.engine.model import Job, Node, Task
+from linarite.nodes.auto_storage import LinkedStorage
 
 HPC_PACK = "hpc_pack"
 """The face whose jobs bear this name among their facts."""
@@ -41,6 +45,10 @@ class ServiceEnvironment:
         if job is not None and task is not None and HPC_PACK in job.facts:
             variables.update(self._hpc_pack(job, task, node))
         return variables
+
+    def container_url(self, linked: Any, container: str, now: int) -> str:  # noqa: ANN401 - the protocol's
+        """The address of a container of the linked storage. Raises ValueError."""
+        return msgspec.convert(linked, LinkedStorage).container_url(container, now)
 
     def _hpc_pack(self, job: Job, task: Task, node: Node) -> dict[str, str]:
         slots = str(task.spec.required_slots)

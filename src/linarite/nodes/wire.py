@@ -104,10 +104,14 @@ _requests = msgspec.msgpack.Decoder(list[Request])
 _messages = msgspec.msgpack.Decoder(list[Message])
 
 
+def frame(body: bytes) -> bytes:
+    """Put the length before a body."""
+    return _length.pack(len(body)) + body
+
+
 def pack(batch: Sequence[Request] | Sequence[Message]) -> bytes:
     """Make one frame of a batch."""
-    body = _encode(batch)
-    return _length.pack(len(body)) + body
+    return frame(_encode(batch))
 
 
 class Frames:
@@ -123,15 +127,16 @@ class Frames:
 
     def requests(self) -> Iterator[Request]:
         """Give the requests of every whole frame. Raises WireError."""
-        for body in self._bodies():
+        for body in self.bodies():
             yield from _decoded(_requests, body)
 
     def messages(self) -> Iterator[Message]:
         """Give the messages of every whole frame. Raises WireError."""
-        for body in self._bodies():
+        for body in self.bodies():
             yield from _decoded(_messages, body)
 
-    def _bodies(self) -> Iterator[bytes]:
+    def bodies(self) -> Iterator[bytes]:
+        """Give the bodies of every whole frame. Raises WireError."""
         while len(self._buffer) >= _length.size:
             (size,) = _length.unpack_from(self._buffer)
             if size > LARGEST_FRAME:

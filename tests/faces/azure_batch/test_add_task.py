@@ -130,16 +130,6 @@ def test_add_task_with_an_element_that_nothing_executes_ends_at_once(batch: RawB
     assert "exitCode" not in shown["executionInfo"]
 
 
-@pytest.mark.parametrize("source", [{"storageContainerUrl": "https://x/c"}, {"autoStorageContainerName": "c"}])
-def test_add_task_with_files_from_storage_ends_at_once(batch: RawBatch, source: dict[str, str]):
-    batch.make_job("j")
-    files = [{**source, "blobPrefix": "in/", "filePath": "data"}, FILE]
-    assert add(batch, resourceFiles=files).status == 201
-    shown = batch.call("GET", "/jobs/j/tasks/t").json
-    assert shown["resourceFiles"] == files
-    assert next(iter(source)) in shown["executionInfo"]["failureInfo"]["message"]
-
-
 def test_add_task_with_token_settings_is_of_older_versions(server: RunningServer, account: str):
     """They exist through 2024-07-01.20.0, and are refused at 2025-06-01."""
     settings = {"authenticationTokenSettings": {"access": ["job"]}}

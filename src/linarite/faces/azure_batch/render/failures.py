@@ -1,4 +1,8 @@
-"""Why something failed, in the protocol's words. Source: Batch NOTES section 8 and error-codes.json ."""
+"""Why something failed, in the protocol's words.
+
+Sources: Batch NOTES section 8 and error-codes.json; 'Batch status and error codes' and 'Persist task data to Azure
+Storage' on learn.microsoft.com, and failures that users of the service report, for those of moved files.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +20,36 @@ CODES = {
     "not-allowed": "CommandLaunchFailed",
     "fetch-not-found": "BlobNotFound",
     "fetch-refused": "BlobAccessDenied",
+    "fetch-timeout": "BlobDownloadTimedOut",
     "fetch-failed": "BlobDownloadMiscError",
     "fetch-path": "ResourceFileCreateFailed",
+    "container-not-found": "ResourceContainerNotFound",
+    "container-refused": "ResourceContainerAccessDenied",
+    "container-failed": "ResourceContainerListMiscError",
     "disk-full": "DiskFull",
     "not-executed": "NotImplemented",
     "node-unusable": "NodeUnusable",
     "failed": "Unknown",
 }
 """The engine's words to the protocol's codes; `NotImplemented` is our word for what this server does not do yet."""
+
+_SENTENCES = {
+    "BlobNotFound": "One of the specified Azure Blob(s) is not found",
+    "BlobAccessDenied": "Access for one of the specified Azure Blob(s) is denied",
+    "BlobDownloadTimedOut": "Timeout encountered while downloading one of the specified Azure Blob(s)",
+    "BlobDownloadMiscError": "Miscellaneous error encountered while downloading one of the specified Azure Blob(s)",
+    "ResourceFileCreateFailed": "Failure encountered creating resource file",
+    "ResourceContainerNotFound": "One of the specified Azure Blob container(s) is not found",
+    "ResourceContainerAccessDenied": "Access for one of the specified Azure Blob container(s) is denied",
+    "ResourceContainerListMiscError":
+        "Miscellaneous error encountered while listing one of the specified Azure Blob container(s)",
+}  # fmt: skip
+"""The service's own sentences; what this server has to say stands among the details then."""
+
+_OF_THE_SERVER = {
+    "BlobDownloadTimedOut", "BlobDownloadMiscError", "ResourceFileCreateFailed", "ResourceContainerListMiscError",
+}  # fmt: skip
+"""What the service takes on itself, whoever was at fault."""
 
 _EXIT_DETAILS = (
     {"name": "Message", "value": "The task process exited with an unexpected exit code"},
@@ -33,12 +59,15 @@ _EXIT_DETAILS = (
 
 def failure_info(failure: Failure) -> dict[str, Any]:
     """The `failureInfo` of a task."""
+    code = CODES.get(failure.code, "Unknown")
     info: dict[str, Any] = {
-        "category": failure.category.value,
-        "code": CODES.get(failure.code, "Unknown"),
-        "message": failure.message,
+        "category": "servererror" if code in _OF_THE_SERVER else failure.category.value,
+        "code": code,
+        "message": _SENTENCES.get(code, failure.message),
     }
     details = list(_EXIT_DETAILS) if failure.code == "exit-code" else pairs(failure.details)
+    if code in _SENTENCES:
+        details.append({"name": "Message", "value": failure.message})
     if details:
         info["details"] = details
     return info

@@ -19,7 +19,6 @@ from linarite.faces.azure_batch.wire.elements import (
     brought_files,
     checked_files,
     checked_user,
-    files_from_storage,
     is_elevated,
     named,
 )  # fmt: skip
@@ -95,8 +94,4 @@ def node_command(task: CommandElement, id: str, **limits: Any) -> NodeCommand:  
 
 def left_out(task: CommandElement | None, name: str) -> tuple[str, ...]:
     """The parts of the element `name` that no node here executes."""
-    if task is None:
-        return ()
-    parts = files_from_storage(task.resource_files)
-    parts = (*parts, "containerSettings") if task.container_settings is not None else parts
-    return tuple(f"{name}.{part}" for part in parts)
+    return () if task is None or task.container_settings is None else (f"{name}.containerSettings",)

@@ -73,6 +73,9 @@ _FILE_SPANS = versions.Spans(
 )
 
 
+_SOURCES = ("http_url", "blob_source", "storage_container_url", "auto_storage_container_name")
+
+
 def named(items: list[NameValue] | None, element: str) -> tuple[Named, ...]:
     """Variables or metadata; each needs its name."""
     return tuple([Named(item.name or required(item.name, f"{element}.name"), item.value or "") for item in items or ()])
@@ -119,9 +122,11 @@ def checked_files(files: list[ResourceFileElement] | None, element: str, version
     """Each file has exactly one source, and a path where its source needs one."""
     for file in files or ():
         _FILE_SPANS.check(file, version)
-        sources = (file.http_url, file.blob_source, file.storage_container_url, file.auto_storage_container_name)
-        if sum(source is not None for source in sources) != 1:
+        sources = {name: value for name in _SOURCES if (value := getattr(file, name)) is not None}
+        if len(sources) != 1:
             _refuse_sources(file, element, version)
+        for name, value in sources.items():
+            required(value, f"{element}.{camel(name)}")
         if (file.http_url or file.blob_source) is not None:
             _checked_path(required(file.file_path, f"{element}.filePath"))
         elif file.file_path is not None:
@@ -155,14 +160,20 @@ def _mode(text: str | None) -> int | None:
 
 
 def brought_files(files: list[ResourceFileElement] | None) -> tuple[ResourceFile, ...]:
-    """The files that a node brings by their URLs."""
-    return tuple(
-        [
-            ResourceFile(url=url, path=(file.file_path or "").replace("\\", "/"), mode=_mode(file.file_mode))
-            for file in files or ()
-            if (url := file.http_url or file.blob_source) is not None
-        ]
-    )
+    """What a node brings, as the engine knows it."""
+    return tuple([_brought(file) for file in files or ()])
+
+
+def _brought(file: ResourceFileElement) -> ResourceFile:
+    identity = file.identity_reference
+    path, mode = (file.file_path or "").replace("\\", "/"), _mode(file.file_mode)
+    name = None if identity is None else str(identity.get("resourceId", ""))
+    if (url := file.http_url or file.blob_source) is not None:
+        return ResourceFile(url=url, path=path, mode=mode, identity=name)
+    return ResourceFile(
+        url=file.storage_container_url or "", container=file.storage_container_url is not None, path=path, mode=mode,
+        auto_storage=file.auto_storage_container_name, prefix=file.blob_prefix or "", identity=name,
+    )  # fmt: skip
 
 
 def are_plain_files(files: list[ResourceFileElement] | None) -> bool:
@@ -184,19 +195,6 @@ def _printed(mode: str) -> bool:
 def mode_text(mode: int) -> str:
     """The octal digits of a file's mode: `0770`."""
     return f"{mode:04o}"
-
-
-def files_from_storage(files: list[ResourceFileElement] | None) -> tuple[str, ...]:
-    """The names of the sources among these files that no node here reaches."""
-    names = dict[str, None]()
-    for file in files or ():
-        if file.storage_container_url is not None:
-            names["resourceFiles.storageContainerUrl"] = None
-        if file.auto_storage_container_name is not None:
-            names["resourceFiles.autoStorageContainerName"] = None
-        if file.identity_reference is not None:
-            names["resourceFiles.identityReference"] = None
-    return tuple(names)
 
 
 def checked_packages(packages: list[ApplicationPackageReference] | None) -> None:

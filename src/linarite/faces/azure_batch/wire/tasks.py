@@ -32,7 +32,6 @@ from linarite.faces.azure_batch.wire.elements import (
     checked_files,
     checked_packages,
     checked_user,
-    files_from_storage,
     is_elevated,
     keeps_empty_values,
     kept,
@@ -203,7 +202,7 @@ def _not_executed(body: TaskAdd, version: str) -> tuple[str, ...]:
     if body.container_settings is not None:
         checked_container(body.container_settings)
         names.append("containerSettings")
-    return (*names, *files_from_storage(body.resource_files)) if body.resource_files or names else ()
+    return tuple(names)
 
 
 def _checked_instances(body: TaskAdd, settings: MultiInstanceSettings, version: str) -> None:

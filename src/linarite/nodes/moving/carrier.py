@@ -1,0 +1,119 @@
+"""The carrier: `python -m linarite.nodes.moving.carrier`, the process that moves files for one host.
+
+It is started once there is a file to move, imports what it takes (30 MB more than a host needs), gives up its
+privileges as its host did, and leaves with it. Its standard input is the connection to the host. Errands run in
+threads: what is slow here slows no process's start.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import logging
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from linarite.engine.launching import Problem
+from linarite.nodes.access import drop_privileges
+from linarite.nodes.moving import errands
+from linarite.nodes.moving.bringing import Bringing
+from linarite.nodes.moving.errands import Answer, Bring, Cancel, Done, Errand, Ready
+from linarite.nodes.moving.errors import CancelledMoveError, MovingError, Stop
+from linarite.nodes.moving.fetching import make_context
+from linarite.nodes.wire import Frames, frame
+
+ERRANDS = 8
+"""Runs whose files are moved at a time."""
+
+_log = logging.getLogger(__name__)
+
+
+class Carrier:
+    """Errands in, answers out."""
+
+    def __init__(self, connection: socket.socket, bringing: Bringing) -> None:
+        """Serve the host behind `connection`."""
+        self._connection = connection
+        self._bringing = bringing
+        self._threads = ThreadPoolExecutor(ERRANDS, thread_name_prefix="errand")
+        self._going: dict[int, Stop] = {}
+        self._speaking = threading.Lock()
+
+    def serve(self) -> None:
+        """Do what is asked until the host has gone."""
+        frames = Frames()
+        self._say(Ready())
+        while data := self._connection.recv(1 << 18):
+            frames.feed(data)
+            for body in frames.bodies():
+                self._obey(errands.requests.decode(body))
+
+    def _obey(self, request: Errand | Cancel) -> None:
+        if isinstance(request, Cancel):
+            if (stop := self._going.get(request.number)) is not None:
+                stop.set()
+            return
+        stop = self._going[request.number] = Stop()
+        self._threads.submit(self._run, request, stop)
+
+    def _run(self, errand: Errand, stop: Stop) -> None:
+        try:
+            problem = self._attempt(lambda: self._do(errand, stop))
+        except CancelledMoveError:
+            return
+        finally:
+            self._going.pop(errand.number, None)
+        self._say(Done(errand.number, problem))
+
+    def _do(self, errand: Errand, stop: Stop) -> None:
+        match errand:
+            case Bring():
+                self._bringing.bring(errand.fetches, errand.wd, stop)
+
+    @staticmethod
+    def _attempt(work: Callable[[], None]) -> Problem | None:
+        try:
+            work()
+        except MovingError as error:
+            return error.problem
+        except CancelledMoveError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a run must hear of whatever went wrong
+            _log.exception("An errand failed.")
+            return Problem(code="failed", message=f"Files were not moved: {type(error).__name__}.", user=False)
+        return None
+
+    def _say(self, answer: Answer) -> None:
+        with self._speaking:
+            self._connection.sendall(frame(errands.encode(answer)))
+
+
+def main(arguments: list[str]) -> None:
+    """Run a carrier."""
+    parser = argparse.ArgumentParser(prog="linarite.nodes.moving.carrier")
+    parser.add_argument("--uid", type=int, help="become this user before anything is moved")
+    parser.add_argument("--ca-file", help="trust these certificate authorities too")
+    parser.add_argument("--patience", type=float, default=30.0, help="seconds to try again when the other side fails")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+
+    bringing = Bringing(make_context(options.ca_file), options.patience)
+    bringing.warm_up()
+    connection = socket.socket(fileno=os.dup(0))
+    if options.uid is not None:
+        drop_privileges(options.uid)
+    os.umask(0o077)
+    gc.freeze()
+    try:
+        Carrier(connection, bringing).serve()
+    finally:
+        # At once: a thread may still wait for a server of files that nobody wants any more.
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,41 @@
+"""What a host and its carrier say to each other, framed as the server and the host do it (`nodes.wire`)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from linarite.engine.launching import Fetch, Problem
+
+
+class Bring(msgspec.Struct, frozen=True, tag="bring"):
+    """Bring the files of `fetches` into the folder `wd` (absolute), each whole or not at all."""
+
+    number: int
+    fetches: tuple[Fetch, ...]
+    wd: str
+
+
+class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
+    """Nobody waits for errand `number` any more."""
+
+    number: int
+
+
+class Ready(msgspec.Struct, frozen=True, tag="ready"):
+    """The carrier's first message: it has imported all that it needs."""
+
+
+class Done(msgspec.Struct, frozen=True, tag="done"):
+    """Errand `number` is over; `problem` is what went wrong."""
+
+    number: int
+    problem: Problem | None = None
+
+
+Errand = Bring
+Request = Bring | Cancel
+Answer = Ready | Done
+
+encode = msgspec.msgpack.Encoder().encode
+requests = msgspec.msgpack.Decoder(Request)
+answers = msgspec.msgpack.Decoder(Answer)

@@ -1,0 +1,123 @@
+"""The process that moves files: what it needs when it can read its installation no more, and what becomes of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.nodes.helpers import DEADLINE, Site, eventually
+from tests.nodes.web import Web
+from tests.support.blobs import Azurite, Container
+
+from linarite.engine.launching import Fetch, Problem
+from linarite.nodes.moving import carriage
+from linarite.nodes.moving.carriage import Carriage
+
+
+def test_carrier_imports_nothing_late(azurite: Azurite, web: Web, tmp_path: Path) -> None:
+    """Whatever the other side answers: a carrier that became its account's user may have no way to its modules."""
+    container = azurite.container(a=b"1", large=bytes(10_000_000))
+    there = container.url("rl")
+    web.put("/html", b"<html>no</html>", status=400, headers={"Content-Type": "text/html; charset=iso-8859-1"})
+    web.put("/json", b'{"error": {"code": "No"}}', status=500, headers={"Content-Type": "application/json"})
+    fetches = [
+        ("", Fetch(url=there, container=True)),
+        ("container-refused", Fetch(url=container.url("r"), container=True)),
+        ("fetch-refused", Fetch(url=container.url("l"), container=True)),
+        ("container-not-found", Fetch(url=Container(azurite, "nowhere").url(), container=True)),
+        ("container-failed", Fetch(url="http://127.0.0.1:9/container?sig=x", container=True)),
+        ("container-failed", Fetch(url=f"{web.url}/html?sig=x", container=True)),
+        ("container-failed", Fetch(url=f"{web.url}/json?sig=x", container=True)),
+        ("fetch-not-found", Fetch(url=there.replace("?", "/missing?"), path="x")),
+        ("fetch-failed", Fetch(url="http://localhost:9/x", path="x")),
+    ]
+    work = {"wd": str(tmp_path), "fetches": msgspec.to_builtins([fetch for _, fetch in fetches])}
+    done = subprocess.run(
+        [sys.executable, "tests/nodes/sealed.py", json.dumps(work)], capture_output=True, text=True, check=False,
+        timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["imported"] == []
+    assert told["codes"] == [code for code, _ in fetches]
+
+
+def _wait(carried: Carriage, told: list[Problem | None], number: int = 1) -> None:
+    """Hear the carrier until it has told so much."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(carried.connection, selectors.EVENT_READ)
+        while len(told) < number:
+            assert selector.select(DEADLINE), "the carrier says nothing"
+            carried.receive()
+
+
+@pytest.fixture
+def carried() -> Iterator[Carriage]:
+    carried = Carriage(["--patience", "0"])
+    yield carried
+    carried.connection.close()
+    assert os.waitpid(carried.pid, 0)[0] == carried.pid, "it leaves with its host"
+
+
+def test_carriage_is_spent_once_idle_for_long(
+    carried: Carriage, web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before its first errand a carrier is a shell, which costs nothing; after its last one it is let go."""
+    told: list[Problem | None] = []
+    monkeypatch.setattr(carriage, "IDLE", 0.0)
+    assert (carried.spent, carried.idle_for) == (False, None)
+    carried.bring([Fetch(url=web.put("/f", b"1"), path="f")], str(tmp_path), told.append)
+    assert not carried.spent
+    _wait(carried, told)
+    assert told == [None]
+    assert (carried.spent, carried.idle_for) == (True, 0.0)
+    monkeypatch.setattr(carriage, "IDLE", 60.0)
+    assert not carried.spent
+    assert (tmp_path / "f").read_bytes() == b"1"
+
+
+def test_carriage_tells_of_a_carrier_that_died(carried: Carriage, silent_url: str, tmp_path: Path) -> None:
+    """What it was asked for has failed through nobody's fault, and so does what is asked afterwards."""
+    told: list[Problem | None] = []
+    carried.bring([Fetch(url=silent_url, path="f")], str(tmp_path), told.append)
+    os.kill(carried.pid, signal.SIGKILL)
+    _wait(carried, told)
+    carried.bring([Fetch(url=silent_url, path="f")], str(tmp_path), told.append)
+    assert [(problem.code, problem.user) for problem in told if problem] == [("failed", False)] * 2
+    assert carried.spent
+
+
+@pytest.mark.anyio
+async def test_carrier_killed(site: Site, web: Web, silent_url: str) -> None:
+    """Its runs fail, running ones go on; then the host gives way to one that has a carrier, and nothing is lost."""
+    running = await site.sh("while [ ! -e go ]; do sleep 0.05; done; exit 3")
+    await site.heard.started(running)
+    waiting = await site.launch("true", fetches=(Fetch(url=silent_url, path="f"),))
+    carrier = await eventually(lambda: _carriers(site))
+    os.kill(carrier[0], signal.SIGKILL)
+    report = await site.heard.failed(waiting)
+    assert (report.code, report.user) == ("failed", False)
+    assert not site.heard.ends(running)
+    hosts = site.host_pids()
+    (site.folder(running) / "wd/go").touch()
+    assert (await site.heard.exited(running)).code == 3
+    again = await site.launch("cat f", fetches=(Fetch(url=web.put("/f", b"1"), path="f"),))
+    assert (await site.heard.exited(again)).code == 0
+    assert site.host_pids() != hosts
+
+
+def _carriers(site: Site) -> list[int]:
+    """The processes that move files for the hosts of a site."""
+    found = []
+    for pid in site.host_pids():
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        found += [int(c) for c in children if Path(f"/proc/{c}/comm").read_text().startswith("python")]
+    return found
