@@ -8,14 +8,14 @@ from tests.contract.test_records import FACTS, FIXED, changed
 
 from linarite.engine.errors import AlreadyExists
 from linarite.engine.filtering import Compare
-from linarite.engine.model import JobSpec, JobState, Named, PoolSpec, TaskSpec
+from linarite.engine.model import AutoPool, JobSpec, JobState, Named, PoolSpec, TaskSpec
 from linarite.engine.recurrence.records import ScheduleState, Timetable
-from linarite.engine.templates import AutoPool, JobTemplate
+from linarite.engine.templates import JobTemplate
 
+POOL = AutoPool(spec=PoolSpec(id="", size="small"), facts=FACTS, prefix="p", lasting=True, kept=True)
 TEMPLATE = JobTemplate(
-    spec=JobSpec(id="", pool="", priority=4),
+    spec=JobSpec(id="", pool="", priority=4, auto_pool=POOL),
     facts=FACTS,
-    auto_pool=AutoPool(spec=PoolSpec(id="", size="small"), facts=FACTS, prefix="p", lasting=True, kept=True),
     first_tasks=((TaskSpec(id="manager", command="true"), FACTS),),
 )
 SPEC = {

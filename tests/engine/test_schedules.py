@@ -12,10 +12,10 @@ from tests.engine.world import ACCOUNT, SECOND, World, play
 
 from linarite.engine import housekeeping, jobs, pools
 from linarite.engine.errors import AlreadyExists, NotFound, WrongState
-from linarite.engine.model import JobSpec, JobState, PoolSpec, TaskSpec, TaskState
+from linarite.engine.model import AutoPool, JobSpec, JobState, PoolSpec, TaskSpec, TaskState
 from linarite.engine.recurrence import schedules, timetable
 from linarite.engine.recurrence.records import JobSchedule, ScheduleSpec, ScheduleState, Timetable
-from linarite.engine.templates import AutoPool, JobTemplate
+from linarite.engine.templates import JobTemplate
 
 MINUTE, HOUR = 60, 3600
 ACTIVE, COMPLETED = JobState.ACTIVE, JobState.COMPLETED
@@ -410,7 +410,7 @@ def test_changed_specification_is_for_the_jobs_to_come(tmp_path):
 
 def on_auto_pool(**options: Any) -> JobTemplate:
     pool = AutoPool(spec=PoolSpec(id="", target_dedicated=1), **options)
-    return replace(MANAGED, spec=replace(MANAGED.spec, pool=""), auto_pool=pool)
+    return replace(MANAGED, spec=replace(MANAGED.spec, pool="", auto_pool=pool))
 
 
 async def pool_names(world: World) -> list[str]:

@@ -23,7 +23,6 @@ from linarite.engine.model import (
     TaskResult,
     TaskSpec,
 )  # fmt: skip
-from linarite.engine.templates import AutoPool
 
 Check = Callable[[Job], None]
 OVER = {JobState.COMPLETED, JobState.TERMINATING, JobState.DELETING}
@@ -43,7 +42,7 @@ def touched(u: Ledger, job: Job) -> int:
 
 
 def add(
-    u: Ledger, account: str, spec: JobSpec, facts: Facts, *, draft: bool = False, auto_pool: AutoPool | None = None,
+    u: Ledger, account: str, spec: JobSpec, facts: Facts, *, draft: bool = False,
     first_tasks: Sequence[tuple[TaskSpec, Facts]] = (), schedule_key: int | None = None,
 ) -> Job:  # fmt: skip
     """Add a job, with a pool made for it and with its first tasks; a draft runs nothing until it is submitted.
@@ -55,8 +54,8 @@ def add(
         raise AlreadyExists("job", spec.id)
     if u.tx.schedules.get(account, spec.id) is not None:
         raise AlreadyExists("job schedule", spec.id, wanted="job")
-    if auto_pool is not None:
-        spec = replace(spec, pool=pools.add_auto(u, account, auto_pool).spec.id, owns_pool=not auto_pool.kept)
+    if spec.auto_pool is not None and not spec.pool:
+        spec = replace(spec, pool=pools.add_auto(u, account, spec.auto_pool).spec.id)
     started = None if draft else u.now
     job = Job(
         account=account, spec=spec, created_at=u.now, modified_at=u.now, state_at=u.now, counts=Counts(), facts=facts,
@@ -102,6 +101,8 @@ def update(u: Ledger, account: str, job_id: str, change: Callable[[Job], Job], *
     if job.state in OVER:
         raise WrongState("job", job.state.value, "update")
     new = replace(change(job), modified_at=touched(u, job))
+    if job.spec.owns_pool and new.spec.pool.lower() != job.spec.pool.lower():
+        u.orphans.append((job.account, job.spec.pool))
     if new.started_at is not None:
         new = replace(new, deadline=_deadline(new.spec, new.started_at))
     u.effects.wake = True
@@ -128,9 +129,12 @@ def terminate(
 
 
 def disable(u: Ledger, account: str, job_id: str, on_running: OnRunning, *, check: Check | None = None) -> Job:
-    """Hold a job: disabling until its runs are requeued, terminated or through. WrongState unless active."""
+    """Hold a job: disabling until its runs are requeued, terminated or through. WrongState when it is over or a draft.
+
+    One that is held may be held again: runs that were let through can be ended after all.
+    """
     job = _checked(u, account, job_id, check)
-    if job.state not in {JobState.ACTIVE, JobState.ENABLING}:
+    if job.state in OVER or job.state is JobState.DRAFT:
         raise WrongState("job", job.state.value, "disable")
     return hold_job(u, replace(job, modified_at=touched(u, job)), on_running, "disabled by user")
 

@@ -273,7 +273,8 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a user asks of a job. `max_parallel_tasks` -1: without limit; `parents`: job ids of the same account.
 
     An empty `pool` is the account's first active one, once there is one. `valid_exit_codes` is for tasks without any.
-    The job ends when the task `ends_with` does; a pool that it owns goes when it is over; `not_executed`: as a task's.
+    The job ends when the task `ends_with` does; an `auto_pool` is made for it. Its running tasks may be taken back for
+    jobs of higher priority when it is `preemptible`. `not_executed`: as a task's.
     """
 
     id: str
@@ -296,9 +297,15 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ends_with: str | None = None
     preparation: NodeCommand | None = None
     release: NodeCommand | None = None
-    owns_pool: bool = False
+    auto_pool: AutoPool | None = None
+    preemptible: bool = False
     not_executed: tuple[str, ...] = ()
     owner: str = ""
+
+    @property
+    def owns_pool(self) -> bool:
+        """Tell whether the job's pool goes with it."""
+        return self.auto_pool is not None and not (self.auto_pool.kept or self.auto_pool.lasting)
 
 
 class PoolSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -316,6 +323,19 @@ class PoolSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     start_task: NodeCommand | None = None
     metadata: tuple[Named, ...] = ()
     not_executed: tuple[str, ...] = ()
+
+
+class AutoPool(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A pool made for a job, or, when it is `lasting`, for all jobs of a schedule; it goes with them unless `kept`.
+
+    Its id is `prefix` and a name that no other pool has; `spec` has none.
+    """
+
+    spec: PoolSpec
+    facts: Facts = {}
+    prefix: str = ""
+    lasting: bool = False
+    kept: bool = False
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

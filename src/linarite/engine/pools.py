@@ -14,6 +14,7 @@ from linarite.engine.finding import find_node, find_pool
 from linarite.engine.ledger import BUSY, Ledger
 from linarite.engine.model import (
     AllocationState,
+    AutoPool,
     Ending,
     Facts,
     Failure,
@@ -25,7 +26,6 @@ from linarite.engine.model import (
     PoolSpec,
     PoolState,
 )  # fmt: skip
-from linarite.engine.templates import AutoPool
 
 Check = Callable[[Pool], None]
 HERE = {

@@ -185,6 +185,150 @@ def test_put_job_resets_what_it_leaves_out(batch: RawBatch):
     assert batch.call("PUT", "/jobs/j", {"priority": 1}).values["PropertyName"] == "poolInfo"
 
 
+NETWORK = {"subnetId": "/subscriptions/s/subnets/n"}
+
+
+def test_patch_job_changes_each_property_that_can_be_changed(batch: RawBatch):
+    """Each alone, the others as they were; the network is kept without effect."""
+    batch.make_job("j", constraints={"maxTaskRetryCount": 1}, metadata=[{"name": "a", "value": "b"}])
+    changes: dict[str, Any] = {
+        "priority": -7, "maxParallelTasks": 3, "allowTaskPreemption": True, "onAllTasksComplete": "noaction",
+        "constraints": {"maxWallClockTime": "PT9H", "maxTaskRetryCount": -1}, "metadata": [],
+        "networkConfiguration": {**NETWORK, "skipWithdrawFromVNet": True}, "poolInfo": {"poolId": "NOWHERE"},
+    }  # fmt: skip
+    for name, value in changes.items():
+        before = job_of(batch)
+        assert batch.call("PATCH", "/jobs/j", {name: value}).status == 200
+        after = job_of(batch)
+        assert after["eTag"] != before["eTag"]
+        expected = {**before, name: value, "eTag": after["eTag"], "lastModified": after["lastModified"]}
+        if name == "metadata":
+            del expected["metadata"]
+        if name == "poolInfo":
+            expected["poolInfo"] = before["poolInfo"]
+        assert after == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "name"),
+    [
+        ({"priority": 1001}, "InvalidPropertyValue", "priority"),
+        ({"maxParallelTasks": 0}, "InvalidPropertyValue", "maxParallelTasks"),
+        ({"maxParallelTasks": -2}, "InvalidPropertyValue", "maxParallelTasks"),
+        ({"constraints": {"maxTaskRetryCount": -2}}, "InvalidPropertyValue", "maxTaskRetryCount"),
+        ({"constraints": {"maxWallClockTime": "1h"}}, "InvalidPropertyValue", "maxWallClockTime"),
+        ({"onAllTasksComplete": "explode"}, "InvalidPropertyValue", "onAllTasksComplete"),
+        ({"onAllTasksComplete": "noaction"}, "InvalidPropertyValue", "onAllTasksComplete"),
+        ({"metadata": [{"name": "a"}]}, "MissingRequiredProperty", "metadata.value"),
+        ({"networkConfiguration": {}}, "MissingRequiredProperty", "networkConfiguration.subnetId"),
+        ({"poolInfo": {}}, "InvalidPropertyValue", "poolInfo"),
+        ({"poolInfo": {"poolId": "a b"}}, "InvalidPropertyValue", "poolInfo.poolId"),
+        ({"poolInfo": {"autoPoolSpecification": AUTO_POOL}}, "InvalidPropertyValue", "autoPoolSpecification"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("method", ["PATCH", "PUT"])
+def test_change_that_a_job_does_not_allow_is_refused(
+    batch: RawBatch, method: str, change: Any, code: str, name: str
+):  # fmt: skip
+    """terminatejob cannot be turned off again; a PUT that leaves it out would do so. Nothing is changed."""
+    batch.make_job("j", onAllTasksComplete="terminatejob")
+    batch.call("POST", "/jobs/j/tasks", {"id": "t", "commandLine": "/bin/true"})
+    before = job_of(batch)
+    whole = {"poolInfo": {"poolId": "nowhere"}, "onAllTasksComplete": "terminatejob"} if method == "PUT" else {}
+    answer = batch.call(method, "/jobs/j", {**whole, **change})
+    assert (answer.status, answer.code, answer.values["PropertyName"]) == (400, code, name)
+    assert job_of(batch) == before
+    if method == "PUT":
+        answer = batch.call(method, "/jobs/j", {"poolInfo": {"poolId": "nowhere"}})
+        assert answer.values["PropertyName"] == "onAllTasksComplete"
+
+
+def test_patch_that_lets_the_job_end_by_itself_ends_it_when_nothing_is_left(batch: RawBatch):
+    batch.make_job("j")
+    assert batch.call("PATCH", "/jobs/j", {"onAllTasksComplete": "TerminateJob"}).status == 200
+    assert job_of(batch)["executionInfo"]["terminateReason"] == "AllTasksComplete"
+    for method, body in (("PATCH", {"priority": 1}), ("PUT", {"poolInfo": {"poolId": "nowhere"}})):
+        answer = batch.call(method, "/jobs/j", body)
+        assert (answer.status, answer.code) == (409, "JobCompleted")
+
+
+def test_put_job_resets_each_property_that_can_be_changed(batch: RawBatch):
+    """What cannot be changed stays: name, variables, dependencies, the job manager task."""
+    fixed = {
+        "displayName": "J", "usesTaskDependencies": True, "onTaskFailure": "performexitoptionsjobaction",
+        "commonEnvironmentSettings": [{"name": "A", "value": "B"}],
+        "jobManagerTask": {"id": "m", "commandLine": "x", "killJobOnCompletion": False},
+    }  # fmt: skip
+    batch.make_job(
+        "j", **fixed, priority=5, maxParallelTasks=2, allowTaskPreemption=True, networkConfiguration=NETWORK,
+        constraints={"maxWallClockTime": "PT1H", "maxTaskRetryCount": 2}, metadata=[{"name": "a", "value": "b"}],
+    )  # fmt: skip
+    before = job_of(batch)
+    assert batch.call("PUT", "/jobs/j", {"poolInfo": {"poolId": "nowhere"}, "displayName": "other"}).status == 200
+    after = job_of(batch)
+    unlimited = {"maxWallClockTime": "P10675199DT2H48M5.4775807S", "maxTaskRetryCount": 0}
+    reset = {"priority": 0, "maxParallelTasks": -1, "allowTaskPreemption": False, "constraints": unlimited}
+    assert {name: after[name] for name in reset} == reset
+    assert not {"metadata", "networkConfiguration"} & after.keys()
+    fixed["jobManagerTask"] = before["jobManagerTask"] | {
+        "constraints": before["jobManagerTask"]["constraints"] | {"maxTaskRetryCount": 0}
+    }
+    assert {name: after[name] for name in fixed} == fixed
+
+
+def test_auto_pool_of_a_job_changes_its_keep_alive_alone(batch: RawBatch):
+    """Sent as it was read in any state; whether the pool is kept counts when the job is over."""
+    pool = {**AUTO_POOL["pool"], "userAccounts": [{"name": "u", "password": "p"}], "resizeTimeout": "PT15M"}
+    batch.make_job("j", poolInfo={"autoPoolSpecification": {**AUTO_POOL, "pool": pool}})
+    read = job_of(batch)
+    assert batch.call("PUT", "/jobs/j", read).status == 200
+    same = {**read["poolInfo"]["autoPoolSpecification"], "pool": {**pool, "resizeTimeout": "PT15M0S"}}
+    assert batch.call("PATCH", "/jobs/j", {"poolInfo": {"autoPoolSpecification": same}}).status == 200
+    other = {**same, "pool": {**pool, "vmSize": "other"}}
+    answer = batch.call("PATCH", "/jobs/j", {"poolInfo": {"autoPoolSpecification": other}})
+    assert (answer.code, answer.values["PropertyName"]) == ("InvalidPropertyValue", "autoPoolSpecification")
+    assert "keepAlive" not in job_of(batch)["poolInfo"]["autoPoolSpecification"]
+    batch.call("PATCH", "/jobs/j", {"poolInfo": {"autoPoolSpecification": {**same, "keepAlive": True}}})
+    assert job_of(batch)["poolInfo"]["autoPoolSpecification"]["keepAlive"] is True
+    batch.call("POST", "/jobs/j/terminate")
+    assert [found["id"] for found in batch.call("GET", "/pools").json["value"]] == [read["executionInfo"]["poolId"]]
+
+
+def test_job_that_leaves_its_auto_pool_lets_it_go(batch: RawBatch):
+    batch.make_job("j", poolInfo={"autoPoolSpecification": AUTO_POOL})
+    assert batch.call("PATCH", "/jobs/j", {"poolInfo": {"poolId": "p"}}).code == "OperationInvalidForCurrentState"
+    batch.call("POST", "/jobs/j/disable", {"disableTasks": "wait"})
+    assert batch.call("PATCH", "/jobs/j", {"poolInfo": {"poolId": "p"}}).status == 200
+    shown = job_of(batch)
+    assert (shown["poolInfo"], shown["executionInfo"]["poolId"]) == ({"poolId": "p"}, "p")
+    assert batch.call("GET", "/pools").json["value"] == []
+
+
+@pytest.mark.parametrize(
+    ("version", "element", "value"),
+    [
+        ("2020-09-01.12.0", "maxParallelTasks", 1), ("2021-06-01.14.0", "allowTaskPreemption", True),
+        ("2018-08-01.7.0", "networkConfiguration", NETWORK), ("2024-02-01.19.0", "networkConfiguration", NETWORK),
+    ],
+)  # fmt: skip
+def test_element_that_a_version_does_not_have_is_refused(
+    server: RunningServer, batch: RawBatch, version: str, element: str, value: Any
+):
+    """The network cannot be changed before 2024-07-01.20.0, though it can be given since 2018-12-01.8.0."""
+    batch.make_job("j", **{element: value})
+    old = RawBatch(server.batch, batch.account, version)
+    assert (element in old.call("GET", "/jobs/j").json) is (version > "2024")
+    assert old.call("PATCH", "/jobs/j", {element: value}).code == "InvalidRequestBody"
+    if version < "2024":
+        assert old.call("POST", "/jobs", {"id": "k", "poolInfo": {"poolId": "p"}, element: value}).status == 400
+    else:
+        old.make_job("k", **{element: value})
+        assert old.call("GET", "/jobs/k").json[element] == NETWORK
+        withdrawing = {**NETWORK, "skipWithdrawFromVNet": True}
+        assert old.call("POST", "/jobs", {"id": "l", "poolInfo": {"poolId": "p"}, element: withdrawing}).status == 400
+        assert batch.call("GET", "/jobs/k").json[element] == {**NETWORK, "skipWithdrawFromVNet": False}
+
+
 def test_job_changes_its_pool_while_it_is_disabled(batch: RawBatch):
     batch.make_job("j", "one")
     answer = batch.call("PATCH", "/jobs/j", {"poolInfo": {"poolId": "two"}})
@@ -195,16 +339,33 @@ def test_job_changes_its_pool_while_it_is_disabled(batch: RawBatch):
 
 
 def test_disable_and_enable_job(batch: RawBatch):
+    """One that is held may be held again; one that is active cannot be enabled."""
     batch.make_job("j")
     assert batch.call("POST", "/jobs/j/disable", {"disableTasks": "Wait"}).status == 202
     shown = job_of(batch)
     assert (shown["state"], shown["previousState"]) == ("disabled", "disabling")
-    assert batch.call("POST", "/jobs/j/disable", {"disableTasks": "wait"}).code == "JobDisabled"
+    assert batch.call("POST", "/jobs/j/disable", {"disableTasks": "wait"}).status == 202
+    assert job_of(batch)["state"] == "disabled"
     assert batch.call("POST", "/jobs/j/enable").status == 202
     assert job_of(batch)["state"] == "active"
     assert batch.call("POST", "/jobs/j/enable").code == "OperationInvalidForCurrentState"
     assert batch.call("POST", "/jobs/j/disable", {}).code == "MissingRequiredProperty"
     assert batch.call("POST", "/jobs/j/disable", {"disableTasks": "x"}).code == "InvalidPropertyValue"
+
+
+@pytest.mark.parametrize(("option", "state"), [("requeue", "active"), ("terminate", "completed")])
+def test_job_that_lets_its_tasks_through_can_still_end_them(batch: RawBatch, option: str, state: str):
+    """Disabling, then disabled: the second request's option is the one that counts."""
+    batch.make_pool("p", targetDedicatedNodes=1)
+    batch.make_job("j", "p")
+    batch.call("POST", "/jobs/j/tasks", {"id": "t", "commandLine": "/bin/sleep 600"})
+    batch.wait_task("j", "t", "running")
+    batch.call("POST", "/jobs/j/disable", {"disableTasks": "wait"})
+    assert job_of(batch)["state"] == "disabling"
+    assert batch.call("GET", "/jobs/j/tasks/t").json["state"] == "running"
+    assert batch.call("POST", "/jobs/j/disable", {"disableTasks": option}).status == 202
+    task = batch.wait_task("j", "t", state)
+    assert (task["executionInfo"]["requeueCount"], job_of(batch)["state"]) == (int(state == "active"), "disabled")
 
 
 def test_terminate_job_keeps_its_active_tasks_active(batch: RawBatch):
@@ -223,6 +384,50 @@ def test_terminate_job_without_a_reason_is_the_users(batch: RawBatch, body: Any)
     batch.make_job("j")
     assert batch.call("POST", "/jobs/j/terminate?force=true", body).status == 202
     assert job_of(batch)["executionInfo"]["terminateReason"] == "UserTerminate"
+
+
+STUBBORN = "/bin/sh -c 'trap : TERM; while :; do sleep 0.05; done'"
+
+
+def test_forced_end_of_a_job_waits_for_no_node(batch: RawBatch):
+    """Terminated and deleted at once, though its task has not ended; a second, forced request hurries a first one."""
+    batch.make_pool("p", targetDedicatedNodes=1)
+    batch.make_job("j", "p")
+    batch.call("POST", "/jobs/j/tasks", {"id": "t", "commandLine": STUBBORN})
+    batch.wait_task("j", "t", "running")
+    batch.call("POST", "/jobs/j/terminate", {"terminateReason": "enough"})
+    shown = job_of(batch)
+    assert (shown["state"], shown["executionInfo"].keys()) == ("terminating", {"startTime", "poolId"})
+    assert batch.call("POST", "/jobs/j/terminate").code == "JobBeingTerminated"
+    assert batch.call("PATCH", "/jobs/j", {"priority": 1}).code == "JobBeingTerminated"
+    assert batch.call("POST", "/jobs/j/tasks", {"id": "u", "commandLine": "x"}).code == "JobBeingTerminated"
+    assert batch.call("POST", "/jobs/j/terminate?force=true", {"terminateReason": "now"}).status == 202
+    shown = job_of(batch)
+    assert (shown["state"], shown["executionInfo"]["terminateReason"]) == ("completed", "now")
+    batch.wait_task("j", "t")
+    assert batch.call("DELETE", "/jobs/j?force=true").status == 202
+    assert batch.call("GET", "/jobs/j").code == "JobNotFound"
+    assert batch.call("DELETE", "/jobs/j?force=perhaps").code == "InvalidQueryParameterValue"
+
+
+def test_job_that_is_being_deleted_allows_nothing_else(batch: RawBatch):
+    """Until its last run has ended, and with force at once."""
+    batch.make_pool("p", targetDedicatedNodes=1)
+    prepared = {"jobPreparationTask": {"commandLine": STUBBORN}}
+    batch.make_job("j", "p", **prepared)
+    batch.call("POST", "/jobs/j/tasks", {"id": "t", "commandLine": "/bin/true"})
+    batch.wait_task("j", "t", "preparing")
+    batch.call("DELETE", "/jobs/j")
+    answers = [
+        batch.call(method, f"/jobs/j{path}", body)
+        for method, path, body in (
+            ("PATCH", "", {"priority": 1}), ("DELETE", "", None), ("POST", "/terminate", {}), ("POST", "/enable", None),
+            ("POST", "/disable", {"disableTasks": "wait"}), ("POST", "/tasks", {"id": "u", "commandLine": "x"}),
+        )
+    ]  # fmt: skip
+    assert {(answer.status, answer.code) for answer in answers} == {(409, "JobBeingDeleted")}
+    assert batch.call("DELETE", "/jobs/j?force=true").status == 202
+    assert batch.call("GET", "/jobs/j").code == "JobNotFound"
 
 
 def test_delete_job_is_gone_with_its_tasks(batch: RawBatch):

@@ -16,10 +16,9 @@ from linarite.engine.errors import AlreadyExists, WrongState
 from linarite.engine.filtering import Compare
 from linarite.engine.finding import find_schedule
 from linarite.engine.ledger import Ledger
-from linarite.engine.model import Ending, Facts, Job, JobState
+from linarite.engine.model import AutoPool, Ending, Facts, Job, JobState
 from linarite.engine.recurrence import timetable
 from linarite.engine.recurrence.records import JobSchedule, ScheduleSpec, ScheduleState
-from linarite.engine.templates import AutoPool
 
 Check = Callable[[JobSchedule], None]
 REASON = "TerminateJobSchedule"
@@ -84,7 +83,7 @@ def update(
     new = _touched(u, change(schedule))
     if new.spec.timetable != schedule.spec.timetable:
         new = timetable.begun(new, u.now)
-    if not _same_pool(new.spec.template.auto_pool, schedule.spec.template.auto_pool):
+    if not _same_pool(new.spec.template.spec.auto_pool, schedule.spec.template.spec.auto_pool):
         new = _without_pool(u, new, schedule)
     return _advance(u, new)
 
@@ -190,22 +189,22 @@ def _completed(u: Ledger, schedule: JobSchedule) -> JobSchedule:
 
 def _with_job(u: Ledger, schedule: JobSchedule) -> JobSchedule:
     """Make the next job of the schedule, and the pool of all its jobs when that is not there."""
-    template, automatic = schedule.spec.template, schedule.spec.template.auto_pool
-    spec = replace(template.spec, id=f"{schedule.spec.id}:job-{schedule.runs}")
+    template = schedule.spec.template
+    spec, automatic = template.spec, template.spec.auto_pool
     if automatic is not None and automatic.lasting:
         if schedule.pool is None or u.tx.pools.get(schedule.account, schedule.pool) is None:
             schedule = replace(schedule, pool=pools.add_auto(u, schedule.account, automatic).spec.id)
-        spec, automatic = replace(spec, pool=schedule.pool or ""), None
+        spec = replace(spec, pool=schedule.pool or "")
     job = jobs.add(
-        u, schedule.account, spec, template.facts, auto_pool=automatic, first_tasks=template.first_tasks,
-        schedule_key=schedule.key,
+        u, schedule.account, replace(spec, id=f"{schedule.spec.id}:job-{schedule.runs}"), template.facts,
+        first_tasks=template.first_tasks, schedule_key=schedule.key,
     )  # fmt: skip
     return replace(schedule, job_key=job.key, recent_job=job.spec.id)
 
 
 def _leave_pool(u: Ledger, schedule: JobSchedule) -> None:
     """Let the pool of all jobs go, unless it is to be kept."""
-    automatic = schedule.spec.template.auto_pool
+    automatic = schedule.spec.template.spec.auto_pool
     if schedule.pool is not None and (automatic is None or not automatic.kept):
         u.orphans.append((schedule.account, schedule.pool))
 
@@ -217,12 +216,12 @@ def _same_pool(one: AutoPool | None, other: AutoPool | None) -> bool:
 
 def _without_pool(u: Ledger, schedule: JobSchedule, before: JobSchedule) -> JobSchedule:
     """The schedule once its pool was asked for otherwise: the pool there is goes, with the job that runs on it."""
-    automatic, job = before.spec.template.auto_pool, _last_job(u, before)
+    automatic, job = before.spec.template.spec.auto_pool, _last_job(u, before)
     if before.pool is None or automatic is None:
         return schedule
     if not automatic.kept:
         if job is None:
             u.orphans.append((before.account, before.pool))
         else:
-            u.put_job(replace(job, spec=replace(job.spec, owns_pool=True)))
+            u.put_job(replace(job, spec=replace(job.spec, auto_pool=replace(automatic, lasting=False))))
     return replace(schedule, pool=None)

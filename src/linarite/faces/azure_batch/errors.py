@@ -39,7 +39,6 @@ CODES: dict[str, tuple[int, str]] = {
     "JobBeingDeleted": (409, "The specified job has been marked for deletion and is being garbage collected."),
     "JobBeingTerminated": (409, "The specified job is being terminated."),
     "JobCompleted": (409, "The specified job is already in a completed state."),
-    "JobDisabled": (409, "The specified job has been disabled."),
     "JobExists": (409, "The specified job already exists."),
     "JobNotActive": (409, "The specified job is not active."),
     "JobNotFound": (404, "The specified job does not exist."),
@@ -188,7 +187,7 @@ def _wrong_state(error: errors.WrongState) -> Refusal:
     if code is None and error.kind == "node" and error.action == "change scheduling":
         code = "NodeAlreadyInTargetSchedulingState"
     if code is None and error.kind == "job" and error.action == "disable":
-        code = "JobDisabled" if error.state in {"disabled", "disabling"} else "JobNotActive"
+        code = "JobNotActive"
     if code is not None:
         return Refusal(code)
     return Refusal("OperationInvalidForCurrentState", Reason=error.message)

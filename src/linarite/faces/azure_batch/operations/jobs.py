@@ -11,6 +11,7 @@ from linarite.faces.azure_batch import filters
 from linarite.faces.azure_batch.call import Call
 from linarite.faces.azure_batch.operations.lists import Where, ask_page
 from linarite.faces.azure_batch.render.jobs import job_json, task_counts
+from linarite.faces.azure_batch.wire.job_changes import patched, put, replaced
 from linarite.faces.azure_batch.wire.jobs import (
     JobAdd,
     JobChange,
@@ -20,9 +21,6 @@ from linarite.faces.azure_batch.wire.jobs import (
     job_of,
     not_executed,
     on_running,
-    patched,
-    put,
-    replaced,
 )  # fmt: skip
 from linarite.http.messages import Response
 
@@ -33,9 +31,7 @@ async def add_job(call: Call) -> Response:
     """Jobs_CreateJob: the job, the pool made for it and its job manager task, or none of them."""
     wanted = job_of(await call.body(JobAdd), call.version)
     call.warn_of(not_executed(wanted))
-    job = await call.do(
-        jobs.add, wanted.spec, wanted.facts, auto_pool=wanted.auto_pool, first_tasks=wanted.first_tasks
-    )  # fmt: skip
+    job = await call.do(jobs.add, wanted.spec, wanted.facts, first_tasks=wanted.first_tasks)
     return call.done(201, job, "jobs", job.spec.id, created=True)
 
 
@@ -63,14 +59,14 @@ async def list_jobs(call: Call) -> Response:
 async def patch_job(call: Call) -> Response:
     """Jobs_UpdateJob."""
     change, name = await call.body(JobChange), call.parameters["jobId"]
-    job = await call.do(jobs.update, name, lambda job: patched(job, change), check=call.check())
+    job = await call.do(jobs.update, name, lambda job: patched(job, change, call.version), check=call.check())
     return call.done(200, job, "jobs", name)
 
 
 async def update_job(call: Call) -> Response:
     """Jobs_ReplaceJob."""
     change, name = put(await call.body(JobPut)), call.parameters["jobId"]
-    job = await call.do(jobs.update, name, lambda job: replaced(job, change), check=call.check())
+    job = await call.do(jobs.update, name, lambda job: replaced(job, change, call.version), check=call.check())
     return call.done(200, job, "jobs", name)
 
 

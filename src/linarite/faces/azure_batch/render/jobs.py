@@ -8,14 +8,8 @@ from linarite.engine.model import Counts, Job, JobSpec, JobState
 from linarite.faces.azure_batch import versions
 from linarite.faces.azure_batch.render.failures import pairs
 from linarite.faces.azure_batch.render.scalars import UNLIMITED, duration, etag, moment
-from linarite.faces.azure_batch.render.tasks import (
-    DEFAULT_USER,
-    FACE,
-    given_file,
-    settings,
-    user_identity,
-    without_secrets,
-)  # fmt: skip
+from linarite.faces.azure_batch.render.tasks import DEFAULT_USER, FACE, given_file, settings, user_identity
+from linarite.faces.azure_batch.secrets import without_secrets
 
 _MANAGER = {"killJobOnCompletion": True, "runExclusive": True, "allowLowPriorityNode": True, "requiredSlots": 1}
 _SINCE = {"requiredSlots": versions.TASK_SLOTS, "allowLowPriorityNode": versions.TWO_KINDS_OF_NODES}
@@ -57,13 +51,14 @@ def specification(spec: JobSpec, given: dict[str, Any], version: str) -> dict[st
         shown["displayName"] = spec.display_name
     if version >= versions.PARALLEL_TASKS:
         shown["maxParallelTasks"] = spec.max_parallel_tasks
-        shown["allowTaskPreemption"] = given.get("allowTaskPreemption", False)
+    if version >= versions.PREEMPTION:
+        shown["allowTaskPreemption"] = spec.preemptible
     if spec.environment:
         shown["commonEnvironmentSettings"] = settings(spec.environment)
     if spec.metadata:
         shown["metadata"] = pairs(spec.metadata)
-    if "networkConfiguration" in given:
-        shown["networkConfiguration"] = given["networkConfiguration"]
+    if "networkConfiguration" in given and version >= versions.HTTP_URLS:
+        shown["networkConfiguration"] = _network(given["networkConfiguration"], version)
     shown.update(_special_tasks(spec, given, version))
     return shown
 
@@ -84,11 +79,16 @@ def _pool_info(spec: JobSpec, given: dict[str, Any]) -> dict[str, Any]:
     return {"autoPoolSpecification": without_secrets(given["autoPoolSpecification"])}
 
 
+def _network(given: dict[str, Any], version: str) -> dict[str, Any]:
+    withdrawing = {"skipWithdrawFromVNet": given.get("skipWithdrawFromVNet", False)}
+    return {"subnetId": given["subnetId"], **(withdrawing if version >= versions.LONG_AS_TEXT else {})}
+
+
 def _execution_info(job: Job) -> dict[str, Any]:
     info = {"startTime": moment(job.created_at if job.started_at is None else job.started_at), "poolId": job.spec.pool}
     if job.ended_at is not None:
         info["endTime"] = moment(job.ended_at)
-    if job.terminate_reason is not None:
+    if job.terminate_reason is not None and job.state is JobState.COMPLETED:
         info["terminateReason"] = job.terminate_reason
     return info
 

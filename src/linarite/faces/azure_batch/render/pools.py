@@ -9,7 +9,8 @@ from linarite.engine.model import Failure, Node, NodeState, Pool
 from linarite.faces.azure_batch import versions
 from linarite.faces.azure_batch.render.failures import pairs
 from linarite.faces.azure_batch.render.scalars import duration, etag, moment
-from linarite.faces.azure_batch.render.tasks import FACE, user_identity, without_secrets
+from linarite.faces.azure_batch.render.tasks import FACE, user_identity
+from linarite.faces.azure_batch.secrets import without_secrets
 
 _GIVEN = (
     "virtualMachineConfiguration", "cloudServiceConfiguration", "networkConfiguration", "applicationPackageReferences",

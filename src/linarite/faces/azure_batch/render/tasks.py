@@ -24,6 +24,7 @@ from linarite.engine.model import (
 from linarite.faces.azure_batch import versions
 from linarite.faces.azure_batch.render.failures import failure_info
 from linarite.faces.azure_batch.render.scalars import duration, etag, moment
+from linarite.faces.azure_batch.secrets import without_secrets
 
 FACE = "azure_batch"
 DEFAULT_USER = {"autoUser": {"scope": "pool", "elevationLevel": "nonadmin"}}
@@ -116,16 +117,6 @@ def user_identity(given: dict[str, Any] | None, *, elevated: bool = False) -> di
     if "autoUser" not in given:
         return given
     return {"autoUser": {**DEFAULT_USER["autoUser"], **given["autoUser"]}}
-
-
-_SECRETS = frozenset({"password", "sshPrivateKey", "accountKey", "sasKey"})
-
-
-def without_secrets(value: Any) -> Any:  # noqa: ANN401 - JSON
-    """The same without passwords and keys, which the service takes and never gives."""
-    if isinstance(value, dict):
-        return {name: without_secrets(item) for name, item in value.items() if name not in _SECRETS}
-    return [without_secrets(item) for item in value] if isinstance(value, list) else value
 
 
 def _depends_on(dependencies: Dependencies) -> dict[str, Any]:
