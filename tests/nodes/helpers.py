@@ -21,6 +21,7 @@ from linarite.engine.launching import (
     RunExited,
     RunFailed,
     RunLost,
+    RunReturned,
     RunStarted,
 )
 from linarite.nodes.local import LocalNodes
@@ -55,7 +56,7 @@ class Heard:
         return [report for report in self.reports if report.run == run]
 
     def ends(self, run: str) -> list[RunExited | RunFailed | RunLost]:
-        return [report for report in self.reports if report.run == run and not isinstance(report, RunStarted)]
+        return [report for report in self.of(run) if not isinstance(report, RunStarted | RunReturned)]
 
     async def until(self, true: Callable[[], Any]) -> None:
         async with asyncio.timeout(DEADLINE):

@@ -53,7 +53,10 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     Variables that name the node's and the run's own folders are added by the host; `folders` are further ones: names to
     paths relative to the node's root. `shell` runs the line by /bin/sh -c, else it is split like argv.
     `elevated` runs with the server's privileges (only when settings allow it). `announced` asks for a report of the
-    start; the end tells of it too.
+    start; the end tells of it too. With `stays`, a command line that exits with 0 does not end the run: that it has
+    returned is reported, and what it left running lives until the run is ended. `fetch_into` is where fetched files go
+    instead of the working directory (relative to the node's root). `keeps_output` goes on with the files of the
+    standard streams where an earlier run in the same directory left them.
     """
 
     run: str
@@ -66,6 +69,9 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     environment: dict[str, str] = {}
     folders: dict[str, str] = {}
     fetches: tuple[Fetch, ...] = ()
+    fetch_into: str | None = None
+    stays: bool = False
+    keeps_output: bool = False
     stdin: str | None = None
     stdout: str | None = None
     stderr: str | None = None
@@ -84,6 +90,13 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
 class RunStarted(msgspec.Struct, frozen=True, kw_only=True, tag="started"):
     """The process of `run` exists since `at` (microseconds since the epoch, UTC)."""
+
+    run: str
+    at: int
+
+
+class RunReturned(msgspec.Struct, frozen=True, kw_only=True, tag="returned"):
+    """The command line of a run that stays has exited with 0 at `at`; the run goes on until it is ended."""
 
     run: str
     at: int
@@ -121,7 +134,7 @@ class RunLost(msgspec.Struct, frozen=True, kw_only=True, tag="lost"):
     at: int
 
 
-Report = RunStarted | RunExited | RunFailed | RunLost
+Report = RunStarted | RunReturned | RunExited | RunFailed | RunLost
 
 
 class NodeReady(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from linarite.engine.failures import ended_failure, exit_failure, start_failure
 from linarite.engine.launches import node_task_launch
-from linarite.engine.launching import Report, RunExited, RunFailed, RunLost, RunStarted
+from linarite.engine.launching import Report, RunExited, RunFailed, RunLost, RunReturned, RunStarted
 from linarite.engine.ledger import Ledger
 from linarite.engine.model import (
     Ending,
@@ -53,6 +53,8 @@ def apply(u: Ledger, own: NodeTask, report: Report) -> NodeTask:
     match report:
         case RunStarted():
             return _started(u, own, report.at)
+        case RunReturned():
+            return own
         case RunExited():
             return _exited(u, own, report)
         case RunFailed():

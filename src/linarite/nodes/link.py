@@ -24,6 +24,7 @@ from linarite.engine.launching import (
     RunExited,
     RunFailed,
     RunLost,
+    RunReturned,
     RunStarted,
 )
 from linarite.nodes.channel import Channel, HostStarter, HostUnavailableError
@@ -198,7 +199,7 @@ class HostLink:
         """Note what is answered."""
         for message in messages:
             match message:
-                case RunStarted():
+                case RunStarted() | RunReturned():
                     self._pending.pop(("launch", message.run), None)
                 case RunExited() | RunFailed() | RunLost():
                     self._pending.pop(("launch", message.run), None)
@@ -215,9 +216,9 @@ class HostLink:
 
     async def _deliver(self, channel: Channel, messages: Sequence[Message]) -> None:
         """Tell the listener, then let the host forget what has ended."""
-        reports: list[Report] = [m for m in messages if isinstance(m, RunStarted | RunExited | RunFailed | RunLost)]
+        reports: list[Report] = [m for m in messages if isinstance(m, Report)]
         if reports and await self._tell(self._listener.on_reports, reports):
-            ended = [report.run for report in reports if not isinstance(report, RunStarted)]
+            ended = [report.run for report in reports if not isinstance(report, RunStarted | RunReturned)]
             self._runs.difference_update(ended)
             if ended:
                 channel.send([Acknowledge(ended)])

@@ -184,6 +184,14 @@ def marked_processes(uid: int) -> Iterator[tuple[int, str]]:
             yield pid, run
 
 
+def session_of(pid: int) -> int:
+    """The number of the session that `pid` is in; 0 when there is no such process."""
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return 0
+
+
 def children() -> set[int]:
     """The processes whose parent is this one (its first thread), as the kernel tells it; empty when it does not."""
     own = os.getpid()
@@ -193,19 +201,19 @@ def children() -> set[int]:
         return set()
 
 
-def kill_orphans(leaders: Collection[int], running: Callable[[str], bool], spared: int) -> bool:
+def kill_orphans(leaders: Collection[int], running: Callable[[str], bool], spared: int, *, alone: bool) -> bool:
     """Kill those of our children that no run that is still running owns: what outlived the process that started it.
 
     `leaders` are the runs' own first processes, `spared` is the host's own carrier. A child that shows no marker (it is
-    just executing a program, or cleared its environment) may belong to any of them and stays while there is one; then
-    the answer is True.
+    just executing a program, or cleared its environment) may belong to any run that goes on, and stays unless it is
+    `alone`: none does. The answer is True when such a child was seen.
     """
     doubtful = False
     for pid in children():
         if pid in leaders or pid == spared:
             continue
         run = run_of(pid)
-        if (run is None and not leaders) or (run is not None and not running(run)):
+        if (run is None and alone) or (run is not None and not running(run)):
             kill(pid)
         elif run is None:
             doubtful = True
@@ -214,16 +222,17 @@ def kill_orphans(leaders: Collection[int], running: Callable[[str], bool], spare
 
 def kill(pid: int) -> None:
     """SIGKILL to `pid`; nothing happens when it is gone or not ours."""
-    _signal(pid, signal.SIGKILL)
+    send(pid, signal.SIGKILL)
 
 
 def signal_group(pid: int, number: signal.Signals) -> None:
     """Send `number` to the process group `pid`; nothing happens when it is gone or not ours."""
-    _signal(-pid, number)
+    send(-pid, number)
 
 
-def _signal(target: int, number: signal.Signals) -> None:
+def send(pid: int, number: signal.Signals) -> None:
+    """Send `number` to `pid`; nothing happens when it is gone or not ours."""
     try:
-        os.kill(target, number)
+        os.kill(pid, number)
     except (ProcessLookupError, PermissionError):
         return

@@ -17,7 +17,9 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
-from linarite.engine.launching import Problem, RunExited, RunFailed, RunLost, RunStarted, Usage
+from msgspec.structs import replace
+
+from linarite.engine.launching import Problem, RunExited, RunFailed, RunLost, RunReturned, RunStarted, Usage
 from linarite.nodes.journal import Forgotten, Intended, Journal, KnownRun, Record, Spawned
 from linarite.nodes.moving.carriage import Carriage
 from linarite.nodes.processes import (
@@ -29,6 +31,7 @@ from linarite.nodes.processes import (
     signal_group,
 )
 from linarite.nodes.starting import Starter
+from linarite.nodes.staying import Staying
 from linarite.nodes.wire import Ended, LaunchRun, Message
 
 STARTS_A_TURN = 16
@@ -42,9 +45,12 @@ _log = logging.getLogger(__name__)
 
 
 class Run:
-    """A run that the server may still ask about: waiting, fetching, a process, or ended and not acknowledged."""
+    """A run that the server may still ask about: waiting, fetching, a process, or ended and not acknowledged.
 
-    __slots__ = ("directory", "ended", "errand", "name", "request", "spawned")
+    `returned` is how its command line ended when the run stays.
+    """
+
+    __slots__ = ("directory", "ended", "errand", "name", "request", "returned", "spawned", "stays")
 
     def __init__(self, name: str, request: LaunchRun | None = None, ended: Ended | None = None) -> None:
         """`request` is kept until the process exists."""
@@ -53,6 +59,8 @@ class Run:
         self.ended = ended
         self.directory = ""
         self.spawned: Spawned | None = None
+        self.stays = False
+        self.returned: RunExited | None = None
         self.errand: int | None = None
 
 
@@ -66,6 +74,7 @@ class Runs:
         self._carriage = carriage
         self._runs: dict[str, Run] = {}
         self._processes: dict[int, Run] = {}
+        self._staying = Staying()
         self._waiting: deque[Run] = deque()
         self._moving: set[str] = set()
         self._deadlines: list[tuple[float, str]] = []
@@ -112,7 +121,11 @@ class Runs:
             self._cancel(run)
             self._finish(run, _ended_early(name))
         else:
-            if grace > 0:
+            run.stays = False
+            if run.returned is not None:
+                self._staying.leave(name, gently=grace > 0)
+                self._look_again_at = time.monotonic()
+            elif grace > 0:
                 signal_group(run.spawned.pid, signal.SIGTERM)
             heapq.heappush(self._deadlines, (time.monotonic() + max(grace, 0.0), name))
 
@@ -138,7 +151,7 @@ class Runs:
     @property
     def busy(self) -> bool:
         """Whether any run has yet to end."""
-        return bool(self._waiting or self._processes or self._moving)
+        return bool(self._waiting or self._processes or self._staying or self._moving)
 
     def seconds_to_wait(self) -> float | None:
         """How long the loop may wait for something to happen; None: as long as it takes."""
@@ -154,6 +167,7 @@ class Runs:
         self._kill_overdue()
         if time.monotonic() >= self._look_again_at:
             self._kill_orphans()
+            self._see_off()
 
     def take_reports(self) -> list[Message]:
         """Write the turn's records to the journal, then give the turn's reports."""
@@ -173,22 +187,34 @@ class Runs:
     def reap(self) -> None:
         """Take note of every process that has ended."""
         # The leader stays a zombie while its group is killed, so that the number still means that group.
-        while (pid := _next_zombie()) is not None:
-            self._on_exit(pid)
+        while (facts := _next_zombie()) is not None:
+            self._on_exit(facts.si_pid, well=facts.si_code == os.CLD_EXITED and facts.si_status == 0)
             if self._look_again_at == math.inf:
                 self._look_again_at = time.monotonic() + _TOGETHER
 
     def _kill_orphans(self) -> None:
-        doubtful = kill_orphans(self._processes.keys(), self._running, self._carriage.pid)
+        alone = not (self._processes or self._staying)
+        doubtful = kill_orphans(self._processes.keys(), self._running, self._carriage.pid, alone=alone)
         self._look_again_at = time.monotonic() + _DOUBT if doubtful else math.inf
+
+    def _see_off(self) -> None:
+        """End the runs that stayed, were to end and have nothing left."""
+        gone = self._staying.gone()
+        for name in gone:
+            run = self._runs[name]
+            assert run.returned is not None, "it stays since its command line returned"
+            self._finish(run, replace(run.returned, at=_now()))
+        if gone or self._staying.any_leaves:
+            self._look_again_at = time.monotonic() + _TOGETHER
 
     def _running(self, name: str) -> bool:
         run = self._runs.get(name)
         return run is not None and run.ended is None
 
-    def _on_exit(self, pid: int) -> None:
+    def _on_exit(self, pid: int, *, well: bool) -> None:
         run = self._processes.pop(pid, None)
-        if run is not None:
+        stays = run is not None and run.stays and well
+        if run is not None and not stays:
             signal_group(pid, signal.SIGKILL)
         _, status, used = os.wait4(pid, 0)
         if run is None or run.spawned is None:
@@ -202,7 +228,13 @@ class Runs:
             peak_bytes=_peak(used.ru_maxrss),
         )
         code = code if code >= 0 else 128 - code
-        self._finish(run, RunExited(run=run.name, code=code, started_at=run.spawned.at, at=_now(), usage=usage))
+        report = RunExited(run=run.name, code=code, started_at=run.spawned.at, at=_now(), usage=usage)
+        if not stays:
+            self._finish(run, report)
+            return
+        run.returned = report
+        self._staying.add(run.name, pid)
+        self._reports.append(RunReturned(run=run.name, at=report.at))
 
     def _begin(self, run: Run) -> None:
         if run.ended is not None or run.request is None:
@@ -216,10 +248,9 @@ class Runs:
         if not launch.fetches:
             self._start(run, run.request)
             return
+        into = self._starter.fetch_folder(launch, run.request.root, run.directory)
         self._moving.add(run.name)
-        run.errand = self._carriage.bring(
-            launch.fetches, f"{run.directory}/wd", lambda problem: self._on_brought(run, problem)
-        )  # fmt: skip
+        run.errand = self._carriage.bring(launch.fetches, into, lambda problem: self._on_brought(run, problem))
 
     def _on_brought(self, run: Run, problem: Problem | None) -> None:
         self._moving.discard(run.name)
@@ -247,6 +278,7 @@ class Runs:
             self._fail(run, CannotStartError("failed", f"The command line cannot be started: {error}."))
             return
         run.request = None
+        run.stays = request.launch.stays
         run.spawned = Spawned(run.name, pid, earliest, boot_ticks(), _now())
         self._processes[pid] = run
         self._records.append(run.spawned)
@@ -255,13 +287,15 @@ class Runs:
 
     def _kill_overdue(self) -> None:
         now = time.monotonic()
-        overdue: dict[str, int] = {}
+        overdue: set[str] = set()
         while self._deadlines and self._deadlines[0][0] <= now:
             run = self._runs.get(heapq.heappop(self._deadlines)[1])
             if run is not None and run.ended is None and run.spawned is not None:
-                overdue[run.name] = run.spawned.pid
-                signal_group(run.spawned.pid, signal.SIGKILL)
+                overdue.add(run.name)
+                if run.returned is None:  # else the number may mean another one by now
+                    signal_group(run.spawned.pid, signal.SIGKILL)
         if overdue:
+            self._staying.kill(overdue)
             for pid, name in marked_processes(os.geteuid()):
                 if name in overdue:
                     kill(pid)
@@ -295,20 +329,20 @@ def _peak(kilobytes: int) -> int:
     return kilobytes * 1024 if kilobytes > resource.getrusage(resource.RUSAGE_SELF).ru_maxrss else 0
 
 
-def _next_zombie() -> int | None:
+def _next_zombie() -> os.waitid_result | None:
     try:
-        facts = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        return os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
         return None
-    return None if facts is None else facts.si_pid
 
 
 def _story(run: Run) -> list[Message]:
     if run.ended is not None:
         return [run.ended]
-    if run.spawned is not None:
-        return [RunStarted(run=run.name, at=run.spawned.at)]
-    return []
+    if run.spawned is None:
+        return []
+    started = RunStarted(run=run.name, at=run.spawned.at)
+    return [started] if run.returned is None else [started, RunReturned(run=run.name, at=run.returned.at)]
 
 
 def _ended_early(name: str) -> RunFailed:

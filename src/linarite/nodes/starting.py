@@ -28,8 +28,9 @@ class Starter:
 
     def prepare(self, launch: Launch, root: str) -> str:
         """Make the folders of the run and give its task's directory (absolute). Raises CannotStartError."""
-        if not stays_below(launch.directory):
-            raise CannotStartError("failed", f"The directory {launch.directory!r} leaves the node.", user=False)
+        for folder in (launch.directory, launch.fetch_into):
+            if folder is not None and not stays_below(folder):
+                raise CannotStartError("failed", f"The directory {folder!r} leaves the node.", user=False)
         directory = f"{root}/{launch.directory}"
         try:
             make_folder(directory, self._owner)
@@ -37,6 +38,11 @@ class Starter:
         except OSError as error:
             raise _disk_refusal("directory", directory, error, user=False) from error
         return directory
+
+    @staticmethod
+    def fetch_folder(launch: Launch, root: str, directory: str) -> str:
+        """Where the files of a prepared run go (absolute)."""
+        return f"{directory}/wd" if launch.fetch_into is None else f"{root}/{launch.fetch_into}"
 
     def start(self, launch: Launch, root: str, directory: str) -> int:
         """Start the command line of a prepared run and give the process's number. Raises CannotStartError."""
@@ -57,16 +63,25 @@ class Starter:
             source = self._null
         else:
             source = _open("standard input", os.path.join(wd, launch.stdin), _INPUT, opened)
-        output = _output("standard output", f"{directory}/stdout.txt", wd, launch.stdout, opened)
+        flags = _output_flags(launch)
+        usual = f"{directory}/stdout.txt", f"{directory}/stderr.txt"
+        output = _output("standard output", usual[0], wd, launch.stdout, flags, opened)
         if launch.stdout is not None and launch.stdout == launch.stderr:
             return source, output, output
-        return source, output, _output("standard error", f"{directory}/stderr.txt", wd, launch.stderr, opened)
+        return source, output, _output("standard error", usual[1], wd, launch.stderr, flags, opened)
 
 
-def _output(what: str, usual: str, wd: str, wanted: str | None, opened: list[int]) -> int:
+def _output_flags(launch: Launch) -> int:
+    """What one run leaves writing while the next one goes on with the file is appended, by both."""
+    if launch.keeps_output:
+        return _OUTPUT & ~os.O_TRUNC | os.O_APPEND
+    return _OUTPUT | os.O_APPEND if launch.stays else _OUTPUT
+
+
+def _output(what: str, usual: str, wd: str, wanted: str | None, flags: int, opened: list[int]) -> int:
     if wanted is None:
-        return _open(what, usual, _OUTPUT | os.O_NOFOLLOW, opened)
-    return _open(what, os.path.join(wd, wanted), _OUTPUT, opened)
+        return _open(what, usual, flags | os.O_NOFOLLOW, opened)
+    return _open(what, os.path.join(wd, wanted), flags, opened)
 
 
 def _open(what: str, path: str, flags: int, opened: list[int]) -> int:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
-from linarite.engine.launching import Launch, RunExited, RunFailed, RunLost, RunStarted
+from linarite.engine.launching import Launch, RunExited, RunFailed, RunLost, RunReturned, RunStarted
 
 T = TypeVar("T")
 
@@ -91,7 +91,7 @@ class Removed(msgspec.Struct, frozen=True, tag="removed"):
 
 
 Ended = RunExited | RunFailed | RunLost
-Message = Hello | RunStarted | RunExited | RunFailed | RunLost | NodeMade | NodeFailed | Removed
+Message = Hello | RunStarted | RunReturned | RunExited | RunFailed | RunLost | NodeMade | NodeFailed | Removed
 
 
 class WireError(Exception):
