@@ -1,18 +1,28 @@
-"""`python -m benchmarks full|short`: run every benchmark and print its figures; short takes seconds and only smokes."""
+"""`python -m benchmarks full|short [NAME...]`: run benchmarks and print their figures; short only smokes."""
 
 from __future__ import annotations
 
 import json
 import sys
 
-from benchmarks import latency, throughput
+from benchmarks import adding, latency, million, reading, throughput
+
+BENCHMARKS = {
+    "throughput": throughput.run,
+    "latency": latency.run,
+    "adding": adding.run,
+    "reading": reading.run,
+    "million": million.run,
+}
 
 
 def main() -> None:
-    """Run all, print a JSON line each."""
-    short = sys.argv[1:] == ["short"]
-    for name, benchmark in (("throughput", throughput.run), ("latency", latency.run)):
-        print(json.dumps({"benchmark": name, **benchmark(short=short)}), flush=True)
+    """Run all, or those that are named, and print a JSON line each."""
+    words = sys.argv[1:]
+    short = "short" in words
+    for name, benchmark in BENCHMARKS.items():
+        if name in words or not set(words) & BENCHMARKS.keys():
+            print(json.dumps({"benchmark": name, **benchmark(short=short)}), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the benchmarks share: a server in a fresh folder on /dev/shm, and the smallest client of the Batch protocol."""
+"""What the benchmarks share: a server in a fresh folder, and the smallest client of the Batch protocol."""
 
 from __future__ import annotations
 
@@ -28,15 +28,21 @@ MEDIA = "application/json; odata=minimalmetadata"
 
 
 @contextlib.contextmanager
-def fresh_folder() -> Iterator[Path]:
-    """A new folder in memory that every user may pass through."""
-    base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+def fresh_folder(*, disk: bool = False) -> Iterator[Path]:
+    """A new folder that every user may pass through: in memory, or on a disk, where a commit is a flush."""
+    base = None if disk or not os.access("/dev/shm", os.W_OK) else "/dev/shm"
     home = Path(tempfile.mkdtemp(prefix="linarite-bench-", dir=base))
     home.chmod(0o755)
     try:
         yield home
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+def file_system(path: Path) -> str:
+    """The kind of file system that a folder lies on, as the kernel calls it."""
+    mounts = [line.split()[1:3] for line in Path("/proc/mounts").read_text().splitlines()]
+    return max((len(at), kind) for at, kind in mounts if path.is_relative_to(at))[1]
 
 
 class Server:

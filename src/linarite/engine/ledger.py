@@ -183,11 +183,12 @@ class Ledger:
         )
 
     def add_tasks(self, job: Job, tasks: list[Task]) -> None:
-        """Store new tasks of a job and count them."""
+        """Store new tasks of a job, all of them active, and count them."""
         self.tx.tasks.insert(tasks)
+        job.counts.active += len(tasks)
+        job.counts.active_slots += sum(task.spec.required_slots for task in tasks)
+        job.queued += sum(task.queued for task in tasks)
         for task in tasks:
-            count(job.counts, task, 1)
-            job.queued += task.queued
             self.event(task.account, "task", task.key, "created")
         self.put_job(job)
         self.effects.wake = True

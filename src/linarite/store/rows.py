@@ -69,9 +69,11 @@ class Rows(Generic[R]):
         self.select: Select[Any] = select(*(table.c[name] for name in self._names))
 
     def values(self, names: Sequence[str]) -> Callable[[R], Values]:
-        """A function from a record to the values of these columns."""
-        get = attrgetter(*(self._paths.get(name, name) for name in names))
+        """A function from a record to the values of these columns, two or more."""
+        get: Callable[[R], Values] = attrgetter(*(self._paths.get(name, name) for name in names))
         codecs = [(place, self._write[name]) for place, name in enumerate(names) if name in self._write]
+        if not codecs:
+            return get
 
         def values(record: R) -> Values:
             row = list(get(record))
@@ -81,10 +83,24 @@ class Rows(Generic[R]):
 
         return values
 
-    def inserter(self) -> Callable[[Connection, Sequence[R]], None]:
-        """A function that inserts whole records."""
+    def inserter(self, *, later: Sequence[str] = ()) -> Callable[[Connection, Sequence[R]], None]:
+        """A function that inserts whole records.
+
+        `later` are columns that a record gets in the course of its life. Those of records that have none of them are
+        not given to the driver at all: to bind a NULL costs as much as to bind a value.
+        """
         names = [c.name for c in self.table.c]
-        return self._runner(inserting(self.table, names), self.values(names))
+        whole = self._runner(inserting(self.table, names), self.values(names))
+        if not later:
+            return whole
+        first = [name for name in names if name not in later]
+        new = self._runner(inserting(self.table, first), self.values(first))
+        history, none = attrgetter(*later), (None,) * len(later)
+
+        def run(connection: Connection, records: Sequence[R]) -> None:
+            (new if all(history(record) == none for record in records) else whole)(connection, records)
+
+        return run
 
     def updater(self, names: Sequence[str]) -> Callable[[Connection, Sequence[R]], None]:
         """A function that updates these columns of records, found by their key."""

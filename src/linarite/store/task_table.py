@@ -74,7 +74,7 @@ SATISFIED = Partial("ix_tasks_satisfied", "satisfied AND number IS NOT NULL", ta
 ENDED = Partial("ix_tasks_ended", "state = 'completed' AND node_key IS NOT NULL", tasks.c.node_key, tasks.c.ended_at)
 
 # For lists: the active tasks that are not queued; the completed ones; those that failed, those that exited with another
-# code than 0, those that completed without any. Of a task that succeeds, one row in one of them is written, at its end.
+# code than 0, those that completed without any. For a task that is queued at once and succeeds, one row is written.
 _OF_JOB = tasks.c.job_key, tasks.c.key
 BLOCKED = Partial("ix_tasks_blocked", "state = 'active' AND NOT queued", *_OF_JOB)
 COMPLETED = Partial("ix_tasks_completed", "state = 'completed'", *_OF_JOB)
@@ -165,6 +165,10 @@ _IDENTITY = ("job_key", "account", "alias", "account_alias", "id_key", "number",
 _ASKED = ("slots", "spec", "facts")
 # `waiting` is lowered by `wait_less` alone: a record read before that must not bring the old count back.
 STATE = rows.names_but(*_IDENTITY, *_ASKED, "waiting")
-insert_rows = rows.inserter()
+_LATER = (
+    "previous_state", "previous_state_at", "retried_at", "requeued_at", "started_at", "ended_at", "exit_code", "result",
+    "ending", "ending_reason", "node_key", "node", "pool", "held_by", "deadline", "cleanup_at", "failure", "usage",
+)  # fmt: skip
+insert_rows = rows.inserter(later=_LATER)
 update_state = rows.updater(STATE)
 update_spec = rows.updater(_ASKED)

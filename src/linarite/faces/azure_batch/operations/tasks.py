@@ -58,26 +58,37 @@ async def add_task_collection(call: Call) -> Response:
             refusals[place] = refusal
     call.warn_of(name for spec, _ in good for name in spec.not_executed)
     answers = iter(await call.do(tasks.add, call.parameters["jobId"], good))
-    base = task_url(call.base, call.parameters["jobId"], "")
-    results = [
-        _result(call, task.id, refusals[place] if place in refusals else next(answers), base)
-        for place, task in enumerate(given)
+    results = _Results(call)
+    shown = [
+        results.of(task.id, refusals[place] if place in refusals else next(answers)) for place, task in enumerate(given)
     ]
-    return call.many("taskaddresult", results)
+    return call.many("taskaddresult", shown)
 
 
-def _result(call: Call, task_id: str | None, answer: Task | EngineError | Refusal, base: str) -> dict[str, Any]:
-    """The result of one task of a collection."""
-    if isinstance(answer, Task):
+class _Results:
+    """The results of a collection. Its tasks were added at one time: that is written once."""
+
+    def __init__(self, call: Call) -> None:
+        self._request_id = call.request.id
+        self._base = task_url(call.base, call.parameters["jobId"], "")
+        self._at, self._etag, self._moment = 0, "", ""
+
+    def of(self, task_id: str | None, answer: Task | EngineError | Refusal) -> dict[str, Any]:
+        """The result of one task, by its record or its refusal."""
+        if not isinstance(answer, Task):
+            status, error = body(refusal_of(answer), self._request_id)
+            return {"status": "clienterror" if status < 500 else "servererror", "taskId": task_id or "", "error": error}
+        if answer.modified_at != self._at:
+            self._at, self._etag, self._moment = (
+                answer.modified_at,
+                etag(answer.modified_at),
+                moment(answer.modified_at),
+            )
+        name = answer.spec.id
         return {
-            "status": "success",
-            "taskId": answer.spec.id,
-            "eTag": etag(answer.modified_at),
-            "lastModified": moment(answer.modified_at),
-            "location": base + answer.spec.id,
-        }
-    status, error = body(refusal_of(answer), call.request.id)
-    return {"status": "clienterror" if status < 500 else "servererror", "taskId": task_id or "", "error": error}
+            "status": "success", "taskId": name, "eTag": self._etag, "lastModified": self._moment,
+            "location": self._base + name,
+        }  # fmt: skip
 
 
 async def get_task(call: Call) -> Response:
