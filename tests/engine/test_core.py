@@ -17,7 +17,17 @@ from linarite.engine.core import Engine
 from linarite.engine.errors import NotFound, Unavailable
 from linarite.engine.finding import find_job, find_pool, find_schedule, find_task
 from linarite.engine.housekeeping import Retention
-from linarite.engine.launching import Launch, Listener, NodeReady, NodeRef, RunExited, RunStarted
+from linarite.engine.launching import (
+    Launch,
+    Listener,
+    NodeFreed,
+    NodeOrder,
+    NodeReady,
+    NodeRef,
+    NodeReport,
+    RunExited,
+    RunStarted,
+)
 from linarite.engine.model import Event, JobSpec, PoolSpec, ResourceFile, Task, TaskSpec, TaskState
 from linarite.engine.recurrence import schedules
 from linarite.engine.recurrence.records import ScheduleSpec, Timetable
@@ -61,10 +71,16 @@ class FakeNodes:
             raise OSError(28, "No space left on device")
         self.told += [(what, name) for name in names]
 
-    async def provision(self, nodes: Sequence[NodeRef]) -> None:
-        self._hear("provision", [node.node for node in nodes])
-        ready = asyncio.create_task(self._listener.on_node_reports([NodeReady(node=node) for node in nodes]))
-        self._tasks.add(ready)
+    async def provision(self, orders: Sequence[NodeOrder]) -> None:
+        self._hear("provision", [order.node.node for order in orders])
+        self._report([NodeReady(node=order.node) for order in orders])
+
+    async def deallocate(self, nodes: Sequence[NodeRef]) -> None:
+        self._hear("deallocate", [node.node for node in nodes])
+        self._report([NodeFreed(node=node) for node in nodes])
+
+    def _report(self, reports: Sequence[NodeReport]) -> None:
+        self._tasks.add(asyncio.create_task(self._listener.on_node_reports(reports)))
 
     async def release(self, nodes: Sequence[NodeRef]) -> None:
         self._hear("release", [node.node for node in nodes])

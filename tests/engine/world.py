@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from linarite.engine import housekeeping, jobs, pools, runs, tasks
-from linarite.engine.launching import Launch, NodeReady, NodeRef, Report, RunExited
+from linarite.engine.launching import Launch, NodeFreed, NodeOrder, NodeReady, NodeRef, Report, RunExited
 from linarite.engine.ledger import Effects, Ledger
 from linarite.engine.model import Job, JobSpec, JobState, Pool, PoolSpec, Task, TaskSpec
 from linarite.engine.recurrence import schedules
@@ -25,7 +25,10 @@ SECOND = 1_000_000
 
 
 class World:
-    """The engine's rules on a store, one unit at a time; `launched` and `ended` are what the nodes were told."""
+    """The engine's rules on a store, one unit at a time; `launched` and `ended` are what the nodes were told.
+
+    They make and free nodes at once while it is `prompt`; else `orders` and `freed` wait for `answer`.
+    """
 
     def __init__(self, store: SqlStore) -> None:
         self.store = store
@@ -34,6 +37,9 @@ class World:
         self.ended: list[str] = []
         self.removed: list[str] = []
         self.awake = self.tending = False
+        self.prompt = True
+        self.orders: list[NodeOrder] = []
+        self.freed: list[NodeRef] = []
         self._names = count(1)
 
     async def do(self, operation: Callable[..., T], *args: Any, **options: Any) -> T:
@@ -51,9 +57,23 @@ class World:
         self.ended += [run for _, run, _ in effects.end]
         self.removed += [directory for _, directory in effects.remove]
         self.awake, self.tending = effects.wake, effects.tend
-        if effects.provision:
-            await self.do(runs.take_nodes, [NodeReady(node=node) for node in effects.provision])
+        self.orders += effects.provision
+        self.freed += effects.deallocate
+        if self.prompt:
+            await self.answer()
         return result
+
+    async def answer(self) -> None:
+        """The nodes that were to be made are there, those that were to be freed have no files any more."""
+        made, freed = self.orders, self.freed
+        self.orders, self.freed = [], []
+        reports = [*(NodeReady(node=order.node) for order in made), *(NodeFreed(node=node) for node in freed)]
+        if reports:
+            await self.do(runs.take_nodes, reports)
+
+    async def tend(self) -> None:
+        """What the engine's loop does when a unit asked for it."""
+        await self.do(housekeeping.tend, housekeeping.Retention())
 
     async def pool(self, name: str = "pool", nodes: int = 1, slots: int = 1, **spec: Any) -> Pool:
         return await self.do(

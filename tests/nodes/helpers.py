@@ -14,6 +14,7 @@ from typing import Any
 
 from linarite.engine.launching import (
     Launch,
+    NodeOrder,
     NodeReady,
     NodeRef,
     NodeReport,
@@ -106,7 +107,7 @@ class Site:
         await self.local.start(self.heard)
 
     async def provision(self, node: NodeRef = NODE) -> None:
-        await self.local.provision([node])
+        await self.local.provision([NodeOrder(node=node)])
         await self.heard.until(lambda: NodeReady(node=node) in self.heard.nodes)
 
     async def again(self, **options: Any) -> None:

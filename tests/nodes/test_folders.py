@@ -7,10 +7,14 @@ from pathlib import Path
 import pytest
 from tests.nodes.helpers import NODE, Site, eventually
 
-from linarite.engine.launching import NodeReady, NodeRef, NodeUnusable
+from linarite.engine.launching import Emptied, NodeFreed, NodeOrder, NodeReady, NodeRef, NodeUnusable
 from linarite.nodes.folders import Sweeper, make_folder
 
 pytestmark = pytest.mark.anyio
+
+
+TASK = "workitems/job1/job-1/t"
+LEFT = {"shared/a", "startup/wd/d", f"{TASK}/stdout.txt", f"{TASK}/stderr.txt"}
 
 
 def _swept(site: Site) -> bool:
@@ -39,7 +43,7 @@ async def test_provision_impossible(site: Site) -> None:
     run = await site.sh("echo > $AZ_BATCH_NODE_ROOT_DIR/../../full")
     await site.heard.exited(run)
     node = NodeRef(account="devaccount", pool="full", node="n", key=5)
-    await site.local.provision([node])
+    await site.local.provision([NodeOrder(node=node)])
     await site.heard.until(lambda: len(site.heard.nodes) > 1)
     report = site.heard.nodes[-1]
     assert isinstance(report, NodeUnusable)
@@ -68,12 +72,57 @@ async def test_root_of_odd_names(site: Site, name: str) -> None:
     assert (root / "workitems").is_dir()
 
 
+async def _leave(site: Site, *names: str) -> None:
+    """Have a task leave files on the node."""
+    script = "cd $AZ_BATCH_NODE_ROOT_DIR; " + "".join(f"mkdir -p $(dirname {n}); echo left > {n};" for n in names)
+    await site.heard.exited(await site.sh(script, directory=TASK))
+
+
+async def _again(site: Site, emptied: Emptied) -> set[str]:
+    """Have the node made anew; gives the files that it then has."""
+    site.heard.nodes.clear()
+    await site.local.provision([NodeOrder(node=NODE, emptied=emptied)])
+    await site.heard.until(lambda: site.heard.nodes == [NodeReady(node=NODE)])
+    return {str(path.relative_to(site.root())) for path in site.root().rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("emptied", "kept"),
+    [(Emptied.VOLATILE, LEFT), (Emptied.ALL, set())],
+)
+async def test_provision_emptied(site: Site, emptied: Emptied, kept: set[str]) -> None:
+    """A reboot clears what is volatile, a new image everything; the documented folders are there again."""
+    await _leave(site, "volatile/b/b", "shared/a", "startup/wd/d")
+    assert await _again(site, emptied) == kept
+    assert {path.name for path in site.root().iterdir()} >= {"volatile", "shared", "startup", "fsmounts"}
+    await eventually(lambda: _swept(site))
+    assert await _again(site, emptied) == kept, "said again, it does no harm"
+
+
+async def test_deallocate(site: Site) -> None:
+    """A node that is deallocated has no folder; it can be made again."""
+    await _leave(site, "shared/a")
+    await site.local.deallocate([NODE])
+    await site.heard.until(lambda: NodeFreed(node=NODE) in site.heard.nodes)
+    assert not site.root().exists()
+    assert await _again(site, Emptied.NOTHING) == set()
+
+
+async def test_deallocate_twice(site: Site) -> None:
+    """To free a node without files is no error: a server that comes back says it again."""
+    await site.local.deallocate([NODE])
+    await site.heard.until(lambda: NodeFreed(node=NODE) in site.heard.nodes)
+    await site.again()
+    await site.local.deallocate([NODE])
+    await site.heard.until(lambda: site.heard.nodes == [NodeFreed(node=NODE)])
+
+
 async def test_release(site: Site) -> None:
     """A released node's folder is gone at once, its files later; the node can be made again."""
     run = await site.sh("mkdir -p a/b/c; touch a/b/c/file; ln -s / a/link; chmod 0 a/b; mkfifo p")
     await site.heard.exited(run)
     await site.local.release([NODE])
-    await site.local.provision([NODE])
+    await site.local.provision([NodeOrder(node=NODE)])
     await site.heard.until(lambda: site.heard.nodes.count(NodeReady(node=NODE)) == 2)
     assert not site.folder(run).exists()
     await eventually(lambda: _swept(site))

@@ -13,7 +13,7 @@ import pytest
 from msgspec.structs import replace
 from tests.nodes.helpers import NODE, Heard, Site, eventually
 
-from linarite.engine.launching import Fetch, RunExited, RunLost, RunStarted
+from linarite.engine.launching import Fetch, NodeOrder, RunExited, RunLost, RunStarted
 from linarite.nodes.journal import read_history
 
 pytestmark = pytest.mark.anyio
@@ -199,7 +199,7 @@ async def test_host_does_not_start(site: Site, monkeypatch: pytest.MonkeyPatch) 
     await site.start()
     with monkeypatch.context() as patch:
         patch.setattr(sys, "executable", "/bin/false")
-        await site.local.provision([NODE])
+        await site.local.provision([NodeOrder(node=NODE)])
         run = await site.sh("exit 2")
         await site.heard.until(lambda: any(hasattr(report, "message") for report in site.heard.nodes))
     assert (await site.heard.exited(run)).code == 2

@@ -132,6 +132,8 @@ class Engine:
     def _instructions(self, effects: Effects) -> Iterator[Awaitable[None]]:
         if effects.provision:
             yield self.nodes.provision(effects.provision)
+        if effects.deallocate:
+            yield self.nodes.deallocate(effects.deallocate)
         for grace in sorted({grace for _, _, grace in effects.end}):
             yield self.nodes.end([(node, run) for node, run, wait in effects.end if wait == grace], grace)
         for node, directory in effects.remove:

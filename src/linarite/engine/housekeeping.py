@@ -11,8 +11,8 @@ from linarite.engine import layout, runs
 from linarite.engine.endings import end_job
 from linarite.engine.jobs import purge
 from linarite.engine.ledger import Ledger, node_ref
-from linarite.engine.model import JobState, NodeState, PoolState
-from linarite.engine.pools import settle_pool
+from linarite.engine.model import JobState, OnRunning, PoolState
+from linarite.engine.pools import settle_pool, time_out
 from linarite.engine.ports import Transaction
 from linarite.engine.recurrence import schedules
 
@@ -34,6 +34,7 @@ def next_moment(now: int) -> Callable[[Transaction], int]:
     def ask(tx: Transaction) -> int:
         moments = (
             tx.jobs.next_moment(now), tx.schedules.next_moment(), tx.tasks.next_moment(), tx.node_tasks.next_moment(),
+            tx.pools.next_moment(),
         )  # fmt: skip
         return min([*(moment for moment in moments if moment is not None), now + LONGEST_SLEEP])
 
@@ -64,9 +65,11 @@ def _forget(u: Ledger, before: int) -> None:
 
 
 def _settle_pools(u: Ledger) -> None:
+    for pool in u.tx.pools.due(u.now):
+        time_out(u, pool)
+    changing = {node.pool_key for node in u.tx.nodes.changing()}
     for pool in u.tx.pools.all():
-        leaving = any(node.state is NodeState.LEAVING for node in u.nodes_of(pool))
-        if leaving or pool.state is PoolState.DELETING:
+        if pool.key in changing or pool.state is PoolState.DELETING:
             settle_pool(u, pool)
 
 
@@ -76,6 +79,7 @@ def _clean(u: Ledger) -> None:
         if node is not None:
             job = u.job(task.job_key)
             u.effects.remove.append((node_ref(node), layout.task_directory(job.spec.id, task.spec.id)))
+            u.effects.tend |= node.on_running is OnRunning.RETAIN
         u.put_task(task, replace(task, cleanup_at=None))
     for own in u.tx.node_tasks.to_clean(u.now, 100):
         node = u.node(own.node_key)

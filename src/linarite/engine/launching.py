@@ -6,6 +6,7 @@ Plain data. A *run* is one try of one task; its name is unique for ever, so that
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Protocol
 
 import msgspec
@@ -42,6 +43,21 @@ class NodeRef(msgspec.Struct, frozen=True, kw_only=True):
     pool: str
     node: str
     key: int
+
+
+class Emptied(StrEnum):
+    """What of a node's folder goes before the node is made: nothing, what no reboot survives, or all of it."""
+
+    NOTHING = ""
+    VOLATILE = "volatile"
+    ALL = "all"
+
+
+class NodeOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """A node to make, or to make anew."""
+
+    node: NodeRef
+    emptied: Emptied = Emptied.NOTHING
 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,7 +166,13 @@ class NodeUnusable(msgspec.Struct, frozen=True, kw_only=True):
     message: str
 
 
-NodeReport = NodeReady | NodeUnusable
+class NodeFreed(msgspec.Struct, frozen=True, kw_only=True):
+    """The files of a node that was to be deallocated are out of the way."""
+
+    node: NodeRef
+
+
+NodeReport = NodeReady | NodeUnusable | NodeFreed
 
 
 class Listener(Protocol):
@@ -172,8 +194,12 @@ class Nodes(Protocol):
         """Connect, and repeat every report that was never acknowledged."""
         ...
 
-    async def provision(self, nodes: Sequence[NodeRef]) -> None:
+    async def provision(self, orders: Sequence[NodeOrder]) -> None:
         """Make the nodes (idempotent); answers come as node reports."""
+        ...
+
+    async def deallocate(self, nodes: Sequence[NodeRef]) -> None:
+        """Remove the files of nodes that may be made again; answers come as node reports. Their runs have ended."""
         ...
 
     async def release(self, nodes: Sequence[NodeRef]) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
-from linarite.engine.launching import Launch, NodeRef
+from linarite.engine.launching import Emptied, Launch, NodeOrder, NodeRef
 from linarite.engine.model import (
     Counts,
     Event,
@@ -29,6 +29,8 @@ from linarite.engine.model import (
 from linarite.engine.ports import Transaction
 
 BUSY = (TaskState.PREPARING, TaskState.RUNNING)
+SERVING = frozenset({NodeState.IDLE, NodeState.RUNNING, NodeState.OFFLINE})
+"""The states of a node that the tasks on it, and whether it may take any, decide."""
 NODE_RUN = "n"
 """What the name of a run begins with when it is no task's."""
 
@@ -53,7 +55,8 @@ class Effects:
 
     def __init__(self) -> None:
         """Nothing yet."""
-        self.provision: list[NodeRef] = []
+        self.provision: list[NodeOrder] = []
+        self.deallocate: list[NodeRef] = []
         self.release: list[NodeRef] = []
         self.launch: list[Launch] = []
         self.end: list[tuple[NodeRef, str, float]] = []
@@ -71,7 +74,8 @@ class Effects:
     @property
     def quiet(self) -> bool:
         """Tell whether the nodes have nothing to hear."""
-        return not (self.provision or self.release or self.launch or self.end or self.remove)
+        told = (self.provision, self.deallocate, self.release, self.launch, self.end, self.remove)
+        return not any(told)
 
 
 def node_ref(node: Node) -> NodeRef:
@@ -160,7 +164,11 @@ class Ledger:
         for node in nodes:
             self._nodes[node.key] = node
             self.event(node.account, "node", node.key, node.state.value)
-            self.effects.provision.append(node_ref(node))
+            self.provision(node)
+
+    def provision(self, node: Node, emptied: Emptied = Emptied.NOTHING) -> None:
+        """Have a node made, or made anew, once this unit is on disk."""
+        self.effects.provision.append(NodeOrder(node=node_ref(node), emptied=emptied))
 
     def known(self, job: Job) -> Job:
         """The same job as this unit already has it, else the given one."""
@@ -222,8 +230,8 @@ class Ledger:
         self._changed_nodes.add(node.key)
         node.running_tasks += by
         node.running_slots += by * task.spec.required_slots
-        if node.state in {NodeState.IDLE, NodeState.RUNNING}:
-            node.state = NodeState.RUNNING if node.running_tasks else NodeState.IDLE
+        if node.state in SERVING and node.state is not node.in_service:
+            node.state, node.state_at = node.in_service, self.now
         self.effects.pools.add(node.pool_key)
 
     def delete_task(self, task: Task) -> None:
@@ -362,4 +370,4 @@ class Ledger:
         if self._events:
             self.tx.events.add(self._events)
         self.effects.tend |= any(job.state is JobState.DELETING and not job.counts.running for job in jobs)
-        self.effects.tend |= any(node.state is NodeState.LEAVING and node.quiet for node in nodes)
+        self.effects.tend |= any(node.on_running and not (node.told or node.running_tasks) for node in nodes)

@@ -51,6 +51,10 @@ class NodeState(StrEnum):
     IDLE = "idle"
     RUNNING = "running"
     OFFLINE = "offline"
+    REBOOTING = "rebooting"
+    REIMAGING = "reimaging"
+    DEALLOCATING = "deallocating"
+    DEALLOCATED = "deallocated"
     UNUSABLE = "unusable"
     START_TASK_FAILED = "starttaskfailed"
     LEAVING = "leavingpool"
@@ -64,11 +68,12 @@ class NodeFill(StrEnum):
 
 
 class OnRunning(StrEnum):
-    """What becomes of running tasks when their job is disabled or their node goes."""
+    """What becomes of running tasks when their job is disabled or their node goes; a node may wait for files too."""
 
     REQUEUE = "requeue"
     TERMINATE = "terminate"
     WAIT = "wait"
+    RETAIN = "retaineddata"
 
 
 class JobState(StrEnum):
@@ -371,7 +376,7 @@ class Account(msgspec.Struct, kw_only=True):
 
 
 class Pool(msgspec.Struct, kw_only=True):
-    """A pool as it is. `key` is the record's number, `spec` the targets last asked for."""
+    """A pool as it is. `key` is the record's number, `spec` the targets last asked for, `deadline` a resize's end."""
 
     key: int = 0
     account: str
@@ -384,12 +389,17 @@ class Pool(msgspec.Struct, kw_only=True):
     allocation_at: int
     current_dedicated: int = 0
     current_low_priority: int = 0
+    deadline: int | None = None
     resize_errors: tuple[Failure, ...] = ()
     facts: Facts = {}
 
 
 class Node(msgspec.Struct, kw_only=True):
-    """A node as it is. `alias` is its number in the account. `own_tasks` counts what the service itself runs there."""
+    """A node as it is. `alias` is its number in the account. `own_tasks` counts what the service itself runs there.
+
+    `on_running` is how a node that is about to go or to begin anew treats what runs there. `told`: where it stands has
+    been told what to do by then, and its answer is awaited.
+    """
 
     key: int = 0
     account: str
@@ -409,6 +419,8 @@ class Node(msgspec.Struct, kw_only=True):
     total_tasks: int = 0
     succeeded_tasks: int = 0
     own_tasks: int = 0
+    on_running: OnRunning | None = None
+    told: bool = False
     failure: Failure | None = None
     facts: Facts = {}
 
@@ -416,6 +428,13 @@ class Node(msgspec.Struct, kw_only=True):
     def quiet(self) -> bool:
         """Tell whether nothing runs there."""
         return not (self.running_tasks or self.own_tasks)
+
+    @property
+    def in_service(self) -> NodeState:
+        """Its state while it serves: running with tasks, else idle, or offline when it may take none."""
+        if self.running_tasks:
+            return NodeState.RUNNING
+        return NodeState.IDLE if self.scheduling else NodeState.OFFLINE
 
 
 class Job(msgspec.Struct, kw_only=True):

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from linarite.engine import node_tasks
 from linarite.engine.endings import reset, settle
-from linarite.engine.failures import ended_failure
+from linarite.engine.failures import ended_failure, not_executed
 from linarite.engine.launches import node_task_launch, task_launch
 from linarite.engine.launching import Report
 from linarite.engine.ledger import BUSY, NODE_RUN, Ledger, node_run_name
@@ -64,15 +64,24 @@ def ended(u: Ledger, own: NodeTask) -> None:
 
 def boot(u: Ledger, node: Node, pool: Pool) -> Node:
     """Bring a node whose folders are there into service: at once, or when its start task has succeeded."""
-    command = pool.spec.start_task
-    node = replace(node, boot_at=u.now)
-    if node.failure is not None:
+    command, undone = pool.spec.start_task, pool.spec.not_executed
+    failure = not_executed(undone) if undone else None
+    node = replace(node, boot_at=u.now, on_running=None, told=False, failure=failure)
+    _forget_start_tasks(u, node)
+    if failure is not None:
         return u.move_node(node, NodeState.START_TASK_FAILED)
     if command is None:
-        return u.move_node(node, NodeState.IDLE)
-    node = u.move_node(node, NodeState.WAITING_FOR_START_TASK if command.wait_for_success else NodeState.IDLE)
+        return u.move_node(node, node.in_service)
+    node = u.move_node(node, NodeState.WAITING_FOR_START_TASK if command.wait_for_success else node.in_service)
     ended(u, node_tasks.begin(u, NodeTaskKind.START, node, command, STARTUP))
     return u.node(node.key) or node
+
+
+def _forget_start_tasks(u: Ledger, node: Node) -> None:
+    """A node tells of the start task of its present life alone."""
+    for own in u.tx.node_tasks.of_node(node.key):
+        if own.kind is NodeTaskKind.START:
+            u.drop_node_task(own, with_directory=False)
 
 
 def _after_start(u: Ledger, own: NodeTask) -> None:
@@ -81,7 +90,7 @@ def _after_start(u: Ledger, own: NodeTask) -> None:
         return
     failed = own.failure is not None
     u.move_node(
-        node, NodeState.START_TASK_FAILED if failed else NodeState.IDLE, own.failure.code if own.failure else ""
+        node, NodeState.START_TASK_FAILED if failed else node.in_service, own.failure.code if own.failure else ""
     )
     pool = u.tx.pools.by_key(node.pool_key)
     if pool is not None:

@@ -6,13 +6,12 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from linarite.engine import node_tasks
 from linarite.engine.endings import end_task
 from linarite.engine.errors import AlreadyExists, InvalidValue, WrongState
-from linarite.engine.failures import not_executed
 from linarite.engine.finding import find_node, find_pool
-from linarite.engine.ledger import BUSY, Ledger
+from linarite.engine.ledger import SERVING, Ledger
 from linarite.engine.model import (
+    MINUTE,
     AllocationState,
     AutoPool,
     Ending,
@@ -26,12 +25,15 @@ from linarite.engine.model import (
     PoolSpec,
     PoolState,
 )  # fmt: skip
+from linarite.engine.node_life import advance, leave, recall
 
 Check = Callable[[Pool], None]
-HERE = {
-    NodeState.WAITING_FOR_START_TASK, NodeState.IDLE, NodeState.RUNNING, NodeState.OFFLINE,
-    NodeState.START_TASK_FAILED, NodeState.UNUSABLE,
-}  # fmt: skip
+RESIZE_TIMEOUT = 15 * MINUTE
+MOVING = frozenset({NodeState.CREATING, NodeState.LEAVING})
+"""The states of the nodes that a resize still waits for."""
+_STOPPED = "The resize was stopped before the pool had its target number of nodes."
+_TIMED_OUT = "Desired number of {} nodes could not be allocated as the resize timeout was reached"
+_NOT_REMOVED = "Not all nodes could be removed from the pool before the resize timeout was reached"
 
 
 def _checked(u: Ledger, account: str, pool_id: str, check: Check | None) -> Pool:
@@ -70,56 +72,43 @@ def grow(u: Ledger, pool: Pool, on_running: OnRunning = OnRunning.REQUEUE) -> Po
             _make(u, pool, dedicated, target - len(present))
         for node in sorted(present, key=lambda node: (node.running_tasks, -node.key))[: max(0, len(present) - target)]:
             leave(u, node, on_running)
-    resizing = replace(pool, allocation=AllocationState.RESIZING, allocation_at=u.now, resize_errors=())
-    return settle_pool(u, resizing)
+    return settle_pool(u, resizing(u, pool))
+
+
+def resizing(u: Ledger, pool: Pool) -> Pool:
+    """The pool at the begin of a resize, which has its time limit."""
+    deadline = u.now + pool.spec.resize_timeout
+    u.effects.remind(deadline)
+    return replace(
+        pool, allocation=AllocationState.RESIZING, allocation_at=u.now, deadline=deadline, resize_errors=()
+    )  # fmt: skip
 
 
 def _make(u: Ledger, pool: Pool, dedicated: bool, number: int) -> None:  # noqa: FBT001 - one of two kinds
     kind = "dedicated" if dedicated else "low-priority"
-    failure = None
-    if pool.spec.not_executed:
-        failure = not_executed(pool.spec.not_executed)
     nodes = [
         Node(
             account=pool.account, pool_key=pool.key, pool=pool.spec.id, id=u.make_id(kind), dedicated=dedicated,
-            slots=pool.spec.slots_per_node, state_at=u.now, created_at=u.now, boot_at=u.now, failure=failure,
+            slots=pool.spec.slots_per_node, state_at=u.now, created_at=u.now, boot_at=u.now,
         )
         for _ in range(number)
     ]  # fmt: skip
     u.add_nodes(nodes)
 
 
-def leave(u: Ledger, node: Node, on_running: OnRunning) -> None:
-    """Take a node out of its pool: at once when it is empty, else once its tasks have ended as asked."""
-    if node.state is NodeState.LEAVING:
-        return
-    node = u.move_node(node, NodeState.LEAVING)
-    for own in u.tx.node_tasks.of_node(node.key) if node.own_tasks else ():
-        node_tasks.end(u, own, Ending.TERMINATED)
-    if node.running_tasks and on_running is not OnRunning.WAIT:
-        ending = Ending.REQUEUED if on_running is OnRunning.REQUEUE else Ending.TERMINATED
-        for task in u.tx.tasks.running_on_node(node.key):
-            if u.task(task).state in BUSY:
-                end_task(u, task, ending)
-
-
 def settle_pool(u: Ledger, pool: Pool) -> Pool:
     """Bring a pool forward: empty leaving nodes go, and it is steady once every node is where it should be."""
-    nodes = u.nodes_of(pool)
-    for node in nodes:
-        if node.state is NodeState.LEAVING and node.quiet:
-            u.drop_node(node)
-    left = [node for node in nodes if not (node.state is NodeState.LEAVING and node.quiet)]
-    pool = replace(
-        pool, current_dedicated=sum(node.dedicated and node.state in HERE for node in left),
-        current_low_priority=sum(not node.dedicated and node.state in HERE for node in left),
-    )  # fmt: skip
+    for node in u.nodes_of(pool):
+        advance(u, node)
+    left = u.nodes_of(pool)
+    here = [node.dedicated for node in left if node.state is not NodeState.CREATING]
+    pool = replace(pool, current_dedicated=sum(here), current_low_priority=len(here) - sum(here))
     if pool.state is PoolState.DELETING and not left:
         u.tx.pools.delete(pool.key)
         u.event(pool.account, "pool", pool.key, "deleted")
         return pool
-    if pool.allocation is not AllocationState.STEADY and all(node.state in HERE for node in left):
-        pool = replace(pool, allocation=AllocationState.STEADY, allocation_at=u.now)
+    if pool.allocation is not AllocationState.STEADY and not any(node.state in MOVING for node in left):
+        pool = replace(pool, allocation=AllocationState.STEADY, allocation_at=u.now, deadline=None)
         u.event(pool.account, "pool", pool.key, "steady")
     u.tx.pools.update(pool)
     u.effects.wake = True
@@ -140,7 +129,7 @@ def resize(
         if target is not None and target < 0:
             raise InvalidValue(name, target, "must not be negative.")
     spec = replace(
-        pool.spec, resize_timeout=pool.spec.resize_timeout if timeout is None else timeout,
+        pool.spec, resize_timeout=RESIZE_TIMEOUT if timeout is None else timeout,
         target_dedicated=pool.spec.target_dedicated if dedicated is None else dedicated,
         target_low_priority=pool.spec.target_low_priority if low_priority is None else low_priority,
     )  # fmt: skip
@@ -183,8 +172,8 @@ def retire(u: Ledger) -> None:
 
 
 def remove_nodes(
-    u: Ledger, account: str, pool_id: str, node_ids: Sequence[str], *, on_running: OnRunning = OnRunning.REQUEUE,
-    check: Check | None = None,
+    u: Ledger, account: str, pool_id: str, node_ids: Sequence[str], *, timeout: int | None = None,
+    on_running: OnRunning = OnRunning.REQUEUE, check: Check | None = None,
 ) -> Pool:  # fmt: skip
     """Take these nodes out; the targets shrink with them. NotFound, WrongState unless the pool is steady."""
     pool = _checked(u, account, pool_id, check)
@@ -197,39 +186,48 @@ def remove_nodes(
         leave(u, u.node(node.key) or node, on_running)
     dedicated = sum(node.dedicated for node in nodes.values())
     spec = replace(
-        pool.spec, target_dedicated=max(0, pool.spec.target_dedicated - dedicated),
+        pool.spec, resize_timeout=RESIZE_TIMEOUT if timeout is None else timeout,
+        target_dedicated=max(0, pool.spec.target_dedicated - dedicated),
         target_low_priority=max(0, pool.spec.target_low_priority - len(nodes) + dedicated),
     )  # fmt: skip
-    modified = max(u.now, pool.modified_at + 1)
-    resizing = replace(
-        pool,
-        spec=spec,
-        modified_at=modified,
-        allocation=AllocationState.RESIZING,
-        allocation_at=u.now,
-        resize_errors=(),
-    )
-    return settle_pool(u, resizing)
+    return settle_pool(u, resizing(u, replace(pool, spec=spec, modified_at=max(u.now, pool.modified_at + 1))))
 
 
 def stop_resize(u: Ledger, account: str, pool_id: str, *, check: Check | None = None) -> Pool:
-    """Stop a resize: nodes that are not there yet are given up, the targets stay. A steady pool is left as it is."""
+    """Stop a resize where it is; the targets stay. A steady pool is left as it is."""
     pool = _checked(u, account, pool_id, check)
     if pool.state is PoolState.DELETING:
         raise WrongState("pool", pool.state.value, "stop resize")
     if pool.allocation is AllocationState.STEADY:
         return pool
+    stopped = Failure(category=FailureCategory.USER, code="resize-stopped", message=_STOPPED)
+    pool = replace(
+        pool, allocation=AllocationState.STOPPING, allocation_at=u.now, modified_at=max(u.now, pool.modified_at + 1)
+    )
+    return _halt(u, pool, (stopped,))
+
+
+def time_out(u: Ledger, pool: Pool) -> Pool:
+    """End a resize that has run out of time, telling what it did not come to."""
+    nodes = u.nodes_of(pool)
+    errors = [
+        Failure(category=FailureCategory.SERVER, code="resize-timeout", message=_TIMED_OUT.format(kind))
+        for kind, dedicated in (("dedicated", True), ("low priority", False))
+        if any(node.state is NodeState.CREATING and node.dedicated is dedicated for node in nodes)
+    ]
+    if any(node.state is NodeState.LEAVING for node in nodes):
+        errors.append(Failure(category=FailureCategory.SERVER, code="removal-timeout", message=_NOT_REMOVED))
+    return _halt(u, pool, tuple(errors))
+
+
+def _halt(u: Ledger, pool: Pool, errors: tuple[Failure, ...]) -> Pool:
+    """Give up the nodes that are not there yet and keep those that have not begun to go; the rest goes its way."""
     for node in u.nodes_of(pool):
-        if node.state in {NodeState.CREATING, NodeState.STARTING}:
+        if node.state is NodeState.CREATING:
             leave(u, node, OnRunning.REQUEUE)
-    stopped = Failure(category=FailureCategory.USER, code="resize-stopped", message="The user stopped the resize.")
-    return settle_pool(
-        u,
-        replace(
-            pool, allocation=AllocationState.STOPPING, allocation_at=u.now, resize_errors=(stopped,),
-            modified_at=max(u.now, pool.modified_at + 1),
-        ),
-    )  # fmt: skip
+        else:
+            recall(u, node)
+    return settle_pool(u, replace(pool, deadline=None, resize_errors=errors))
 
 
 def set_scheduling(
@@ -237,12 +235,15 @@ def set_scheduling(
 ) -> Node:
     """Let a node take tasks, or take none any more. WrongState when it is so already."""
     _, node = find_node(u.tx, account, pool_id, node_id)
+    node = u.node(node.key) or node
     if node.scheduling is enabled:
         raise WrongState("node", "enabled" if enabled else "disabled", "change scheduling")
     node = u.put_node(replace(node, scheduling=enabled))
+    if node.state in SERVING and node.state is not node.in_service:
+        node = u.move_node(node, node.in_service)
     u.effects.wake = True
     if not enabled and on_running is not OnRunning.WAIT:
         ending = Ending.REQUEUED if on_running is OnRunning.REQUEUE else Ending.TERMINATED
         for task in u.tx.tasks.running_on_node(node.key):
             end_task(u, task, ending)
-    return node
+    return u.node(node.key) or node

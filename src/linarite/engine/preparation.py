@@ -10,6 +10,11 @@ from linarite.engine.failures import ended_failure
 from linarite.engine.ledger import Ledger
 from linarite.engine.model import Ending, Job, Node, NodeState, NodeTask, NodeTaskKind, TaskState
 
+_GONE = frozenset({
+    NodeState.LEAVING, NodeState.UNUSABLE, NodeState.STARTING, NodeState.DEALLOCATING, NodeState.DEALLOCATED,
+})  # fmt: skip
+"""Nodes in these states have no files of the job, or will not have them any more."""
+
 
 def prepare(u: Ledger, job: Job, node: Node) -> NodeTask | None:
     """See that the node is prepared; gives the preparation task that a task has to wait for, if there is one."""
@@ -65,7 +70,7 @@ def _to_release(u: Ledger, job: Job, every: list[NodeTask], released: dict[int, 
         return []
     keys = {own.node_key for own in every if own.kind is NodeTaskKind.PREPARATION} - released.keys()
     nodes = [node for key in sorted(keys) if (node := u.node(key)) is not None]
-    return [node for node in nodes if node.state is not NodeState.LEAVING]
+    return [node for node in nodes if node.state not in _GONE and not node.told]
 
 
 def _begin_release(u: Ledger, job: Job, node: Node) -> NodeTask:

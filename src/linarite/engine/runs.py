@@ -6,18 +6,29 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from linarite.engine import exits, node_runs
+from linarite.engine import exits, node_life, node_runs
 from linarite.engine.endings import complete, end_task, remove, reset, settle
 from linarite.engine.failures import ended_failure, start_failure
 from linarite.engine.launches import task_launch
-from linarite.engine.launching import NodeReport, NodeUnusable, Report, RunExited, RunFailed, RunLost, RunStarted, Usage
-from linarite.engine.ledger import BUSY, NODE_RUN, Ledger, node_ref, run_name
+from linarite.engine.launching import (
+    NodeFreed,
+    NodeReport,
+    NodeUnusable,
+    Report,
+    RunExited,
+    RunFailed,
+    RunLost,
+    RunStarted,
+    Usage,
+)
+from linarite.engine.ledger import BUSY, NODE_RUN, Ledger, run_name
 from linarite.engine.model import (
     AllocationState,
     Ending,
     Failure,
     FailureCategory,
     JobState,
+    Node,
     NodeState,
     Task,
     TaskState,
@@ -133,19 +144,27 @@ def _requeue(u: Ledger, task: Task, why: str) -> None:
 
 
 def take_nodes(u: Ledger, reports: Sequence[NodeReport]) -> None:
-    """Nodes that became ready or unusable."""
+    """Nodes that became ready or unusable, or were freed."""
     for report in reports:
         node = u.node(report.node.key)
-        if node is None or node.state not in {NodeState.CREATING, NodeState.STARTING}:
+        if node is None or not _awaits(node):
             continue
         pool = u.tx.pools.by_key(node.pool_key)
         if isinstance(report, NodeUnusable):
             failure = Failure(category=FailureCategory.SERVER, code="node-unusable", message=report.message)
-            u.move_node(replace(node, failure=failure), NodeState.UNUSABLE, report.message)
+            broken = replace(node, failure=failure, on_running=None, told=False)
+            u.move_node(broken, NodeState.UNUSABLE, report.message)
+        elif isinstance(report, NodeFreed):
+            node_life.freed(u, node)
         elif pool is not None:
             node_runs.boot(u, node, pool)
         if pool is not None and pool.allocation is not AllocationState.STEADY:
             settle_pool(u, pool)
+
+
+def _awaits(node: Node) -> bool:
+    """Tell whether where the node stands was asked for something, and has not answered."""
+    return node.told or node.state in {NodeState.CREATING, NodeState.STARTING}
 
 
 def resume(u: Ledger) -> None:
@@ -161,8 +180,8 @@ def resume(u: Ledger) -> None:
     for own in u.tx.node_tasks.unfinished():
         node_runs.resume(u, own)
     for node in u.tx.nodes.all():
-        if node.state in {NodeState.CREATING, NodeState.STARTING}:
-            u.effects.provision.append(node_ref(node))
+        if _awaits(node):
+            node_life.tell(u, node)
 
 
 def expire(u: Ledger) -> None:

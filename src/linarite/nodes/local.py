@@ -16,7 +16,17 @@ from pathlib import Path
 
 import structlog
 
-from linarite.engine.launching import Launch, Listener, NodeRef, NodeUnusable, RunFailed
+from linarite.engine.launching import (
+    Emptied,
+    Launch,
+    Listener,
+    NodeFreed,
+    NodeOrder,
+    NodeRef,
+    NodeReport,
+    NodeUnusable,
+    RunFailed,
+)
 from linarite.nodes.channel import HostStarter
 from linarite.nodes.environment import stays_below
 from linarite.nodes.link import HostLink
@@ -78,16 +88,26 @@ class LocalNodes:
             async with asyncio.timeout(_GREETING):
                 await asyncio.gather(*(link.greeted.wait() for link in found))
 
-    async def provision(self, nodes: Sequence[NodeRef]) -> None:
+    async def provision(self, orders: Sequence[NodeOrder]) -> None:
         """Make the nodes (idempotent); answers come as node reports."""
-        for node in nodes:
+        for order in orders:
+            node, root = order.node, self._places.root(order.node)
             try:
-                self._places.account(node)
+                account = self._places.account(node)
             except OSError as error:
-                report = NodeUnusable(node=node, message=f"No folder: {error}.")
-                self._later(self._listening.on_node_reports([report]))
-            else:
-                self._link(self._places.host(node, elevated=False)).make_node(node, self._places.root(node))
+                self._report(NodeUnusable(node=node, message=f"No folder: {error}."))
+                continue
+            if order.emptied is Emptied.VOLATILE:
+                self._remove(node, f"{root}/volatile", keep=root)
+            if order.emptied is Emptied.ALL:
+                self._remove(node, root, keep=account)
+            self._link(self._places.host(node, elevated=False)).make_node(node, root)
+
+    async def deallocate(self, nodes: Sequence[NodeRef]) -> None:
+        """Move the nodes' folders away and remove them in the background; answers come as node reports."""
+        for node in nodes:
+            freed = NodeFreed(node=node)
+            self._remove(node, self._places.root(node), keep=self._places.account(node), report=freed)
 
     async def release(self, nodes: Sequence[NodeRef]) -> None:
         """Move the nodes' folders away at once and remove them in the background."""
@@ -164,10 +184,13 @@ class LocalNodes:
             return elevated
         return self._link(self._places.host(node, elevated=False))
 
-    def _remove(self, node: NodeRef, path: str, keep: str) -> None:
+    def _remove(self, node: NodeRef, path: str, keep: str, report: NodeReport | None = None) -> None:
+        """Have `path` moved out of the way, and then make a report."""
         trash = self._places.trash(node)
 
         def then() -> None:
+            if report is not None:
+                self._report(report)
             # The account's own host cannot remove what an elevated run left in its folders.
             elevated = self._places.host(node, elevated=True)
             if elevated.owner is not None and os.path.isdir(elevated.folder):
@@ -179,6 +202,9 @@ class LocalNodes:
         user = code == "not-allowed"
         report = RunFailed(run=launch.run, code=code, message=message, at=time.time_ns() // 1000, user=user)
         self._later(self._tell(report))
+
+    def _report(self, report: NodeReport) -> None:
+        self._later(self._listening.on_node_reports([report]))
 
     def _later(self, telling: Coroutine[None, None, None]) -> None:
         """Tell the listener by itself: it may be waiting for the call that we are in."""

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from sqlalchemy import Boolean, Column, Connection, Table, UniqueConstraint, bindparam, delete
 
 from linarite.engine.filtering import Expression, Listed
-from linarite.engine.model import Failure, Node, NodeState
+from linarite.engine.model import Failure, Node, NodeState, OnRunning
 from linarite.store.counters import take
 from linarite.store.filters import Property
 from linarite.store.listing import Listing
 from linarite.store.node_tasks import of_start
 from linarite.store.rows import Rows, pack_or_null, unpack_facts, unpacked, word
-from linarite.store.schema import Whole, key_column, metadata, number, packed, text
+from linarite.store.schema import Partial, Whole, key_column, metadata, number, packed, text
 from linarite.store.statements import Query, unique
 
 nodes = Table(
@@ -38,19 +38,27 @@ nodes = Table(
     number("total_tasks"),
     number("succeeded_tasks"),
     number("own_tasks"),
+    text("on_running", null=True),
+    Column("told", Boolean, nullable=False),
     packed("failure", null=True),
     packed("facts", null=True),
     UniqueConstraint("account", "alias"),
 )
 KEYS = Whole("ix_nodes_keys", nodes.c.pool_key, nodes.c.key)
 IDS = Whole("ix_nodes_ids", nodes.c.pool_key, nodes.c.id_key, unique=True)
+CHANGING = Partial("ix_nodes_changing", "on_running IS NOT NULL", nodes.c.key)
 
 _rows = Rows(
     Node,
     nodes,
     paths={"id_key": "id"},
     write={"id_key": str.lower, "failure": pack_or_null, "facts": pack_or_null},
-    read={"state": word(NodeState), "failure": unpacked(Failure), "facts": unpack_facts},
+    read={
+        "state": word(NodeState),
+        "on_running": word(OnRunning),
+        "failure": unpacked(Failure),
+        "facts": unpack_facts,
+    },
 )
 _insert = _rows.inserter()
 _update = _rows.updater(_rows.names_but("account", "pool_key", "pool", "id", "id_key", "alias"))
@@ -60,6 +68,7 @@ _IN_POOL = _rows.select.where(nodes.c.pool_key == bindparam("pool_key")).order_b
 _OF_POOL = Query(_IN_POOL)
 _OF_ACCOUNT = Query(_rows.select.where(nodes.c.account == bindparam("account")).order_by(nodes.c.alias))
 _ALL = Query(_rows.select.order_by(nodes.c.key))
+_CHANGING = Query(CHANGING.answers(_rows.select).order_by(nodes.c.key))
 
 PROPERTIES = {
     "id": Property(nodes.c.id_key, folded=True),
@@ -72,8 +81,6 @@ PROPERTIES = {
     "startTaskInfo/exitCode": of_start("exit_code", nodes.c.key),
     "startTaskInfo/startTime": of_start("started_at", nodes.c.key),
     "startTaskInfo/endTime": of_start("ended_at", nodes.c.key),
-    "scheduling": Property(nodes.c.scheduling),
-    "runningTasks": Property(nodes.c.running_tasks),
 }
 
 _listing = Listing(_rows, PROPERTIES, nodes.c.pool_key, keys=KEYS, ids=IDS)
@@ -119,3 +126,6 @@ class SqlNodes:
 
     def all(self) -> list[Node]:
         return _rows.many(self._connection, _ALL)
+
+    def changing(self) -> list[Node]:
+        return _rows.many(self._connection, _CHANGING)

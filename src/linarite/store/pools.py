@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Connection, Table, bindparam, delete
+from sqlalchemy import Boolean, Column, Connection, Index, Table, bindparam, delete, func, select
 
 from linarite.engine.filtering import Expression, Listed
 from linarite.engine.model import AllocationState, Failure, Pool, PoolSpec, PoolState
@@ -29,9 +29,11 @@ pools = Table(
     Column("inter_node", Boolean, nullable=False),
     number("current_dedicated"),
     number("current_low_priority"),
+    number("deadline", null=True),
     packed("spec"),
     packed("resize_errors"),
     packed("facts", null=True),
+    Index(None, "deadline"),
 )
 KEYS = Whole("ix_pools_keys", pools.c.account, pools.c.key)
 IDS = Whole("ix_pools_ids", pools.c.account, pools.c.id_key, unique=True)
@@ -54,6 +56,8 @@ _update = _rows.updater(_rows.names_but("account"))
 _BY_ID = Query(_rows.select.where(pools.c.account == bindparam("account"), pools.c.id_key == bindparam("id")))
 _BY_KEY = Query(_rows.select.where(pools.c.key == bindparam("key")))
 _ALL = Query(_rows.select.order_by(pools.c.key))
+_DUE = Query(_rows.select.where(pools.c.deadline <= bindparam("now")).order_by(pools.c.key))
+_NEXT = Query(select(func.min(pools.c.deadline)))
 
 PROPERTIES = {
     "id": Property(pools.c.id_key, folded=True),
@@ -102,3 +106,9 @@ class SqlPools:
 
     def all(self) -> list[Pool]:
         return _rows.many(self._connection, _ALL)
+
+    def due(self, now: int) -> list[Pool]:
+        return _rows.many(self._connection, _DUE, now=now)
+
+    def next_moment(self) -> int | None:
+        return _NEXT.value(self._connection)

@@ -94,6 +94,12 @@ _ENDED_ON_NODE = Query(
     .limit(_LIMIT)
 )
 
+_KEPT_ON_NODE = Query(
+    ENDED.answers(select(tasks.c.key))
+    .where(tasks.c.node_key == bindparam("node_key"), tasks.c.cleanup_at.is_not(None))
+    .order_by(tasks.c.ended_at.desc())
+    .limit(1)
+)
 _listing = Listing(rows, PROPERTIES, tasks.c.job_key, keys=KEYS, ids=IDS, routes=ROUTES)
 
 
@@ -207,6 +213,9 @@ class SqlTasks:
         ended = rows.many(self._connection, _ENDED_ON_NODE, node_key=node_key, limit=limit)
         begun = [task for task in (*self.running_on_node(node_key), *ended) if task.started_at is not None]
         return sorted(begun, key=lambda task: task.started_at or 0, reverse=True)[:limit]
+
+    def kept_on_node(self, node_key: int) -> bool:
+        return _KEPT_ON_NODE.value(self._connection, node_key=node_key) is not None
 
     def held_by(self, node_task: int) -> list[Task]:
         return rows.many(self._connection, _HELD, node_task=node_task)

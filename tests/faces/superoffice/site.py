@@ -14,7 +14,7 @@ import requests
 from linarite.engine import jobs, pools, tasks
 from linarite.engine.core import Engine
 from linarite.engine.housekeeping import Retention
-from linarite.engine.launching import Launch, Listener, NodeReady, NodeRef, RunExited
+from linarite.engine.launching import Launch, Listener, NodeOrder, NodeReady, NodeRef, RunExited
 from linarite.engine.model import JobSpec, PoolSpec, Role, Task, TaskSpec
 from linarite.faces.superoffice import Definition, SuperOffice
 from linarite.http.funnel import Funnel, now_microseconds
@@ -54,9 +54,9 @@ class QuietNodes:
     async def start(self, listener: Listener) -> None:
         self._listener = listener
 
-    async def provision(self, nodes: Sequence[NodeRef]) -> None:
+    async def provision(self, orders: Sequence[NodeOrder]) -> None:
         assert self._listener is not None
-        self._later(self._listener.on_node_reports([NodeReady(node=node) for node in nodes]))
+        self._later(self._listener.on_node_reports([NodeReady(node=order.node) for order in orders]))
 
     async def launch(self, launches: Sequence[Launch]) -> None:
         self.launched.update({launch.run: launch for launch in launches})
@@ -79,6 +79,7 @@ class QuietNodes:
     def root(self, node: NodeRef) -> str:
         return str(self.folder / node.node)
 
+    async def deallocate(self, nodes: Sequence[NodeRef]) -> None: ...
     async def release(self, nodes: Sequence[NodeRef]) -> None: ...
     async def remove_directory(self, node: NodeRef, directory: str) -> None: ...
     async def stop(self) -> None: ...

@@ -54,11 +54,17 @@ CODES: dict[str, tuple[int, str]] = {
     "MissingRequiredProperty": (400, "A required property was not specified in the request body."),
     "MissingRequiredQueryParameter": (400, "A query parameter that is required for this request is not specified."),
     "NodeAlreadyInTargetSchedulingState": (409, "The specified node already has the requested scheduling state."),
+    "NodeBeingCreated": (409, "The specified node is being created."),
+    "NodeBeingRebooted": (409, "The specified node is being rebooted."),
+    "NodeBeingReimaged": (409, "The specified node is being reimaged."),
+    "NodeBeingStarted": (409, "The specified node is being started."),
     "NodeNotFound": (404, "The specified node does not exist."),
+    "NodeStateUnusable": (409, "The state of the specified node is unusable."),
     "NotImplemented": (400, "This server does not implement the requested operation or element yet."),
     "OperationInvalidForCurrentState": (
         409, "The specified operation is not valid for the current state of the resource.",
     ),
+    "OperationNotValidOnNode": (409, "The specified operation is not valid on the node."),
     "OperationTimedOut": (500, "The operation could not be completed within the permitted time."),
     "PoolBeingDeleted": (409, "The specified pool has been marked for deletion and is being reclaimed."),
     "PoolBeingResized": (409, "The specified pool is being resized."),
@@ -175,6 +181,12 @@ _STATES: dict[tuple[str, str], str] = {
     ("pool", "deleting"): "PoolBeingDeleted",
     ("pool", "resizing"): "PoolBeingResized",
     ("pool", "stopping"): "PoolBeingResized",
+    ("node", "creating"): "NodeBeingCreated",
+    ("node", "starting"): "NodeBeingStarted",
+    ("node", "waitingforstarttask"): "NodeBeingStarted",
+    ("node", "rebooting"): "NodeBeingRebooted",
+    ("node", "reimaging"): "NodeBeingReimaged",
+    ("node", "unusable"): "NodeStateUnusable",
     ("task", "completed"): "TaskCompleted",
     ("task", "succeeded"): "TaskSucceeded",
 }
@@ -184,8 +196,9 @@ def _wrong_state(error: errors.WrongState) -> Refusal:
     code = _STATES.get((error.kind, error.state))
     if code is None and error.kind == "task" and error.action == "reactivate":
         code = "TaskNotCompleted"
-    if code is None and error.kind == "node" and error.action == "change scheduling":
-        code = "NodeAlreadyInTargetSchedulingState"
+    if code is None and error.kind == "node":
+        is_scheduling = error.action == "change scheduling"
+        code = "NodeAlreadyInTargetSchedulingState" if is_scheduling else "OperationNotValidOnNode"
     if code is None and error.kind == "job" and error.action == "disable":
         code = "JobNotActive"
     if code is not None:

@@ -15,7 +15,7 @@ from lark import Lark, Token, Transformer, Tree, UnexpectedInput
 from lark.exceptions import VisitError
 
 from linarite.engine.filtering import Both, Compare, Either, Expression
-from linarite.engine.model import JobState, NodeState
+from linarite.engine.model import JobState
 from linarite.faces.azure_batch.errors import Refusal, invalid_query
 
 LONGEST = 4096
@@ -87,7 +87,7 @@ _OUTCOME = {
     "exitCode": Property("number", ORDERED),
 }  # fmt: skip
 NODES = {
-    "state": Property("node state", EQUAL), "stateTransitionTime": _MOMENT, "lastBootTime": _MOMENT,
+    "state": _STATE, "stateTransitionTime": _MOMENT, "lastBootTime": _MOMENT,
     "allocationTime": _MOMENT, **{f"startTaskInfo/{name}": item for name, item in _OUTCOME.items()},
 }  # fmt: skip
 PREPARED = {
@@ -219,9 +219,7 @@ def _comparison(compare: Compare, properties: Properties) -> Expression:
     name = found.name or compare.name
     match found.kind:
         case "job state" if isinstance(compare.value, str):
-            return _in_states(_job_state, compare)
-        case "node state" if isinstance(compare.value, str):
-            return _in_states(_node_state, compare)
+            return _job_state(compare)
         case "flag" if isinstance(compare.value, bool):
             return Compare(name, compare.operator, compare.value)
         case "word" | "text" if isinstance(compare.value, str):
@@ -242,28 +240,13 @@ def _moment_value(compare: Compare) -> int:
         raise _refusal(compare, "The value is no date of ISO 8601.") from error
 
 
-def _in_states(of: Callable[[str], Expression], compare: Compare) -> Expression:
-    """What `of` says of the state, or that it does not hold."""
-    expression = of(str(compare.value).lower())
-    return expression if compare.operator == "eq" else _negated(expression)
-
-
-def _job_state(state: str) -> Expression:
+def _job_state(compare: Compare) -> Expression:
     """A draft of another protocol is a disabled job here."""
-    same = _is("state", state)
-    return Either(same, _is("state", JobState.DRAFT.value)) if state == JobState.DISABLED else same
-
-
-def _node_state(state: str) -> Expression:
-    """A node is offline when it takes no tasks and has none (`render.pools.node_state`)."""
-    no_tasks = Either(
-        _is("state", NodeState.IDLE.value), Both(_is("state", NodeState.RUNNING.value), _is("runningTasks", 0))
-    )
-    resting = Both(_is("scheduling", value=False), no_tasks)
-    same = _is("state", state)
-    if state == NodeState.OFFLINE:
-        return Either(same, resting)
-    return Both(same, _negated(resting)) if state in {NodeState.IDLE, NodeState.RUNNING} else same
+    state = str(compare.value).lower()
+    found: Expression = _is("state", state)
+    if state == JobState.DISABLED:
+        found = Either(found, _is("state", JobState.DRAFT.value))
+    return found if compare.operator == "eq" else _negated(found)
 
 
 def _is(name: str, value: str | float) -> Compare:

@@ -1,17 +1,26 @@
-"""Nodes: get, list, take them out of scheduling and back."""
+"""Nodes: get, list, begin them anew, take them out of scheduling and back."""
 
 from __future__ import annotations
 
-from linarite.engine import pools
+from linarite.engine import node_life, pools
 from linarite.engine.filtering import Listed
 from linarite.engine.finding import find_node, find_pool
-from linarite.engine.model import Job, Node, NodeTask, Pool, Task
+from linarite.engine.model import Job, Node, NodeState, NodeTask, OnRunning, Pool, Task
 from linarite.engine.ports import Transaction
-from linarite.faces.azure_batch import filters
+from linarite.faces.azure_batch import filters, versions
 from linarite.faces.azure_batch.call import Call
+from linarite.faces.azure_batch.errors import Refusal
 from linarite.faces.azure_batch.operations.lists import Where, ask_page
 from linarite.faces.azure_batch.render.nodes import node_json
-from linarite.faces.azure_batch.wire.pools import NodeDisable, deallocation
+from linarite.faces.azure_batch.render.tasks import FACE
+from linarite.faces.azure_batch.wire.nodes import (
+    SCHEDULING_OPTIONS,
+    NodeDeallocate,
+    NodeDisable,
+    NodeReboot,
+    NodeReimage,
+    option,
+)
 from linarite.http.messages import Response
 
 RECENT = 10
@@ -50,17 +59,59 @@ async def list_nodes(call: Call) -> Response:
     return call.many("nodes", shown, link)
 
 
+def _names(call: Call) -> tuple[str, str]:
+    return call.parameters["poolId"], call.parameters["nodeId"]
+
+
+def _done(call: Call, status: int, action: str) -> Response:
+    pool, node = _names(call)
+    return call.done(status, None, "pools", pool, "nodes", node, action)
+
+
+async def _begin(call: Call, state: NodeState, on_running: OnRunning, action: str) -> Response:
+    await call.do(node_life.begin, *_names(call), state=state, on_running=on_running)
+    return _done(call, 202, action)
+
+
+async def reboot_node(call: Call) -> Response:
+    """Nodes_RebootNode."""
+    body = await call.optional_body(NodeReboot)
+    return await _begin(call, NodeState.REBOOTING, option(body.node_reboot_option, "nodeRebootOption"), "reboot")
+
+
+async def reimage_node(call: Call) -> Response:
+    """Nodes_ReimageNode; before 2024-07-01.20.0 for pools of cloud services alone."""
+    body = await call.optional_body(NodeReimage)
+    on_running = option(body.node_reimage_option, "nodeReimageOption")
+    if call.version < versions.LONG_AS_TEXT:
+        pool = await call.engine.ask(lambda tx: find_pool(tx, call.account, call.parameters["poolId"]))
+        if "cloudServiceConfiguration" not in pool.facts.get(FACE, {}):
+            raise Refusal("OperationNotValidOnNode")
+    return await _begin(call, NodeState.REIMAGING, on_running, "reimage")
+
+
+async def deallocate_node(call: Call) -> Response:
+    """Nodes_DeallocateNode."""
+    body = await call.optional_body(NodeDeallocate)
+    on_running = option(body.node_deallocate_option, "nodeDeallocateOption")
+    return await _begin(call, NodeState.DEALLOCATING, on_running, "deallocate")
+
+
+async def start_node(call: Call) -> Response:
+    """Nodes_StartNode."""
+    await call.do(node_life.start, *_names(call))
+    return _done(call, 202, "start")
+
+
 async def disable_scheduling(call: Call) -> Response:
     """Nodes_DisableNodeScheduling."""
     body = await call.optional_body(NodeDisable)
-    on_running = deallocation(body.node_disable_scheduling_option, "nodeDisableSchedulingOption")
-    pool, node = call.parameters["poolId"], call.parameters["nodeId"]
-    await call.do(pools.set_scheduling, pool, node, enabled=False, on_running=on_running)
-    return call.done(200, None, "pools", pool, "nodes", node, "disablescheduling")
+    on_running = option(body.node_disable_scheduling_option, "nodeDisableSchedulingOption", SCHEDULING_OPTIONS)
+    await call.do(pools.set_scheduling, *_names(call), enabled=False, on_running=on_running)
+    return _done(call, 200, "disablescheduling")
 
 
 async def enable_scheduling(call: Call) -> Response:
     """Nodes_EnableNodeScheduling."""
-    pool, node = call.parameters["poolId"], call.parameters["nodeId"]
-    await call.do(pools.set_scheduling, pool, node, enabled=True)
-    return call.done(200, None, "pools", pool, "nodes", node, "enablescheduling")
+    await call.do(pools.set_scheduling, *_names(call), enabled=True)
+    return _done(call, 200, "enablescheduling")

@@ -12,13 +12,13 @@ from linarite.faces.azure_batch.call import Call, tag_headers
 from linarite.faces.azure_batch.operations.lists import Where, ask_page, next_link, number_of, page_size, position
 from linarite.faces.azure_batch.render.images import IMAGES
 from linarite.faces.azure_batch.render.pools import node_counts, pool_json
+from linarite.faces.azure_batch.wire.nodes import option
 from linarite.faces.azure_batch.wire.pools import (
     NodeRemove,
     PoolAdd,
     PoolChange,
     PoolReplace,
     PoolResize,
-    deallocation,
     nodes_to_remove,
     patched,
     pool_of,
@@ -98,7 +98,7 @@ async def resize_pool(call: Call) -> Response:
     dedicated, low_priority = targets(body, call.version)
     pool = await call.do(
         pools.resize, name, dedicated=dedicated, low_priority=low_priority, timeout=resize_timeout(body.resize_timeout),
-        on_running=deallocation(body.node_deallocation_option), check=call.check(),
+        on_running=option(body.node_deallocation_option, "nodeDeallocationOption"), check=call.check(),
     )  # fmt: skip
     return call.done(202, pool, "pools", name, "resize")
 
@@ -113,10 +113,9 @@ async def stop_pool_resize(call: Call) -> Response:
 async def remove_nodes(call: Call) -> Response:
     """Pools_RemoveNodes."""
     body, name = await call.body(NodeRemove), call.parameters["poolId"]
-    resize_timeout(body.resize_timeout)
     pool = await call.do(
-        pools.remove_nodes, name, nodes_to_remove(body), on_running=deallocation(body.node_deallocation_option),
-        check=call.check(),
+        pools.remove_nodes, name, nodes_to_remove(body), timeout=resize_timeout(body.resize_timeout),
+        on_running=option(body.node_deallocation_option, "nodeDeallocationOption"), check=call.check(),
     )  # fmt: skip
     return call.done(202, pool, "pools", name, "removenodes")
 

@@ -11,7 +11,7 @@ from linarite.engine.model import Failure, Job, Node, NodeTask, Pool, Task
 from linarite.faces.azure_batch import versions
 from linarite.faces.azure_batch.render.failures import CODES, pairs
 from linarite.faces.azure_batch.render.node_tasks import start_task_info
-from linarite.faces.azure_batch.render.pools import node_state, start_task
+from linarite.faces.azure_batch.render.pools import start_task
 from linarite.faces.azure_batch.render.scalars import moment
 from linarite.faces.azure_batch.render.tasks import FACE, execution_info, task_url
 
@@ -26,7 +26,7 @@ def node_json(
     shown: dict[str, Any] = {
         "id": node.id,
         "url": node_url(base, node.pool, node.id),
-        "state": node_state(node),
+        "state": node.state.value,
         "schedulingState": "enabled" if node.scheduling else "disabled",
         "stateTransitionTime": moment(node.state_at),
         "lastBootTime": moment(node.boot_at),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from linarite.engine.model import Failure, Node, NodeState, Pool
+from linarite.engine.model import Failure, Node, Pool
 from linarite.faces.azure_batch import versions
 from linarite.faces.azure_batch.render.failures import pairs
 from linarite.faces.azure_batch.render.scalars import duration, etag, moment
@@ -17,7 +17,9 @@ _GIVEN = (
     "userAccounts", "mountConfiguration", "upgradePolicy", "certificateReferences", "resourceTags",
     "applicationLicenses",
 )  # fmt: skip
-_RESIZE_CODES = {"resize-stopped": "ResizeStopped", "resize-timeout": "AllocationTimedout"}
+_RESIZE_CODES = {
+    "resize-stopped": "ResizeStopped", "resize-timeout": "AllocationTimedout", "removal-timeout": "RemoveNodesFailed",
+}  # fmt: skip
 _COUNTED = (
     "creating", "idle", "offline", "preempted", "rebooting", "reimaging", "running", "starting", "startTaskFailed",
     "leavingPool", "unknown", "unusable", "waitingForStartTask", "upgradingOS",
@@ -98,12 +100,6 @@ def start_task(given: dict[str, Any]) -> dict[str, Any]:
     return {**defaults, **task, "userIdentity": user_identity(task.get("userIdentity"))}
 
 
-def node_state(node: Node) -> str:
-    """The protocol's word for a node's state; a node that may take no tasks and has none is offline."""
-    idle = node.state is NodeState.IDLE or (node.state is NodeState.RUNNING and not node.running_tasks)
-    return NodeState.OFFLINE.value if idle and not node.scheduling else node.state.value
-
-
 def node_counts(pool: Pool, nodes: Sequence[Node], version: str) -> dict[str, Any]:
     """How many nodes of each kind are in which state."""
     return {
@@ -115,5 +111,5 @@ def node_counts(pool: Pool, nodes: Sequence[Node], version: str) -> dict[str, An
 
 def _counts(nodes: Sequence[Node], version: str) -> dict[str, int]:
     names = _COUNTED + (_COUNTED_SINCE_2024 if version >= versions.LONG_AS_TEXT else ())
-    states = [node_state(node) for node in nodes]
+    states = [node.state.value for node in nodes]
     return {**{name: states.count(name.lower()) for name in names}, "total": len(nodes)}

@@ -35,7 +35,10 @@ from linarite.faces.azure_batch.wire.values import (
     number,
     required,
     word,
+    word_of,
 )  # fmt: skip
+
+DISABLE_TASKS = ("requeue", "terminate", "wait")
 
 
 class JobConstraints(Element):
@@ -219,4 +222,5 @@ def _manager_task(manager: JobManagerTask, version: str) -> tuple[TaskSpec, Fact
 
 def on_running(body: JobDisable) -> OnRunning:
     """What becomes of the running tasks of a job that is disabled."""
-    return word(OnRunning, required(body.disable_tasks, "disableTasks"), "disableTasks") or OnRunning.REQUEUE
+    chosen = word_of(DISABLE_TASKS, required(body.disable_tasks, "disableTasks"), "disableTasks")
+    return OnRunning(chosen or OnRunning.REQUEUE)

@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from linarite.engine.errors import WrongState
-from linarite.engine.model import MINUTE, Facts, NodeFill, OnRunning, Pool, PoolSpec
+from linarite.engine.model import MINUTE, Facts, NodeFill, Pool, PoolSpec
 from linarite.faces.azure_batch import versions
 from linarite.faces.azure_batch.errors import Refusal, invalid_property, missing_property
 from linarite.faces.azure_batch.wire.commands import left_out
@@ -39,10 +39,6 @@ from linarite.faces.azure_batch.wire.values import (
 )
 
 ORDERS = ("none", "creationtime")
-DEALLOCATIONS = {
-    "requeue": OnRunning.REQUEUE, "terminate": OnRunning.TERMINATE, "taskcompletion": OnRunning.WAIT,
-    "retaineddata": OnRunning.WAIT,
-}  # fmt: skip
 LEAST_RESIZE_TIMEOUT = 5 * MINUTE
 MOST_SLOTS = 256
 MOST_REMOVED = 100
@@ -123,12 +119,6 @@ class NodeRemove(Body):
     node_list: list[str] | None = None
     resize_timeout: str | None = None
     node_deallocation_option: str | None = None
-
-
-class NodeDisable(Body):
-    """The body of Disable Node Scheduling."""
-
-    node_disable_scheduling_option: str | None = None
 
 
 SPANS = versions.Spans(
@@ -279,11 +269,6 @@ def targets(body: PoolResize, version: str) -> tuple[int | None, int | None]:
         raise missing_property("targetDedicatedNodes")
     number(dedicated, "targetDedicatedNodes", 0)
     return dedicated, number(body.target_low_priority_nodes, "targetLowPriorityNodes", 0)
-
-
-def deallocation(value: str | None, name: str = "nodeDeallocationOption") -> OnRunning:
-    """What becomes of the tasks of nodes that go."""
-    return DEALLOCATIONS[word_of(tuple(DEALLOCATIONS), value, name) or "requeue"]
 
 
 def nodes_to_remove(body: NodeRemove) -> list[str]:
