@@ -46,10 +46,12 @@ bench: setup ## measure speed against this machine's own limits; BENCH=short tak
 
 # A lock names no index: pip takes the packages from wherever this machine is told to.
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-	--no-emit-index-url --no-emit-find-links pyproject.toml
+	--no-emit-index-url --no-emit-find-links
+CLIENTS := tests/clients/drivers/locks
 lock: setup-dev ## write requirements/ anew from pyproject.toml; UPGRADE=--upgrade takes newer releases
-	@$(LOCK) $(UPGRADE) --extra demo --output-file requirements/runtime.txt
-	@$(LOCK) $(UPGRADE) --extra dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
+	@$(LOCK) $(UPGRADE) pyproject.toml --extra demo --output-file requirements/runtime.txt
+	@$(LOCK) $(UPGRADE) pyproject.toml --extra dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
+	@for client in $(CLIENTS)/*.in; do $(LOCK) $(UPGRADE) $$client --output-file $${client%.in}.txt; done
 
 clean: ## remove .venv and everything else that was made here
 	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.support import blobs
+from tests.support.left_out import leave_out
 from tests.support.server import RunningServer, running_server
 
 
@@ -23,7 +24,7 @@ def server() -> Iterator[RunningServer]:
 def azurite() -> Iterator[blobs.Azurite]:
     """One Azurite for all tests of this worker; each test has containers of its own."""
     if (reason := blobs.missing()) is not None:
-        _leave_out(reason, may=not os.environ.get("CI"))
+        leave_out(reason)
     with blobs.running_azurite() as running:
         yield running
 
@@ -44,12 +45,6 @@ def silent_url() -> Iterator[str]:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what cannot be done here, with the reason; with CI set that is a failure."""
     if item.get_closest_marker("root") and os.geteuid() != 0:
-        _leave_out("it runs tasks as an unprivileged user, which needs root", may=not os.environ.get("CI"))
+        leave_out("it runs tasks as an unprivileged user, which needs root")
     if item.get_closest_marker("specs") and not os.environ.get("LINARITE_SPECS"):
-        _leave_out("LINARITE_SPECS names no folder of specifications", may=True)
-
-
-def _leave_out(reason: str, *, may: bool) -> None:
-    if not may:
-        pytest.fail(f"CI leaves nothing out, but {reason}")
-    pytest.skip(f"LEFT OUT: {reason}")
+        leave_out("LINARITE_SPECS names no folder of specifications", always=True)

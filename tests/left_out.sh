@@ -5,7 +5,7 @@ say() { printf '*** LEFT OUT: %s\n' "$1"; left_out=1; }
 
 [ "$(id -u)" = 0 ] || say "tests that run tasks as an unprivileged user: they need root (sudo make test)."
 command -v npm >/dev/null && command -v node >/dev/null ||
-    say "tests that move files to and from Azurite: they need npm and node."
+    say "tests with Azurite and with JavaScript clients: they need npm and node."
 [ "$left_out" = 0 ] || [ -z "$CI" ] || { echo "CI is set, so nothing may be left out."; exit 1; }
 
 # Public checkouts do not have it, so it is never an error.

@@ -103,7 +103,7 @@ def versions(known: frozenset[str] | tuple[str, ...]) -> str:
 
 SURFACES = (
     Surface(
-        "Azure Batch", "azure-batch (Python)",
+        "Azure Batch", "azure-batch 15 and 14.2.0 (Python), @azure/batch 10 (npm), az batch",
         ("faces/azure_batch/*", "clients/test_azure_batch*", "seeds/test_get_task_file.py"),
         (
             "clients/test_azure_batch*", "clients/test_four_faces.py", "faults/*", "app/*", "support/batch.py",

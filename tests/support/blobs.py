@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import fcntl
 import os
 import re
 import shutil
@@ -19,11 +18,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from azure.storage.blob import ContainerClient, generate_account_sas, generate_container_sas
+from tests.support.installed import npm_packages
 
 RECIPE = Path(__file__).parent / "azurite"
 ACCOUNT = "linaritetest"
 KEY = base64.b64encode(b"the key of a storage account that exists in tests alone").decode()
-START_SECONDS, INSTALL_SECONDS = 60.0, 600.0
+START_SECONDS = 60.0
 _LISTENS = re.compile(r"successfully listens on (http://\S+)")
 
 
@@ -76,34 +76,19 @@ class Container:
         return sorted(self.client.list_blob_names())
 
 
+def _program() -> Path:
+    return npm_packages("azurite", RECIPE) / "node_modules/azurite/dist/src/blob/main.js"
+
+
 def missing() -> str | None:
     """What keeps Azurite from being run here."""
     return None if shutil.which("npm") and shutil.which("node") else "Azurite needs npm and node"
 
 
-def _install() -> Path:
-    """Install what the lock file names into the cache, once for all workers and runs."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "linarite-azurite"
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        wanted = (RECIPE / "package-lock.json").read_bytes()
-        done = cache / "installed.json"
-        if not done.exists() or done.read_bytes() != wanted:
-            for name in ("package.json", "package-lock.json"):
-                shutil.copy(RECIPE / name, cache / name)
-            subprocess.run(
-                ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=cache, check=True,
-                capture_output=True, timeout=INSTALL_SECONDS,
-            )  # fmt: skip
-            done.write_bytes(wanted)
-    return cache / "node_modules/azurite/dist/src/blob/main.js"
-
-
 @contextmanager
 def running_azurite() -> Iterator[Azurite]:
     """An emulator for as long as this lasts. It checks signatures and versions, and tells nobody that it runs."""
-    command = ["node", str(_install()), "--blobHost", "127.0.0.1", "--blobPort", "0", "--inMemoryPersistence"]
+    command = ["node", str(_program()), "--blobHost", "127.0.0.1", "--blobPort", "0", "--inMemoryPersistence"]
     command += ["--disableTelemetry"]
     environment = os.environ | {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{KEY}"}
     with tempfile.TemporaryFile("w+") as said, subprocess.Popen(

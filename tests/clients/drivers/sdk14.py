@@ -1,0 +1,86 @@
+"""azure-batch 14.2.0 for Python, the last of its kind before the rewrite: `sdk14.py URL ACCOUNT KEY`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from azure.batch import BatchServiceClient, models
+from azure.batch.batch_auth import SharedKeyCredentials
+from lines import Refused, serve
+
+ADDED = {
+    "pool": models.PoolAddParameter, "job": models.JobAddParameter, "task": models.TaskAddParameter,
+    "job_schedule": models.JobScheduleAddParameter,
+}  # fmt: skip
+LIST_OPTIONS = {
+    "pool": ("pool_list_options", models.PoolListOptions), "job": ("job_list_options", models.JobListOptions),
+    "task": ("task_list_options", models.TaskListOptions),
+    "node": ("compute_node_list_options", models.ComputeNodeListOptions),
+    "job_schedule": ("job_schedule_list_options", models.JobScheduleListOptions),
+}  # fmt: skip
+
+
+class Client:
+    def __init__(self, url: str, account: str, key: str) -> None:
+        self.client = BatchServiceClient(SharedKeyCredentials(account, key), batch_url=url)
+        self.client.config.retry_policy.retries = 0
+
+    def of(self, kind: str) -> Any:
+        return self.client.compute_node if kind == "node" else getattr(self.client, kind)
+
+    @staticmethod
+    def called(call: Any, *args: Any, **options: Any) -> Any:
+        try:
+            return call(*args, **options)
+        except models.BatchErrorException as error:
+            raise Refused(error.response.status_code, error.error.code if error.error else None) from error
+
+    def create(self, kind: str, body: dict[str, Any], where: dict[str, str]) -> None:
+        self.called(self.of(kind).add, *where.values(), ADDED[kind].from_dict(body))
+
+    def create_many(self, job: str, tasks: list[dict[str, Any]]) -> list[str]:
+        added = self.called(self.client.task.add_collection, job, [ADDED["task"].from_dict(task) for task in tasks])
+        return [result.status for result in added.value]
+
+    def get(self, kind: str, id: str, where: dict[str, str]) -> Any:
+        return self.called(self.of(kind).get, *where.values(), id).serialize(keep_readonly=True)
+
+    def list(self, kind: str, where: dict[str, str], max_results: int | None = None, **options: Any) -> Any:
+        name, type_ = LIST_OPTIONS[kind]
+        given = {name: type_(**options, **({} if max_results is None else {"max_results": max_results}))}
+        return self.called(
+            lambda: [item.serialize(keep_readonly=True) for item in self.of(kind).list(*where.values(), **given)]
+        )
+
+    def jobs_of(self, schedule: str) -> Any:
+        return [job.serialize(keep_readonly=True) for job in self.client.job.list_from_job_schedule(schedule)]
+
+    def act(self, action: str, kind: str, id: str, where: dict[str, str], body: dict[str, Any] | None = None) -> None:
+        of, names = self.of(kind), [*where.values(), id]
+        if (action, kind) == ("disable", "job"):
+            self.called(of.disable, *names, body["disableTasks"])
+        elif (action, kind) == ("terminate", "job"):
+            self.called(of.terminate, *names, terminate_reason=(body or {}).get("terminateReason"))
+        elif action == "resize":
+            self.called(of.resize, *names, models.PoolResizeParameter.from_dict(body))
+        elif action == "update":
+            self.called(of.patch, *names, models.JobPatchParameter.from_dict(body))
+        else:
+            self.called(getattr(of, action), *names)
+
+    def counts(self, job: str) -> Any:
+        return self.called(self.client.job.get_task_counts, job).task_counts.serialize(keep_readonly=True)
+
+    def read(self, job: str, task: str, path: str, first: int | None = None, last: int | None = None) -> str:
+        ocp = None if first is None else models.FileGetFromTaskOptions(ocp_range=f"bytes={first}-{last}")
+        found = self.called(self.client.file.get_from_task, job, task, path, file_get_from_task_options=ocp)
+        return b"".join(found).decode()
+
+    def files(self, job: str, task: str) -> list[str]:
+        return [file.name for file in self.called(self.client.file.list_from_task, job, task, recursive=True)]
+
+
+if __name__ == "__main__":
+    client = Client(*sys.argv[1:])
+    serve(lambda name: getattr(client, name))

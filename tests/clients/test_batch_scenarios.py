@@ -1,0 +1,203 @@
+"""The same scenarios through every client of Azure Batch: what their users do all day, and what they are told."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.clients.drivers import CLIENTS, Driver, Refused, driver
+from tests.support.left_out import leave_out
+from tests.support.server import RunningServer
+
+pytestmark = pytest.mark.timeout(900)  # a client may have to be installed first
+
+MACHINE = {
+    "imageReference": {"publisher": "canonical", "offer": "ubuntu", "sku": "22_04-lts", "version": "latest"},
+    "nodeAgentSKUId": "batch.node.ubuntu 22.04",
+}
+HELLO = "/bin/sh -c 'echo hello from $AZ_BATCH_TASK_ID; echo beside >&2; echo kept > kept.txt'"
+
+
+@pytest.fixture(params=CLIENTS)
+def client(request: pytest.FixtureRequest, server: RunningServer, account: str, tmp_path: Path) -> Iterator[Driver]:
+    if request.param.startswith("@") and not shutil.which("npm"):
+        leave_out("the JavaScript client needs npm and node")
+    with driver(request.param, server.batch, account, tmp_path) as client:
+        yield client
+
+
+def until(seen: Callable[[], Any], wanted: Any, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while (found := seen()) != wanted:
+        assert time.monotonic() < deadline, f"{found!r} does not become {wanted!r}"
+        time.sleep(0.05)
+
+
+def gone(client: Driver, kind: str, id: str) -> bool:
+    try:
+        client.get(kind, id)
+    except Refused as refused:
+        return refused.status in {404, None}
+    return False
+
+
+def make_pool(client: Driver, nodes: int = 1, slots: int = 2, **more: Any) -> None:
+    client.create(
+        "pool",
+        {
+            "id": "pool", "vmSize": "standard_d2_v3", "virtualMachineConfiguration": MACHINE,
+            "targetDedicatedNodes": nodes, "taskSlotsPerNode": slots, **more,
+        },
+    )  # fmt: skip
+    until(lambda: client.get("pool", "pool")["allocationState"], "steady")
+
+
+def make_job(client: Driver, **more: Any) -> None:
+    client.create("job", {"id": "job", "poolInfo": {"poolId": "pool"}, **more})
+
+
+def add(client: Driver, id: str, command: str = "/bin/true", **more: Any) -> None:
+    client.create("task", {"id": id, "commandLine": command, **more}, job="job")
+
+
+def task(client: Driver, id: str) -> Any:
+    return client.get("task", id, job="job")
+
+
+def completed(client: Driver, id: str) -> Any:
+    until(lambda: task(client, id)["state"], "completed")
+    return task(client, id)["executionInfo"]
+
+
+def test_a_job_from_its_pool_to_its_output(client: Driver) -> None:
+    """Pool, job, tasks, wait, read what they wrote, clean up."""
+    make_pool(client)
+    assert client.ids("pool") == ["pool"]
+    make_job(client, metadata=[{"name": "of", "value": "scenario"}])
+    assert client.get("job", "job")["metadata"] == [{"name": "of", "value": "scenario"}]
+    many = [{"id": f"t{number}", "commandLine": HELLO} for number in range(5)]
+    assert {status.lower() for status in client.create_many(job="job", tasks=many)} == {"success"}
+    for number in range(5):
+        info = completed(client, f"t{number}")
+        assert (info["exitCode"], info["result"].lower()) == (0, "success")
+    assert client.read(job="job", task="t3", path="stdout.txt") == "hello from t3\n"
+    assert client.read(job="job", task="t3", path="stderr.txt") == "beside\n"
+    assert client.read(job="job", task="t3", path="wd/kept.txt") == "kept\n"
+    assert {"stdout.txt", "stderr.txt", "wd/kept.txt"} <= set(client.files(job="job", task="t3"))
+    assert client.read(job="job", task="t3", path="stdout.txt", first=6, last=9) == "from"
+    counts = client.counts(job="job")
+    assert (counts["completed"], counts["succeeded"], counts["active"]) == (5, 5, 0)
+    client.act("delete", "job", "job")
+    client.act("delete", "pool", "pool")
+    until(lambda: gone(client, "job", "job") and gone(client, "pool", "pool"), wanted=True)
+
+
+def test_failures_retries_and_dependencies(client: Driver) -> None:
+    make_pool(client)
+    make_job(client, usesTaskDependencies=True)
+    add(client, "last", dependsOn={"taskIds": ["good", "bad"]})
+    add(client, "good")
+    again = {"maxTaskRetryCount": 2}
+    satisfy = {"exitCodes": [{"code": 3, "exitOptions": {"dependencyAction": "satisfy"}}]}
+    add(client, "bad", "/bin/sh -c 'exit 3'", constraints=again, exitConditions=satisfy)
+    info = completed(client, "bad")
+    assert (info["exitCode"], info["retryCount"], info["result"].lower()) == (3, 2, "failure")
+    assert (info["failureInfo"]["code"], info["failureInfo"]["category"].lower()) == ("FailureExitCode", "usererror")
+    assert completed(client, "last")["exitCode"] == 0
+    add(client, "none", "/no/such/program")
+    info = completed(client, "none")
+    assert info["failureInfo"]["code"] == "CommandProgramNotFound"
+    assert info.get("exitCode") is None
+
+
+def test_lists_are_filtered_selected_and_paged(client: Driver) -> None:
+    make_pool(client, nodes=0)
+    make_job(client)
+    many = [{"id": f"{'ab'[number % 2]}{number:03}", "commandLine": "/bin/true"} for number in range(120)]
+    client.create_many(job="job", tasks=many[:60])
+    client.create_many(job="job", tasks=many[60:])
+    where = {"job": "job"}
+    assert len(client.ids("task", where)) == 120
+    if client.name != "az batch":
+        assert len(client.ids("task", where, max_results=50)) == 120, "through all pages"
+    only = client.ids("task", where, filter="startswith(id,'a') and state eq 'active'")
+    assert sorted(only) == [f"a{number:03}" for number in range(0, 120, 2)]
+    shown = client.every("task", where, select="id,state", filter="id eq 'b001'")
+    assert [{name for name, value in one.items() if value not in (None, {}, [])} for one in shown] == [{"id", "state"}]
+    assert client.ids("task", where, filter="state eq 'running' or executionInfo/exitCode eq 3") == []
+
+
+def test_the_life_of_a_job(client: Driver) -> None:
+    make_pool(client, slots=1)
+    make_job(client, priority=10)
+    add(client, "long", "/bin/sleep 600")
+    until(lambda: task(client, "long")["state"], "running")
+    client.act("update", "job", "job", {"priority": 20})
+    assert client.get("job", "job")["priority"] == 20
+    client.act("disable", "job", "job", {"disableTasks": "requeue"})
+    until(lambda: client.get("job", "job")["state"], "disabled")
+    assert task(client, "long")["state"] == "active"
+    client.act("enable", "job", "job")
+    until(lambda: task(client, "long")["state"], "running")
+    client.act("terminate", "task", "long", job="job")
+    info = completed(client, "long")
+    assert (info["failureInfo"]["code"], info["result"].lower()) == ("TaskEnded", "failure")
+    client.act("reactivate", "task", "long", job="job")
+    until(lambda: task(client, "long")["state"], "running")
+    client.act("terminate", "job", "job", {"terminateReason": "enough"})
+    until(lambda: client.get("job", "job")["state"], "completed")
+    assert client.get("job", "job")["executionInfo"]["terminateReason"] == "enough"
+    client.act("delete", "task", "long", job="job")
+    assert client.ids("task", {"job": "job"}) == []
+
+
+def test_refusals_bear_their_codes(client: Driver) -> None:
+    make_pool(client, nodes=0)
+    make_job(client)
+    add(client, "t")
+
+    def code(call: Callable[[], Any]) -> str | None:
+        with pytest.raises(Refused) as caught:
+            call()
+        assert caught.value.status in {400, 404, 409, None}
+        return caught.value.code
+
+    assert code(lambda: make_job(client)) == "JobExists"
+    assert code(lambda: add(client, "t")) == "TaskExists"
+    assert code(lambda: client.get("job", "none")) == "JobNotFound"
+    assert code(lambda: task(client, "none")) == "TaskNotFound"
+    assert code(lambda: client.get("pool", "none")) == "PoolNotFound"
+    assert code(lambda: client.ids("task", {"job": "job"}, filter="colour eq 'red'")) == "InvalidQueryParameterValue"
+    streamed = code(lambda: client.read(job="job", task="t", path="stdout.txt"))
+    assert streamed in {"OperationInvalidForCurrentState", None}, "some clients do not read a refused download's body"
+
+
+def test_a_pool_grows_and_shrinks(client: Driver) -> None:
+    make_pool(client)
+    nodes = {"pool": "pool"}
+    client.act("resize", "pool", "pool", {"targetDedicatedNodes": 3})
+    until(lambda: [node["state"] for node in client.every("node", nodes)], ["idle"] * 3)
+    (first, *_) = client.ids("node", nodes)
+    assert client.get("node", first, pool="pool")["vmSize"] == "standard_d2_v3"
+    until(lambda: client.get("pool", "pool")["allocationState"], "steady")
+    client.act("resize", "pool", "pool", {"targetDedicatedNodes": 1})
+    until(lambda: len(client.ids("node", nodes)), 1)
+
+
+def test_nodes_and_jobs_are_prepared(client: Driver) -> None:
+    make_pool(
+        client,
+        startTask={"commandLine": "/bin/sh -c 'echo node > $AZ_BATCH_NODE_SHARED_DIR/a'", "waitForSuccess": True},
+    )
+    prepared = {
+        "commandLine": "/bin/sh -c 'cat $AZ_BATCH_NODE_SHARED_DIR/a > b; echo job >> b'",
+        "waitForSuccess": True,
+    }
+    make_job(client, jobPreparationTask=prepared)
+    add(client, "t", "/bin/sh -c 'cat $AZ_BATCH_JOB_PREP_WORKING_DIR/b'")
+    completed(client, "t")
+    assert client.read(job="job", task="t", path="stdout.txt") == "node\njob\n"
