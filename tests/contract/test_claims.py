@@ -81,6 +81,18 @@ def test_waiting_pools_names_each_pool_with_a_runnable_job_once(play):
     play(story)
 
 
+def test_preemptible_names_the_active_jobs_of_a_pool_that_may_be_taken_from(play):
+    async def story(store):
+        tame = {"preemptible": True}
+        await insert(
+            store, job("a", spec=tame), job("wild"), job("over", spec=tame, state=JobState.COMPLETED),
+            job("elsewhere", spec={**tame, "pool": "other"}), job("b", "beta", spec=tame),
+        )  # fmt: skip
+        assert ids(await store.read(lambda tx: tx.jobs.preemptible(ACCOUNT, "POOL"))) == ["a"]
+
+    play(story)
+
+
 def test_children_are_the_jobs_that_name_a_parent_now(play):
     """Parents are named without regard to case; a job that no longer names one is not its child."""
 

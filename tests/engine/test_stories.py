@@ -14,7 +14,7 @@ from tests.engine.world import ACCOUNT, World, counters_are_true
 from linarite.engine import housekeeping, jobs, pools, tasks
 from linarite.engine.errors import EngineError
 from linarite.engine.launching import RunExited, RunFailed, RunLost
-from linarite.engine.model import Dependencies, JobState, OnRunning, TaskState
+from linarite.engine.model import Dependencies, JobOrder, JobState, OnRunning, TaskState
 from linarite.store import open_store
 
 NAMES = [str(number) for number in range(1, 7)]
@@ -28,6 +28,7 @@ STEPS = st.one_of(
     st.tuples(st.just("disable"), st.sampled_from(list(OnRunning))),
     st.tuples(st.sampled_from(["enable", "end", "requeue", "tend"])),
     st.tuples(st.just("resize"), st.integers(0, 3)),
+    st.tuples(st.just("urgent"), st.booleans()),
 )
 
 
@@ -35,7 +36,7 @@ class Story:
     """Plays steps, and keeps the runs that the nodes would be running."""
 
     def __init__(self, world: World) -> None:
-        self.world, self.going, self.seen = world, list[str](), set[str]()
+        self.world, self.going, self.seen, self.urgent_ones = world, list[str](), set[str](), 0
 
     async def step(self, step: tuple) -> None:
         kind, *rest = step
@@ -46,6 +47,11 @@ class Story:
     async def add(self, name: str, after: tuple[str, ...], retries: int) -> None:
         needs = tuple(other for other in after if other != name)
         await self.world.tasks(name, max_retries=retries, dependencies=Dependencies(ids=needs) if needs else None)
+
+    async def urgent(self, exclusive: bool) -> None:
+        """A task of a job that may take room from the other."""
+        self.urgent_ones += 1
+        await self.world.tasks(f"u{self.urgent_ones}", exclusive=exclusive, job="urgent")
 
     async def schedule(self) -> None:
         for run in await self.world.schedule():
@@ -102,8 +108,9 @@ async def _play(folder: Path, steps: list[tuple]) -> None:
     store = open_store(folder / "store.db")
     try:
         world = World(store)
-        await world.pool(nodes=2)
-        await world.job(uses_dependencies=True)
+        await world.pool(nodes=2, slots=2, job_order=JobOrder.UNIFORM)
+        await world.job(uses_dependencies=True, preemptible=True)
+        await world.job("urgent", priority=1)
         story = Story(world)
         for step in steps:
             await story.step(step)

@@ -188,6 +188,7 @@ async def counters_are_true(world: World) -> None:
             assert node.running_tasks == len(running)
             assert node.own_tasks == sum(own.state.value != "completed" for own in tx.node_tasks.of_node(node.key))
             assert node.running_slots == sum(task.spec.required_slots for task in running)
+            assert node.exclusive_tasks == sum(task.spec.exclusive for task in running)
 
     await world.store.read(check)
 

@@ -123,6 +123,7 @@ class Ledger:
         self._pools_read: set[int] = set()
         self._tasks: dict[int, Task] = {}
         self._node_tasks: dict[int, NodeTask] = {}
+        self._taken: dict[int, int] = {}
         self._changed_jobs: set[int] = set()
         self._changed_nodes: set[int] = set()
         self._rewritten: set[int] = set()
@@ -178,6 +179,12 @@ class Ledger:
         """The same task as this unit has changed it, else the given one."""
         return self._tasks.get(task.key, task)
 
+    def queue(self, job: Job, max_slots: int, most: int) -> list[Task]:
+        """The oldest tasks of a job that could start and need at most `max_slots`, without what this unit has taken."""
+        taken = self._taken.get(job.key, 0)
+        found = self.tx.tasks.queue(job.key, max_slots, most + taken)
+        return [task for task in found if self.task(task).queued][:most] if taken else found
+
     def node_task(self, own: NodeTask) -> NodeTask:
         """The same node task as this unit has changed it, else the given one."""
         return self._node_tasks.get(own.key, own)
@@ -208,6 +215,8 @@ class Ledger:
             count(job.counts, old, -1)
             count(job.counts, new, 1)
         job.queued += new.queued - old.queued
+        if old.queued and not new.queued:
+            self._taken[job.key] = self._taken.get(job.key, 0) + 1
         self.effects.wake |= new.queued and not old.queued  # this unit's own pass reads what stood before it
         if new.deadline is not None or new.cleanup_at is not None:
             self.effects.remind(new.deadline, new.cleanup_at)
@@ -230,6 +239,7 @@ class Ledger:
         self._changed_nodes.add(node.key)
         node.running_tasks += by
         node.running_slots += by * task.spec.required_slots
+        node.exclusive_tasks += by * task.spec.exclusive
         if node.state in SERVING and node.state is not node.in_service:
             node.state, node.state_at = node.in_service, self.now
         self.effects.pools.add(node.pool_key)

@@ -67,6 +67,13 @@ class NodeFill(StrEnum):
     PACK = "pack"
 
 
+class JobOrder(StrEnum):
+    """Whose tasks go first among jobs of one priority: the older job's, or those of the one that has fewest running."""
+
+    OLDEST = "creationtime"
+    UNIFORM = "none"
+
+
 class OnRunning(StrEnum):
     """What becomes of running tasks when their job is disabled or their node goes; a node may wait for files too."""
 
@@ -236,6 +243,8 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     exit_conditions: ExitConditions | None = None
     valid_exit_codes: tuple[tuple[int, int], ...] | None = None
     fails_job: bool = False
+    exclusive: bool = False
+    dedicated_only: bool = False
     elevated: bool = False
     job_token: bool = False
     not_executed: tuple[str, ...] = ()
@@ -323,6 +332,7 @@ class PoolSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     target_low_priority: int = 0
     slots_per_node: int = 1
     fill: NodeFill = NodeFill.SPREAD
+    job_order: JobOrder = JobOrder.OLDEST
     inter_node: bool = False
     resize_timeout: int = 15 * MINUTE
     start_task: NodeCommand | None = None
@@ -397,8 +407,9 @@ class Pool(msgspec.Struct, kw_only=True):
 class Node(msgspec.Struct, kw_only=True):
     """A node as it is. `alias` is its number in the account. `own_tasks` counts what the service itself runs there.
 
-    `on_running` is how a node that is about to go or to begin anew treats what runs there. `told`: where it stands has
-    been told what to do by then, and its answer is awaited.
+    `exclusive_tasks` counts the running tasks that have it for themselves. `on_running` is how a node that is about to
+    go or to begin anew treats what runs there. `told`: where it stands has been told what to do by then, and its answer
+    is awaited.
     """
 
     key: int = 0
@@ -421,6 +432,7 @@ class Node(msgspec.Struct, kw_only=True):
     own_tasks: int = 0
     on_running: OnRunning | None = None
     told: bool = False
+    exclusive_tasks: int = 0
     failure: Failure | None = None
     facts: Facts = {}
 

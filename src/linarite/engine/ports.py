@@ -91,6 +91,10 @@ class Jobs(Protocol):
         """Active jobs with queued tasks whose not-before has passed: higher priority first, then the older."""
         ...
 
+    def preemptible(self, account: str, pool: str) -> list[Job]:
+        """Active jobs of the pool whose running tasks may be taken back."""
+        ...
+
     def waiting_pools(self, now: int) -> list[tuple[str, str]]:
         """Account and pool, in lower case, of the jobs that `runnable` would give."""
         ...

@@ -1,59 +1,26 @@
-"""Which task starts where, now. `choose` is pure; `schedule` applies it to one pool inside a unit of work.
+"""Which task starts where, now: `schedule` applies the rules of `eligibility` to one pool inside a unit of work.
 
-Higher job priority first, then the older job, then the older task. A task that does not fit now keeps its turn: smaller
-ones of its job wait, and the node that has most room for it is kept from the jobs behind, so that it cannot starve.
+Higher job priority first; then the older job or, as the pool says, each job of that priority alike; then the older
+task. A task that does not fit now keeps its turn: smaller ones of its job wait, and the node that has most room for it
+is kept from the jobs behind, so that it cannot starve.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
+from itertools import groupby
+from operator import attrgetter
 
 from msgspec.structs import replace
 
-from linarite.engine.endings import end_job
+from linarite.engine.eligibility import allowed, choose, free_slots, may_start, startable, suits
 from linarite.engine.finding import first_pool
 from linarite.engine.launches import task_launch
 from linarite.engine.ledger import Ledger
-from linarite.engine.model import (
-    Job,
-    JobState,
-    Node,
-    NodeFill,
-    NodeState,
-    Placement,
-    Pool,
-    PoolState,
-    Task,
-    TaskState,
-)  # fmt: skip
+from linarite.engine.model import Job, JobOrder, Node, Pool, PoolState, Task, TaskState
+from linarite.engine.preemption import preempt
 from linarite.engine.preparation import prepare, refuses
-
-ELIGIBLE = {NodeState.IDLE, NodeState.RUNNING}
-
-
-def free_slots(node: Node) -> int:
-    """Slots that a task could use now."""
-    open_ = node.scheduling and node.state in ELIGIBLE
-    return max(0, node.slots - node.running_slots) if open_ else 0
-
-
-def allowed(placement: Placement, node: Node) -> bool:
-    """Tell whether a job may use the node at all."""
-    name = node.id.lower()
-    return (not placement.nodes or name in placement.nodes) and name not in placement.excluded
-
-
-def choose(task: Task, placement: Placement, fill: NodeFill, nodes: Iterable[Node]) -> Node | None:
-    """The node for a task, None when it fits on none now. A preferred node wins when it has room."""
-    need = task.spec.required_slots
-    fit = [node for node in nodes if free_slots(node) >= need and not (placement.exclusive and node.running_tasks)]
-    if not fit:
-        return None
-    for node in fit:
-        if node.id == task.spec.preferred_node:
-            return node
-    pick = min if fill is NodeFill.PACK else max
-    return pick(fit, key=free_slots)
 
 
 def schedule(u: Ledger, pool: Pool) -> int:
@@ -61,23 +28,52 @@ def schedule(u: Ledger, pool: Pool) -> int:
     if pool.state is not PoolState.ACTIVE:
         return 0
     nodes = [node for node in u.nodes_of(pool) if free_slots(node)]
+    runnable = u.tx.jobs.runnable(pool.account, pool.spec.id, u.now) if nodes else []
     started = 0
-    for job in u.tx.jobs.runnable(pool.account, pool.spec.id, u.now) if nodes else ():
-        job = u.known(job)  # noqa: PLW2901 - the unit's own copy of it
-        if job.state is not JobState.ACTIVE or not job.queued or not _parents_done(u, job):
-            continue
-        started += _schedule_job(u, pool, job, nodes)
+    for _, equals in groupby(runnable, attrgetter("spec.priority")):
+        share = _share if pool.spec.job_order is JobOrder.UNIFORM else _in_turn
+        started += share(u, pool, map(u.known, equals), nodes)
         if not any(map(free_slots, nodes)):
             break
     return started
 
 
+def _in_turn(u: Ledger, pool: Pool, equals: Iterable[Job], nodes: list[Node]) -> int:
+    """Give jobs of one priority room in their order."""
+    started = 0
+    for job in equals:
+        if may_start(u, job):
+            started += _schedule_job(u, pool, job, nodes)
+            if not any(map(free_slots, nodes)):
+                break
+    return started
+
+
+def _share(u: Ledger, pool: Pool, equals: Iterable[Job], nodes: list[Node]) -> int:
+    """Give jobs of one priority room so that each has as many tasks running as the others, as long as it has some."""
+    ready = [job for job in equals if may_start(u, job)]
+    started = 0
+    while ready and (room := sum(map(free_slots, nodes))):
+        ready.sort(key=attrgetter("counts.running", "key"))
+        level = (room + sum(job.counts.running for job in ready)) // len(ready)
+        going_on = []
+        for job in ready:
+            wanted = max(1, level - job.counts.running)
+            begun = _schedule_job(u, pool, job, nodes, wanted)
+            started += begun
+            if begun == wanted:
+                going_on.append(job)
+        ready = going_on
+    return started
+
+
 def schedule_all(u: Ledger) -> None:
-    """Start what can start anywhere."""
+    """Start what can start anywhere, and make room where a job may take it from others."""
     for account, name in u.tx.jobs.waiting_pools(u.now):
         pool = u.tx.pools.get(account, name) if name else _house(u, account)
         if pool is not None:
             schedule(u, pool)
+            preempt(u, pool)
 
 
 def _house(u: Ledger, account: str) -> Pool | None:
@@ -89,41 +85,31 @@ def _house(u: Ledger, account: str) -> Pool | None:
     return pool
 
 
-def _parents_done(u: Ledger, job: Job) -> bool:
-    for name in job.spec.parents:
-        parent = u.tx.jobs.get(job.account, name)
-        if parent is None:
-            continue
-        parent = u.known(parent)
-        if parent.state is not JobState.COMPLETED:
-            return False
-        if job.spec.fail_with_parents and (parent.counts.failed or parent.counts.active):
-            end_job(u, job, "ParentFailed")
-            return False
-    return True
-
-
-def _schedule_job(u: Ledger, pool: Pool, job: Job, nodes: list[Node]) -> int:
+def _schedule_job(u: Ledger, pool: Pool, job: Job, nodes: list[Node], most: int | None = None) -> int:
+    """Start tasks of a job, `most` at most; a node that is kept for one that does not fit goes out of `nodes`."""
     placement = job.spec.placement
     usable = [node for node in nodes if allowed(placement, node) and not refuses(u, job, node)]
     if placement.single_node:
         usable = _single(u, job, usable)
-    room = sum(map(free_slots, usable))
-    if job.spec.max_parallel_tasks >= 0:
-        room = min(room, job.spec.max_parallel_tasks - job.counts.running)
-    if room <= 0:
-        return 0
+    room = min(startable(job, sum(map(free_slots, usable))), most or sys.maxsize)
     started = 0
-    for task in u.tx.tasks.queue(job.key, pool.spec.slots_per_node, room):
+    for task in u.queue(job, pool.spec.slots_per_node, room) if room > 0 else ():
         node = choose(task, placement, pool.spec.fill, usable)
         if node is None:
-            nodes.remove(max(usable, key=free_slots))
+            _keep_for(task, usable, nodes)
             break
         start(u, job, task, node)
         started += 1
         if placement.single_node:
             usable = [node]
     return started
+
+
+def _keep_for(task: Task, usable: Iterable[Node], nodes: list[Node]) -> None:
+    """Keep the node with most room from the jobs behind."""
+    fit = [node for node in usable if suits(task, node)]
+    if fit:
+        nodes.remove(max(fit, key=free_slots))
 
 
 def _single(u: Ledger, job: Job, nodes: list[Node]) -> list[Node]:

@@ -29,6 +29,7 @@ jobs = Table(
     text("pool_id_key"),
     text("owner_key"),
     number("priority"),
+    Column("preemptible", Boolean, nullable=False),
     number("not_before", null=True),
     number("created_at"),
     number("modified_at"),
@@ -69,6 +70,7 @@ LIMITED = Partial("ix_jobs_limited", f"deadline IS NOT NULL AND {_GOING}", jobs.
 COMING = Partial("ix_jobs_coming", f"not_before IS NOT NULL AND {_GOING}", jobs.c.not_before)
 OPEN = Partial("ix_jobs_open", "state <> 'completed'", jobs.c.state, jobs.c.key)
 ENDED = Partial("ix_jobs_ended", "ended_at IS NOT NULL AND state = 'completed'", jobs.c.ended_at)
+PREEMPTIBLE = Partial("ix_jobs_preemptible", "preemptible AND state = 'active'", jobs.c.account, jobs.c.pool_id_key)
 SCHEDULED = Partial("ix_jobs_scheduled", "schedule_key IS NOT NULL", jobs.c.schedule_key, jobs.c.key)
 
 parents = Table(
@@ -94,6 +96,7 @@ _rows = Rows(
         "pool_id_key": "spec.pool",
         "owner_key": "spec.owner",
         "priority": "spec.priority",
+        "preemptible": "spec.preemptible",
         "not_before": "spec.not_before",
         **_COUNTS,
     },
@@ -122,6 +125,9 @@ _RUNNABLE = Query(
     .order_by(jobs.c.priority.desc(), jobs.c.key)
 )
 _WAITING_POOLS = Query(RUNNABLE.answers(select(jobs.c.account, jobs.c.pool_id_key)).where(_MAY_START).distinct())
+_PREEMPTIBLE = Query(
+    PREEMPTIBLE.answers(_OF_ACCOUNT).where(jobs.c.pool_id_key == bindparam("pool"))
+)  # fmt: skip
 _CHILDREN = Query(
     _OF_ACCOUNT.join(parents, parents.c.job_key == jobs.c.key)
     .where(parents.c.id_key == bindparam("parent"))
@@ -210,6 +216,9 @@ class SqlJobs:
 
     def runnable(self, account: str, pool: str, now: int) -> list[Job]:
         return _rows.many(self._connection, _RUNNABLE, account=account, pool=pool.lower(), now=now)
+
+    def preemptible(self, account: str, pool: str) -> list[Job]:
+        return _rows.many(self._connection, _PREEMPTIBLE, account=account, pool=pool.lower())
 
     def waiting_pools(self, now: int) -> list[tuple[str, str]]:
         """Account and pool, in lower case, of the jobs that `runnable` would give."""

@@ -40,6 +40,7 @@ nodes = Table(
     number("own_tasks"),
     text("on_running", null=True),
     Column("told", Boolean, nullable=False),
+    number("exclusive_tasks"),
     packed("failure", null=True),
     packed("facts", null=True),
     UniqueConstraint("account", "alias"),

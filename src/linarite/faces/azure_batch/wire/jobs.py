@@ -217,7 +217,9 @@ def _manager_task(manager: JobManagerTask, version: str) -> tuple[TaskSpec, Fact
     """The job manager task as a task like any other."""
     _MANAGER_SPANS.check(manager, version)
     common = {name: getattr(manager, name) for name in TaskElement.__struct_fields__}
-    return task_of(TaskAdd(**common), version)
+    spec, facts = task_of(TaskAdd(**common), version)
+    dedicated = manager.allow_low_priority_node is False
+    return replace(spec, exclusive=manager.run_exclusive is not False, dedicated_only=dedicated), facts
 
 
 def on_running(body: JobDisable) -> OnRunning:

@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from linarite.engine.errors import WrongState
-from linarite.engine.model import MINUTE, Facts, NodeFill, Pool, PoolSpec
+from linarite.engine.model import MINUTE, Facts, JobOrder, NodeFill, Pool, PoolSpec
 from linarite.faces.azure_batch import versions
 from linarite.faces.azure_batch.errors import Refusal, invalid_property, missing_property
 from linarite.faces.azure_batch.wire.commands import left_out
@@ -35,10 +35,8 @@ from linarite.faces.azure_batch.wire.values import (
     number,
     required,
     word,
-    word_of,
 )
 
-ORDERS = ("none", "creationtime")
 LEAST_RESIZE_TIMEOUT = 5 * MINUTE
 MOST_SLOTS = 256
 MOST_REMOVED = 100
@@ -159,6 +157,7 @@ def pool_of(body: PoolSpecification, pool_id: str | None, version: str) -> tuple
         target_low_priority=number(body.target_low_priority_nodes, "targetLowPriorityNodes", 0) or 0,
         slots_per_node=_slots(slots) or 1,
         fill=word(NodeFill, policy.node_fill_type, "nodeFillType") or NodeFill.SPREAD,
+        job_order=word(JobOrder, policy.job_default_order, "jobDefaultOrder") or JobOrder.UNIFORM,
         inter_node=bool(body.enable_inter_node_communication),
         resize_timeout=resize_timeout(body.resize_timeout) or 15 * MINUTE,
         metadata=metadata(body.metadata),
@@ -188,7 +187,7 @@ def _facts(body: PoolChange, version: str) -> dict[str, Any]:
         facts["startTask"] = checked_start(body.start_task, version)
     policy = body.task_scheduling_policy
     if policy is not None and policy.job_default_order is not None:
-        facts["jobDefaultOrder"] = word_of(ORDERS, policy.job_default_order, "jobDefaultOrder")
+        facts["jobDefaultOrder"] = word(JobOrder, policy.job_default_order, "jobDefaultOrder")
     return facts
 
 
@@ -236,6 +235,8 @@ def patched(pool: Pool, change: PoolChange, version: str, *, has_nodes: bool) ->
     spec, policy, inter_node = pool.spec, change.task_scheduling_policy, change.enable_inter_node_communication
     if policy is not None and policy.node_fill_type is not None:
         spec = replace(spec, fill=word(NodeFill, policy.node_fill_type, "nodeFillType") or spec.fill)
+    if policy is not None and policy.job_default_order is not None:
+        spec = replace(spec, job_order=word(JobOrder, policy.job_default_order, "jobDefaultOrder") or spec.job_order)
     spec = replace(
         spec,
         display_name=spec.display_name if change.display_name is None else display_name(change.display_name),

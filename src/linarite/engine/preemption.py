@@ -1,0 +1,97 @@
+"""Room for jobs of higher priority: running tasks of preemptible jobs are taken back and queued again.
+
+Source: allowTaskPreemption of BatchJobCreateOptions. A node is chosen so that the fewest runs are lost, and no more are
+ended than the waiting tasks need: what is being ended already counts as room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from linarite.engine.eligibility import allowed, is_open, may_start, startable, suits
+from linarite.engine.endings import end_task
+from linarite.engine.ledger import BUSY, Ledger
+from linarite.engine.model import Ending, Job, Node, Pool, Task
+from linarite.engine.preparation import refuses
+
+REASON = "preempted by a job of higher priority"
+
+
+class Room(msgspec.Struct, kw_only=True):
+    """A node: `coming` slots are free or are about to be, `runs` are the tasks that could be taken back.
+
+    Each run comes with its job's priority, the least important and the youngest first.
+    """
+
+    node: Node
+    coming: int
+    runs: list[tuple[int, Task]]
+
+    def taken_for(self, task: Task, priority: int) -> list[Task] | None:
+        """The runs to take back so that the task fits, as few as can be in their order; None: it cannot."""
+        need, room, taken = self._slots(task), self.coming, list[Task]()
+        for of_job, run in self.runs:
+            if room >= need or of_job >= priority:
+                break
+            taken.append(run)
+            room += self._slots(run)
+        return taken if room >= need else None
+
+    def give(self, task: Task, taken: Sequence[Task]) -> None:
+        """Count the room that a task is to have."""
+        self.runs = self.runs[len(taken) :]
+        self.coming += sum(map(self._slots, taken)) - self._slots(task)
+
+    def _slots(self, task: Task) -> int:
+        return self.node.slots if task.spec.exclusive else task.spec.required_slots
+
+
+def preempt(u: Ledger, pool: Pool) -> None:
+    """Take back what stands in the way of jobs of higher priority."""
+    tame = {
+        job.key: job for job in map(u.known, u.tx.jobs.preemptible(pool.account, pool.spec.id)) if job.counts.running
+    }
+    if not tame:
+        return
+    lowest = min(job.spec.priority for job in tame.values())
+    rooms = None
+    for job in map(u.known, u.tx.jobs.runnable(pool.account, pool.spec.id, u.now)):
+        if job.spec.priority <= lowest:
+            return
+        if may_start(u, job):
+            rooms = _rooms(u, pool, tame) if rooms is None else rooms
+            _make_room(u, pool, job, rooms)
+
+
+def _rooms(u: Ledger, pool: Pool, tame: dict[int, Job]) -> list[Room]:
+    return [_room(u, node, tame) for node in u.nodes_of(pool) if is_open(node)]
+
+
+def _room(u: Ledger, node: Node, tame: dict[int, Job]) -> Room:
+    runs = [run for run in map(u.task, u.tx.tasks.running_on_node(node.key)) if run.state in BUSY]
+    going = [run for run in runs if run.ending is not None]
+    staying = [(tame[run.job_key].spec.priority, run) for run in runs if run.ending is None and run.job_key in tame]
+    staying.sort(key=lambda one: (one[0], -(one[1].started_at or 0)))
+    held = node.exclusive_tasks > sum(run.spec.exclusive for run in going)
+    room = max(0, node.slots - node.running_slots) + sum(run.spec.required_slots for run in going)
+    return Room(node=node, coming=0 if held else room, runs=staying)
+
+
+def _make_room(u: Ledger, pool: Pool, job: Job, rooms: Sequence[Room]) -> None:
+    """Find a place for each task that the job could start, and take back the runs that stand there."""
+    usable = [one for one in rooms if allowed(job.spec.placement, one.node) and not refuses(u, job, one.node)]
+    most = startable(job, sum(one.node.slots for one in usable))
+    for task in u.queue(job, pool.spec.slots_per_node, most) if most > 0 else ():
+        found = [
+            (len(taken), place) for place, one in enumerate(usable)
+            if suits(task, one.node) and (taken := one.taken_for(task, job.spec.priority)) is not None
+        ]  # fmt: skip
+        if not found:
+            return
+        room = usable[min(found)[1]]
+        taken = room.taken_for(task, job.spec.priority) or []
+        room.give(task, taken)
+        for run in taken:
+            end_task(u, run, Ending.REQUEUED, REASON)
