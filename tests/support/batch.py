@@ -7,6 +7,9 @@ from typing import Any
 
 from azure.batch import BatchClient, models
 from azure.core.credentials import AzureNamedKeyCredential
+from azure.core.exceptions import ResponseNotReadError
+from azure.core.pipeline.policies import SansIOHTTPPolicy
+from tests.support import specification
 
 from linarite.identity.accounts import DEVELOPMENT_ACCOUNT, DEVELOPMENT_KEY
 
@@ -16,10 +19,27 @@ MACHINE = models.VirtualMachineConfiguration(
 )
 
 
+class HeldAgainstTheSpecification(SansIOHTTPPolicy[Any, Any]):
+    """A policy that looks at every answer which a client reads; what is streamed is a file."""
+
+    def on_response(self, request: Any, response: Any) -> None:
+        asked, answer = request.http_request, response.http_response
+        if answer.status_code >= 400:
+            answer.read()
+        try:
+            body = answer.content
+        except ResponseNotReadError:
+            body = b""
+        target = asked.url.split("/", 3)[3]
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        specification.check(specification.Exchange(asked.method, f"/{target}", answer.status_code, headers, body))
+
+
 def batch_client(server: Any, account: str = DEVELOPMENT_ACCOUNT, *, retries: int = 3) -> BatchClient:
     """A client of an account; with `retries` 0 an error is told at once."""
     credential = AzureNamedKeyCredential(account, DEVELOPMENT_KEY)
-    return BatchClient(server.urls["batch"], credential, retry_total=retries)
+    held = [HeldAgainstTheSpecification()]
+    return BatchClient(server.urls["batch"], credential, retry_total=retries, per_retry_policies=held)
 
 
 def make_pool(client: BatchClient, name: str, *, nodes: int = 1, slots: int = 1, **options: Any) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from tests.support import specification
 from tests.support.server import DEVELOPMENT_KEY
 
 VERSION = "2025-06-01"
@@ -98,7 +99,9 @@ class RawBatch:
             connection.endheaders()
             if data:
                 connection.send(data)
-            return Answer(connection.getresponse())
+            answer = Answer(connection.getresponse())
+            specification.check(specification.Exchange(method, target, answer.status, answer.headers, answer.body))
+            return answer
         finally:
             connection.close()
 

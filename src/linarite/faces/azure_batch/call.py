@@ -108,6 +108,8 @@ class Call:
     def one(self, kind: str, shown: dict[str, Any], record: Record | None = None) -> Response:
         """One thing of a kind (pools, jobs ...), with its tag when it is a record."""
         headers = {"Content-Type": JSON} if record is None else {"Content-Type": JSON, **tag_headers(record)}
+        if isinstance(record, Task):
+            headers["DataServiceId"] = shown["url"]  # of a task alone, says the specification of every version
         shown = selected(shown, self.request.query.get("$select"))
         return Response(200, _encode({"odata.metadata": f"{self.base}/$metadata#{kind}/@Element", **shown}), headers)
 
