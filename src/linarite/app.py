@@ -6,6 +6,7 @@ import asyncio
 import gc
 import json
 import os
+import random
 import secrets
 import signal
 import sys
@@ -123,7 +124,7 @@ def _engine(
     days = {"events": settings.events_days, "finished_jobs": settings.finished_jobs_days}
     retention = Retention(**{name: None if value is None else int(value * DAY) for name, value in days.items()})
     environment = ServiceEnvironment(batch_url, settings.hpc_cluster, tokens.issue)
-    return Engine(store, nodes, WallClock(), make_id, environment, retention)
+    return Engine(store, nodes, WallClock(), make_id, environment, retention, random.random)
 
 
 def _faces(

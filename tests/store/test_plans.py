@@ -88,6 +88,9 @@ QUESTIONS = {
     "jobs.listed": (lambda tx: tx.jobs.listed(ACCOUNT, Compare("state", "eq", "active"), "", 5), {"ix_jobs_keys"}),
     "nodes.listed": (lambda tx: tx.nodes.listed(1, Compare("state", "eq", "idle"), "", 5), {"ix_nodes_keys"}),
     "pools.listed": (lambda tx: tx.pools.listed(ACCOUNT, Compare("state", "eq", "active"), "", 5), {"ix_pools_keys"}),
+    "jobs.task_counts": (lambda tx: tx.jobs.task_counts(ACCOUNT, "pool", NOW), {"ix_jobs_of_pool"}),
+    "pools.ticking": (lambda tx: tx.pools.ticking(NOW, 5), {"ix_pools_ticking"}),
+    "pools.next_tick": (lambda tx: tx.pools.next_tick(), {"ix_pools_ticking"}),
     "events.of": (lambda tx: tx.events.of("task", 1), {"ix_events_kind_key"}),
 }
 SORTS = {"jobs.in_states", "jobs.waiting_pools"}  # few rows, over several ranges of an index

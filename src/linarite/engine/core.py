@@ -29,10 +29,10 @@ class Engine:
 
     def __init__(
         self, store: Store, nodes: Nodes, clock: Clock, make_id: Callable[[str], str], environment: Environment,
-        retention: housekeeping.Retention,
+        retention: housekeeping.Retention, rand: Callable[[], float] = lambda: 0.0,
     ) -> None:  # fmt: skip
-        """`make_id` makes names (of nodes), `environment` the service's variables of a task."""
-        self.store, self.nodes, self.clock = store, nodes, clock
+        """`make_id` makes names (of nodes), `environment` the service's variables of a task, `rand` chance."""
+        self.store, self.nodes, self.clock, self.rand = store, nodes, clock, rand
         self._make_id, self._environment, self._retention = make_id, environment, retention
         self._wake = asyncio.Event()
         self._tend = True
@@ -99,7 +99,7 @@ class Engine:
 
     async def _whole(self, operation: Callable[[Ledger], T], who: str) -> T:
         def work(tx: Transaction) -> tuple[T, Effects]:
-            unit = Ledger(tx, self.clock.now(), who, self._make_id, self._environment)
+            unit = Ledger(tx, self.clock.now(), who, self._make_id, self._environment, self.rand)
             result = operation(unit)
             pools.retire(unit)
             unit.flush()

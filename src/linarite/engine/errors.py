@@ -98,5 +98,9 @@ class PathRefused(EngineError):
     """A path would leave its root, or is no path at all."""
 
 
+class TooSoon(EngineError):
+    """The same was asked a moment ago: try again later."""
+
+
 class Unavailable(EngineError):
     """The server cannot answer just now (stopping, store not reachable): try again."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 from msgspec.structs import replace
 
-from linarite.engine import layout, runs
+from linarite.engine import layout, runs, scaling
 from linarite.engine.endings import end_job
 from linarite.engine.jobs import purge
 from linarite.engine.ledger import Ledger, node_ref
@@ -34,7 +34,7 @@ def next_moment(now: int) -> Callable[[Transaction], int]:
     def ask(tx: Transaction) -> int:
         moments = (
             tx.jobs.next_moment(now), tx.schedules.next_moment(), tx.tasks.next_moment(), tx.node_tasks.next_moment(),
-            tx.pools.next_moment(),
+            tx.pools.next_moment(), tx.pools.next_tick(),
         )  # fmt: skip
         return min([*(moment for moment in moments if moment is not None), now + LONGEST_SLEEP])
 
@@ -43,6 +43,7 @@ def next_moment(now: int) -> Callable[[Transaction], int]:
 
 def tend(u: Ledger, retention: Retention) -> None:
     """One pass. Each part does a bounded piece of work and is called again when more is left."""
+    scaling.tick(u)
     runs.expire(u)
     for job in u.tx.jobs.due(u.now):
         end_job(u, replace(u.known(job), deadline=None), "MaxWallClockTimeExpiry")

@@ -111,10 +111,15 @@ class Ledger:
     """A unit of work over one transaction, at one moment, by one person or part."""
 
     def __init__(
-        self, tx: Transaction, now: int, who: str, make_id: Callable[[str], str], environment: Environment
-    ) -> None:
-        """`make_id` makes names that the engine may not invent itself: of nodes and of pools made for a job."""
+        self, tx: Transaction, now: int, who: str, make_id: Callable[[str], str], environment: Environment,
+        rand: Callable[[], float] = lambda: 0.0,
+    ) -> None:  # fmt: skip
+        """`make_id` makes names that the engine may not invent itself: of nodes and of pools made for a job.
+
+        `rand` gives numbers from 0 to 1 to the formulas that leave something to chance.
+        """
         self.tx, self.now, self.who, self.make_id, self.environment = tx, now, who, make_id, environment
+        self.rand = rand
         self.effects = Effects()
         self.orphans: list[tuple[str, str]] = []
         """Account and id of each pool whose owner is over: `pools.retire` deletes them at the end of the unit."""

@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from linarite.engine.autoscale.records import Scaling, ScalingRun
+
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
 DAY = 24 * 60 * MINUTE
@@ -323,7 +325,10 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class PoolSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a user asks of a pool. `inter_node`: its nodes speak to each other."""
+    """What a user asks of a pool. `inter_node`: its nodes speak to each other.
+
+    With `scaling` the targets are what its formula last asked for.
+    """
 
     id: str
     display_name: str | None = None
@@ -337,6 +342,7 @@ class PoolSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     resize_timeout: int = 15 * MINUTE
     start_task: NodeCommand | None = None
     metadata: tuple[Named, ...] = ()
+    scaling: Scaling | None = None
     not_executed: tuple[str, ...] = ()
 
 
@@ -386,7 +392,11 @@ class Account(msgspec.Struct, kw_only=True):
 
 
 class Pool(msgspec.Struct, kw_only=True):
-    """A pool as it is. `key` is the record's number, `spec` the targets last asked for, `deadline` a resize's end."""
+    """A pool as it is. `key` is the record's number, `spec` the targets last asked for, `deadline` a resize's end.
+
+    `scaling_due` is when its formula is due, `scaling_tick` when anything of its scaling is (a sample, mostly),
+    `scaling_asked_at` when somebody last asked for scaling.
+    """
 
     key: int = 0
     account: str
@@ -401,6 +411,10 @@ class Pool(msgspec.Struct, kw_only=True):
     current_low_priority: int = 0
     deadline: int | None = None
     resize_errors: tuple[Failure, ...] = ()
+    scaling_due: int | None = None
+    scaling_tick: int | None = None
+    scaling_asked_at: int | None = None
+    scaling_run: ScalingRun | None = None
     facts: Facts = {}
 
 

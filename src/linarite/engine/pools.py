@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
+from linarite.engine import sampling
 from linarite.engine.endings import end_task
 from linarite.engine.errors import AlreadyExists, InvalidValue, WrongState
 from linarite.engine.finding import find_node, find_pool
@@ -53,7 +54,7 @@ def add(u: Ledger, account: str, spec: PoolSpec, facts: Facts) -> Pool:
     )  # fmt: skip
     u.tx.pools.insert(pool)
     u.event(account, "pool", pool.key, "created")
-    return grow(u, pool)
+    return grow(u, pool if spec.scaling is None else sampling.begin(u, pool))
 
 
 def add_auto(u: Ledger, account: str, automatic: AutoPool) -> Pool:
@@ -115,6 +116,12 @@ def settle_pool(u: Ledger, pool: Pool) -> Pool:
     return pool
 
 
+def _by_hand(pool: Pool, action: str) -> None:
+    """A pool that finds its own size is not given another. WrongState."""
+    if pool.spec.scaling is not None:
+        raise WrongState("pool", "scaling", action, "Automatic scaling is enabled on the pool.")
+
+
 def resize(
     u: Ledger, account: str, pool_id: str, *, dedicated: int | None, low_priority: int | None,
     timeout: int | None = None, on_running: OnRunning = OnRunning.REQUEUE, check: Check | None = None,
@@ -123,6 +130,7 @@ def resize(
     pool = _checked(u, account, pool_id, check)
     if pool.state is PoolState.DELETING:
         raise WrongState("pool", pool.state.value, "resize")
+    _by_hand(pool, "resize")
     if pool.allocation is not AllocationState.STEADY:
         raise WrongState("pool", pool.allocation.value, "resize")
     for name, target in (("targetDedicatedNodes", dedicated), ("targetLowPriorityNodes", low_priority)):
@@ -179,6 +187,7 @@ def remove_nodes(
     pool = _checked(u, account, pool_id, check)
     if pool.state is PoolState.DELETING:
         raise WrongState("pool", pool.state.value, "remove nodes")
+    _by_hand(pool, "remove nodes")
     if pool.allocation is not AllocationState.STEADY:
         raise WrongState("pool", pool.allocation.value, "remove nodes")
     nodes = {node.key: node for node in (find_node(u.tx, account, pool_id, name)[1] for name in node_ids)}

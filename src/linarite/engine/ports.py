@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
+from linarite.engine.autoscale.records import PoolSample
 from linarite.engine.filtering import Expression, Listed
 from linarite.engine.model import (
     Account,
+    Counts,
     Event,
     Job,
     Node,
@@ -57,6 +59,30 @@ class Pools(Protocol):
         """When the first resize runs out of time; microseconds since the epoch."""
         ...
 
+    def ticking(self, now: int, limit: int) -> list[Pool]:
+        """Pools of which a sample or an evaluation is due, the longest overdue first."""
+        ...
+
+    def next_tick(self) -> int | None:
+        """When the first of them is due; microseconds since the epoch."""
+        ...
+
+
+class Samples(Protocol):
+    """What pools were like, for the formulas that look back."""
+
+    def add(self, sample: PoolSample) -> None:
+        """Keep a sample; one that the pool has of that slot already stays."""
+        ...
+
+    def of_pool(self, pool_key: int) -> list[PoolSample]:
+        """All of a pool, the oldest first."""
+        ...
+
+    def prune(self, pool_key: int, before: int) -> None:
+        """Forget a pool's samples of the slots before `before`."""
+        ...
+
 
 class NodeRecords(Protocol):
     """Nodes of pools."""
@@ -97,6 +123,10 @@ class Jobs(Protocol):
 
     def waiting_pools(self, now: int) -> list[tuple[str, str]]:
         """Account and pool, in lower case, of the jobs that `runnable` would give."""
+        ...
+
+    def task_counts(self, account: str, pool: str, now: int) -> Counts:
+        """The counters of a pool's jobs together; `active` has those tasks alone that could start at `now`."""
         ...
 
     def of_schedule(self, schedule_key: int, where: Expression | None, after: int, limit: int) -> list[Job]: ...
@@ -304,6 +334,8 @@ class Transaction(Protocol):
     def accounts(self) -> Accounts: ...
     @property
     def pools(self) -> Pools: ...
+    @property
+    def samples(self) -> Samples: ...
     @property
     def nodes(self) -> NodeRecords: ...
     @property

@@ -6,7 +6,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Boolean, Column, Connection, Index, Table, UniqueConstraint, bindparam, delete, func, select
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    Index,
+    Table,
+    UniqueConstraint,
+    bindparam,
+    case,
+    delete,
+    func,
+    select,
+)
 
 from linarite.engine.filtering import Expression, Listed
 from linarite.engine.model import Counts, Job, JobSpec, JobState, OnRunning
@@ -57,6 +69,7 @@ jobs = Table(
 )
 KEYS = Whole("ix_jobs_keys", jobs.c.account, jobs.c.key)
 IDS = Whole("ix_jobs_ids", jobs.c.account, jobs.c.id_key, unique=True)
+OF_POOL = Whole("ix_jobs_of_pool", jobs.c.account, jobs.c.pool_id_key)
 RUNNABLE = Partial(
     "ix_jobs_runnable",
     "queued > 0 AND state = 'active'",
@@ -128,6 +141,15 @@ _WAITING_POOLS = Query(RUNNABLE.answers(select(jobs.c.account, jobs.c.pool_id_ke
 _PREEMPTIBLE = Query(
     PREEMPTIBLE.answers(_OF_ACCOUNT).where(jobs.c.pool_id_key == bindparam("pool"))
 )  # fmt: skip
+_STARTS = case(((jobs.c.state == JobState.ACTIVE.value) & _MAY_START, jobs.c.queued), else_=0)
+_SUMS = (
+    func.sum(_STARTS), func.sum(jobs.c.running_count), func.sum(jobs.c.succeeded_count), func.sum(jobs.c.failed_count),
+)  # fmt: skip
+_TASK_COUNTS = Query(
+    OF_POOL.answers(select(*_SUMS)).where(
+        jobs.c.account == bindparam("account"), jobs.c.pool_id_key == bindparam("pool")
+    )
+)
 _CHILDREN = Query(
     _OF_ACCOUNT.join(parents, parents.c.job_key == jobs.c.key)
     .where(parents.c.id_key == bindparam("parent"))
@@ -223,6 +245,11 @@ class SqlJobs:
     def waiting_pools(self, now: int) -> list[tuple[str, str]]:
         """Account and pool, in lower case, of the jobs that `runnable` would give."""
         return [(account, pool) for account, pool in _WAITING_POOLS.rows(self._connection, now=now)]
+
+    def task_counts(self, account: str, pool: str, now: int) -> Counts:
+        found = _TASK_COUNTS.rows(self._connection, account=account, pool=pool.lower(), now=now)
+        active, running, succeeded, failed = (int(count or 0) for count in found[0])
+        return Counts(active=active, running=running, succeeded=succeeded, failed=failed)
 
     def children(self, account: str, job: str) -> list[Job]:
         name = job.lower()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, Connection, Index, Table, bindparam, delete, func, select
 
+from linarite.engine.autoscale.records import ScalingRun
 from linarite.engine.filtering import Expression, Listed
 from linarite.engine.model import AllocationState, Failure, Pool, PoolSpec, PoolState
 from linarite.store.counters import take
 from linarite.store.filters import Property
 from linarite.store.listing import Listing
 from linarite.store.rows import Rows, pack, pack_or_null, unpack_facts, unpacked, word
-from linarite.store.schema import Whole, key_column, metadata, number, packed, text
+from linarite.store.samples import samples
+from linarite.store.schema import Partial, Whole, key_column, metadata, number, packed, text
 from linarite.store.statements import Query, unique
 
 pools = Table(
@@ -30,6 +32,11 @@ pools = Table(
     number("current_dedicated"),
     number("current_low_priority"),
     number("deadline", null=True),
+    Column("scales", Boolean, nullable=False),
+    number("scaling_due", null=True),
+    number("scaling_tick", null=True),
+    number("scaling_asked_at", null=True),
+    packed("scaling_run", null=True),
     packed("spec"),
     packed("resize_errors"),
     packed("facts", null=True),
@@ -37,15 +44,25 @@ pools = Table(
 )
 KEYS = Whole("ix_pools_keys", pools.c.account, pools.c.key)
 IDS = Whole("ix_pools_ids", pools.c.account, pools.c.id_key, unique=True)
+TICKING = Partial("ix_pools_ticking", "scaling_tick IS NOT NULL", pools.c.scaling_tick)
 
 _rows = Rows(
     Pool,
     pools,
-    paths={"id_key": "spec.id", "size": "spec.size", "inter_node": "spec.inter_node"},
-    write={"id_key": str.lower, "size": str.lower, "spec": pack, "resize_errors": pack, "facts": pack_or_null},
+    paths={"id_key": "spec.id", "size": "spec.size", "inter_node": "spec.inter_node", "scales": "spec.scaling"},
+    write={
+        "id_key": str.lower,
+        "size": str.lower,
+        "scales": bool,
+        "scaling_run": pack_or_null,
+        "spec": pack,
+        "resize_errors": pack,
+        "facts": pack_or_null,
+    },
     read={
         "state": word(PoolState),
         "allocation": word(AllocationState),
+        "scaling_run": unpacked(ScalingRun),
         "spec": unpacked(PoolSpec),
         "resize_errors": unpacked(tuple[Failure, ...]),
         "facts": unpack_facts,
@@ -58,6 +75,13 @@ _BY_KEY = Query(_rows.select.where(pools.c.key == bindparam("key")))
 _ALL = Query(_rows.select.order_by(pools.c.key))
 _DUE = Query(_rows.select.where(pools.c.deadline <= bindparam("now")).order_by(pools.c.key))
 _NEXT = Query(select(func.min(pools.c.deadline)))
+_TICKING = Query(
+    TICKING.answers(_rows.select)
+    .where(pools.c.scaling_tick <= bindparam("now"))
+    .order_by(pools.c.scaling_tick)
+    .limit(bindparam("limit"))
+)
+_NEXT_TICK = Query(TICKING.answers(select(func.min(pools.c.scaling_tick))))
 
 PROPERTIES = {
     "id": Property(pools.c.id_key, folded=True),
@@ -67,6 +91,7 @@ PROPERTIES = {
     "allocationStateTransitionTime": Property(pools.c.allocation_at),
     "creationTime": Property(pools.c.created_at),
     "lastModified": Property(pools.c.modified_at),
+    "enableAutoScale": Property(pools.c.scales),
     "vmSize": Property(pools.c.size, folded=True),
     "enableInterNodeCommunication": Property(pools.c.inter_node),
 }
@@ -96,7 +121,9 @@ class SqlPools:
         _update(self._connection, [pool])
 
     def delete(self, key: int) -> None:
+        """Take out a pool and its samples."""
         self._connection.execute(delete(pools).where(pools.c.key == key))
+        self._connection.execute(delete(samples).where(samples.c.pool_key == key))
 
     def page(self, account: str, where: Expression | None, after: int, limit: int) -> list[Pool]:
         return _listing.page(self._connection, account, where, after, limit)
@@ -112,3 +139,9 @@ class SqlPools:
 
     def next_moment(self) -> int | None:
         return _NEXT.value(self._connection)
+
+    def ticking(self, now: int, limit: int) -> list[Pool]:
+        return _rows.many(self._connection, _TICKING, now=now, limit=limit)
+
+    def next_tick(self) -> int | None:
+        return _NEXT_TICK.value(self._connection)

@@ -14,6 +14,7 @@ from linarite.store.jobs import SqlJobs
 from linarite.store.node_tasks import SqlNodeTasks
 from linarite.store.nodes import SqlNodes
 from linarite.store.pools import SqlPools
+from linarite.store.samples import SqlSamples
 from linarite.store.schedules import SqlJobSchedules
 from linarite.store.shares import Shares
 from linarite.store.tasks import SqlTasks
@@ -25,6 +26,7 @@ class SqlTransaction:
     def __init__(self, connection: Connection) -> None:
         self._accounts: ports.Accounts = SqlAccounts(connection)
         self._pools: ports.Pools = SqlPools(connection)
+        self._samples: ports.Samples = SqlSamples(connection)
         self._nodes: ports.NodeRecords = SqlNodes(connection)
         self._jobs: ports.Jobs = SqlJobs(connection)
         self._schedules: ports.JobSchedules = SqlJobSchedules(connection)
@@ -41,6 +43,10 @@ class SqlTransaction:
     @property
     def pools(self) -> ports.Pools:
         return self._pools
+
+    @property
+    def samples(self) -> ports.Samples:
+        return self._samples
 
     @property
     def nodes(self) -> ports.NodeRecords:

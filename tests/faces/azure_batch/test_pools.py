@@ -95,11 +95,6 @@ def test_add_pool_that_is_there_is_refused(batch: RawBatch):
     assert (answer.status, answer.code) == (409, "PoolExists")
 
 
-def test_add_pool_that_scales_itself_says_that_this_is_not_there_yet(batch: RawBatch):
-    answer = batch.call("POST", "/pools", {"id": "p", "vmSize": "s", "enableAutoScale": True})
-    assert (answer.status, answer.code) == (400, "NotImplemented")
-
-
 def test_pool_exists_is_200_or_404(batch: RawBatch):
     batch.make_pool("p")
     assert batch.call("HEAD", "/pools/p").status == 200

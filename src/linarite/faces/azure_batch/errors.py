@@ -24,11 +24,14 @@ _NOT_AUTHENTICATED = (
 )
 CODES: dict[str, tuple[int, str]] = {
     "AuthenticationFailed": (403, _NOT_AUTHENTICATED),
+    "AutoScalingFormulaSyntaxError": (400, "The specified auto-scaling formula has a syntax error."),
+    "AutoScalingFormulaTooLong": (400, "The specified auto-scaling formula exceeds lengths limit."),
     "ConditionNotMet": (412, "The condition specified using HTTP conditional header(s) is not met."),
     "FileNotFound": (404, "The specified file does not exist."),
     "IOError": (403, "The file cannot be read or changed."),
     "InsufficientAccountPermissions": (403, "The caller has no permission to perform this operation."),
     "InternalError": (500, "Server encountered an internal error. Please try again after some time."),
+    "InvalidAutoScalingSettings": (400, "The specified auto-scaling settings are not valid."),
     "InvalidAuthenticationInfo": (401, "The Authorization header is missing or not formed correctly."),
     "InvalidHeaderValue": (400, "The value for one of the HTTP headers is not in the correct format."),
     "InvalidPropertyValue": (400, "The value provided for one of the properties in the request body is invalid."),
@@ -88,6 +91,9 @@ CODES: dict[str, tuple[int, str]] = {
     "TaskNotCompleted": (409, "The specified task is not completed."),
     "TaskNotFound": (404, "The specified task does not exist."),
     "TaskSucceeded": (409, "The specified task has succeeded."),
+    "TooManyEnableAutoScaleRequests": (
+        503, "Too many Enable Pool AutoScale requests are issued on the pool.",
+    ),
     "UnsupportedHttpVerb": (405, "The resource does not support the specified HTTP verb."),
     "UnsupportedRequestVersion": (400, "The value specified for the request's api-version is not supported."),
 }  # fmt: skip
@@ -229,6 +235,7 @@ TABLE: dict[type[Exception], Callable[[Any], Refusal]] = {
     errors.DependencyListTooLong: lambda _: Refusal("TaskDependencyListTooLong"),
     errors.DependencyRangesTooLong: lambda _: Refusal("TaskDependencyRangesTooLong"),
     errors.TooMany: lambda e: Refusal("InvalidRequestBody", Reason=e.message),
+    errors.TooSoon: lambda e: Refusal("TooManyEnableAutoScaleRequests", Reason=e.message),
     errors.ConditionNotMet: lambda _: Refusal("ConditionNotMet"),
     errors.NotAllowed: lambda e: Refusal("InsufficientAccountPermissions", Reason=e.message),
     errors.NotSupported: lambda e: Refusal("NotImplemented", Reason=e.message),

@@ -81,6 +81,7 @@ JOB_SCHEDULES = {
 POOLS = {
     "id": _ID, **_RECORD, **_MODIFIED, "allocationState": _STATE, "allocationStateTransitionTime": _MOMENT,
     "vmSize": Property("text", EQUAL), "enableInterNodeCommunication": Property("flag", EQUAL),
+    "enableAutoScale": Property("flag", EQUAL),
 }  # fmt: skip
 _OUTCOME = {
     "state": _STATE, "startTime": _MOMENT, "endTime": _MOMENT, "result": _STATE,

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from linarite.faces.azure_batch.call import Call, Operation
 from linarite.faces.azure_batch.errors import Refusal
-from linarite.faces.azure_batch.operations import files, jobs, nodes, pools, preparation, schedules, tasks
+from linarite.faces.azure_batch.operations import autoscale, files, jobs, nodes, pools, preparation, schedules, tasks
 from linarite.faces.azure_batch.versions import (
     HTTP_URLS,
     LONG_AS_TEXT,
@@ -101,9 +101,9 @@ TABLE: tuple[Row, ...] = (
     Row("HEAD", _POOL, pools.pool_exists, "Pools_PoolExists"),
     Row("PATCH", _POOL, pools.patch_pool, "Pools_UpdatePool"),
     Row("DELETE", _POOL, pools.delete_pool, "Pools_DeletePool"),
-    Row("POST", f"{_POOL}/disableautoscale", not_implemented, "Pools_DisablePoolAutoScale"),
-    Row("POST", f"{_POOL}/enableautoscale", not_implemented, "Pools_EnablePoolAutoScale"),
-    Row("POST", f"{_POOL}/evaluateautoscale", not_implemented, "Pools_EvaluatePoolAutoScale"),
+    Row("POST", f"{_POOL}/disableautoscale", autoscale.disable_auto_scale, "Pools_DisablePoolAutoScale"),
+    Row("POST", f"{_POOL}/enableautoscale", autoscale.enable_auto_scale, "Pools_EnablePoolAutoScale"),
+    Row("POST", f"{_POOL}/evaluateautoscale", autoscale.evaluate_auto_scale, "Pools_EvaluatePoolAutoScale"),
     Row("GET", f"{_POOL}/nodes", nodes.list_nodes, "Nodes_ListNodes"),
     Row("GET", _NODE, nodes.get_node, "Nodes_GetNode"),
     Row("POST", f"{_NODE}/deallocate", nodes.deallocate_node, "Nodes_DeallocateNode", since=LONG_AS_TEXT),

@@ -273,6 +273,7 @@ TABLE: Mapping[type, Callable[[Any, str], Refused]] = {
     errors.DependencyListTooLong: always("InvalidInput"),
     errors.DependencyRangesTooLong: always("InvalidInput"),
     errors.TooMany: always("OutOfRangeInput"),
+    errors.TooSoon: always("ServerBusy"),
     errors.ConditionNotMet: always("ConditionNotMet"),
     errors.NotAllowed: always("AuthorizationFailure"),
     errors.NotSupported: always("UnsupportedHeader"),

@@ -29,6 +29,7 @@ TABLE: dict[type[errors.EngineError], tuple[int, str | None]] = {
     errors.DependencyListTooLong: (400, "ArgumentException"),
     errors.DependencyRangesTooLong: (400, "ArgumentException"),
     errors.TooMany: (400, "SoIllegalOperationException"),
+    errors.TooSoon: (503, "SoServerException"),
     errors.ConditionNotMet: (412, "SoIllegalOperationException"),
     errors.NotSupported: (501, "NotSupportedException"),
     errors.FilesUnavailable: (409, "SoIllegalOperationException"),

@@ -7,6 +7,7 @@ from typing import Any
 
 from linarite.engine.model import Failure, Node, Pool
 from linarite.faces.azure_batch import versions
+from linarite.faces.azure_batch.render.autoscale import scaling_json
 from linarite.faces.azure_batch.render.failures import pairs
 from linarite.faces.azure_batch.render.scalars import duration, etag, moment
 from linarite.faces.azure_batch.render.tasks import FACE, user_identity
@@ -42,12 +43,14 @@ def pool_json(pool: Pool, base: str, version: str) -> dict[str, Any]:
         "allocationStateTransitionTime": moment(pool.allocation_at),
         "vmSize": spec.size,
         "resizeTimeout": duration(spec.resize_timeout),
-        "enableAutoScale": False,
+        "enableAutoScale": spec.scaling is not None,
         "enableInterNodeCommunication": spec.inter_node,
         "taskSlotsPerNode" if version >= versions.TASK_SLOTS else "maxTasksPerNode": spec.slots_per_node,
         "taskSchedulingPolicy": _policy(pool, given),
     }
     shown.update(_sizes(pool, version))
+    if spec.scaling is not None:
+        shown.update(scaling_json(spec.scaling, pool.scaling_run, version))
     if spec.display_name is not None:
         shown["displayName"] = spec.display_name
     if spec.metadata:

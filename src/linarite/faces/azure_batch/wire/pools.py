@@ -15,7 +15,8 @@ from msgspec.structs import replace
 from linarite.engine.errors import WrongState
 from linarite.engine.model import MINUTE, Facts, JobOrder, NodeFill, Pool, PoolSpec
 from linarite.faces.azure_batch import versions
-from linarite.faces.azure_batch.errors import Refusal, invalid_property, missing_property
+from linarite.faces.azure_batch.errors import invalid_property, missing_property
+from linarite.faces.azure_batch.wire.autoscale import scaling_of
 from linarite.faces.azure_batch.wire.commands import left_out
 from linarite.faces.azure_batch.wire.decoding import Body, Element
 from linarite.faces.azure_batch.wire.elements import (
@@ -143,8 +144,7 @@ def pool_of(body: PoolSpecification, pool_id: str | None, version: str) -> tuple
     SPANS.check(body, version)
     checked_id(pool_id)
     size = required(body.vm_size, "vmSize")
-    if body.enable_auto_scale:
-        raise Refusal("NotImplemented", Reason="enableAutoScale is not executed by this server yet.")
+    scaling = scaling_of(body)
     facts = _facts(body, version)
     policy = body.task_scheduling_policy or SchedulingPolicy()
     dedicated = body.target_dedicated if body.target_dedicated_nodes is None else body.target_dedicated_nodes
@@ -161,6 +161,7 @@ def pool_of(body: PoolSpecification, pool_id: str | None, version: str) -> tuple
         inter_node=bool(body.enable_inter_node_communication),
         resize_timeout=resize_timeout(body.resize_timeout) or 15 * MINUTE,
         metadata=metadata(body.metadata),
+        scaling=scaling,
         **_done_by_nodes(facts),
     )
     return spec, {FACE: facts} if facts else {}
