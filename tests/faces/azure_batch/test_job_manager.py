@@ -197,6 +197,24 @@ def test_job_manager_with_an_element_of_later_versions_is_refused(
     assert (answer.status, answer.code) == (400, "InvalidRequestBody")
 
 
+def test_job_manager_is_shown_as_a_version_has_it(server: RunningServer, batch: RawBatch):
+    """A token that an older version asks for is no element of the newest; the oldest knows no output files."""
+    older, oldest = (
+        RawBatch(server.batch, batch.account, version) for version in ("2024-02-01.19.0", "2017-01-01.4.0")
+    )
+    destination = {"container": {"containerUrl": "http://127.0.0.1:1/c"}}
+    output = {"filePattern": "*", "destination": destination, "uploadOptions": {"uploadCondition": "taskcompletion"}}
+    task = {
+        "id": "manager", "commandLine": "x", "authenticationTokenSettings": {"access": ["job"]},
+        "outputFiles": [output],
+    }  # fmt: skip
+    older.make_job("j", jobManagerTask=task)
+    shown = {one.version: one.call("GET", "/jobs/j").json["jobManagerTask"] for one in (batch, older, oldest)}
+    assert "authenticationTokenSettings" not in shown[batch.version]
+    assert shown[older.version]["authenticationTokenSettings"] == {"access": ["job"]}
+    assert not {"outputFiles", "requiredSlots", "allowLowPriorityNode"} & shown[oldest.version].keys()
+
+
 # Room among jobs.
 
 

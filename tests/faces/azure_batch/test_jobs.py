@@ -386,6 +386,19 @@ def test_terminate_job_without_a_reason_is_the_users(batch: RawBatch, body: Any)
     assert job_of(batch)["executionInfo"]["terminateReason"] == "UserTerminate"
 
 
+def test_job_over_its_time_is_ended(batch: RawBatch):
+    """Counted from its creation; a change of the limit counts from there as well."""
+    batch.make_pool("p", targetDedicatedNodes=1)
+    batch.make_job("j", "p")
+    batch.call("POST", "/jobs/j/tasks", {"id": "t", "commandLine": "/bin/sleep 600"})
+    batch.wait_task("j", "t", "running")
+    batch.call("PATCH", "/jobs/j", {"constraints": {"maxWallClockTime": "PT0.1S"}})
+    info = batch.wait_task("j", "t")["executionInfo"]
+    assert (info["result"], info["failureInfo"]["code"]) == ("failure", "TaskEnded")
+    shown = job_of(batch)
+    assert (shown["state"], shown["executionInfo"]["terminateReason"]) == ("completed", "MaxWallClockTimeExpiry")
+
+
 STUBBORN = "/bin/sh -c 'trap : TERM; while :; do sleep 0.05; done'"
 
 

@@ -376,6 +376,7 @@ def test_older_versions_show_and_take_what_they_have(server: RunningServer, batc
     old = RawBatch(server.batch, batch.account, version)
     pool = {"vmSize": "small", "virtualMachineConfiguration": MACHINE}
     pool |= {"maxTasksPerNode": 2} if version < "2020" else {"taskSlotsPerNode": 2}
+    pool |= {"targetDedicated" if version < "2017-05" else "targetDedicatedNodes": 0}
     info = {"autoPoolSpecification": {"poolLifetimeOption": "jobschedule", "pool": pool}}
     files = [{"blobSource" if version < "2018-12" else "httpUrl": "http://127.0.0.1:1/x", "filePath": "x"}]
     found = made(old, specification={"poolInfo": info, "jobManagerTask": {**MANAGER, "resourceFiles": files}})
@@ -385,7 +386,10 @@ def test_older_versions_show_and_take_what_they_have(server: RunningServer, batc
     assert specification["jobManagerTask"]["resourceFiles"] == files
     assert ("requiredSlots" in specification["jobManagerTask"]) is (version > "2020-09")
     assert ("allowLowPriorityNode" in specification["jobManagerTask"]) is (version > "2017-05")
-    (file,) = batch.call("GET", "/jobs/s:job-1").json["jobManagerTask"]["resourceFiles"]
+    newest = batch.call("GET", "/jobs/s:job-1").json
+    automatic = newest["poolInfo"]["autoPoolSpecification"]["pool"]
+    assert (automatic["taskSlotsPerNode"], automatic["targetDedicatedNodes"]) == (2, 0)
+    (file,) = newest["jobManagerTask"]["resourceFiles"]
     assert file == {"httpUrl": "http://127.0.0.1:1/x", "filePath": "x"}
     if version < "2021":
         refused = add(old, "t", specification={**ON_POOL, "maxParallelTasks": 1})

@@ -7,12 +7,19 @@ from typing import Any
 from linarite.engine.model import Counts, Job, JobSpec, JobState
 from linarite.faces.azure_batch import versions
 from linarite.faces.azure_batch.render.failures import pairs
+from linarite.faces.azure_batch.render.pool_versions import of_version
 from linarite.faces.azure_batch.render.scalars import UNLIMITED, duration, etag, moment
 from linarite.faces.azure_batch.render.tasks import DEFAULT_USER, FACE, given_file, settings, user_identity
 from linarite.faces.azure_batch.secrets import without_secrets
 
 _MANAGER = {"killJobOnCompletion": True, "runExclusive": True, "allowLowPriorityNode": True, "requiredSlots": 1}
-_SINCE = {"requiredSlots": versions.TASK_SLOTS, "allowLowPriorityNode": versions.TWO_KINDS_OF_NODES}
+_SPANS = {
+    "requiredSlots": (versions.TASK_SLOTS, versions.FOREVER),
+    "allowLowPriorityNode": (versions.TWO_KINDS_OF_NODES, versions.FOREVER),
+    "outputFiles": (versions.TWO_KINDS_OF_NODES, versions.FOREVER),
+    "containerSettings": (versions.CONTAINERS, versions.FOREVER),
+    "authenticationTokenSettings": (versions.ALWAYS, versions.WITHOUT_TOKENS),
+}
 _PREPARATION = {"id": "jobpreparation", "waitForSuccess": True, "rerunOnNodeRebootAfterSuccess": True}
 _RELEASE = {"id": "jobrelease", "maxWallClockTime": "PT15M", "retentionTime": "P7D"}
 
@@ -43,7 +50,7 @@ def specification(spec: JobSpec, given: dict[str, Any], version: str) -> dict[st
         "priority": spec.priority,
         "usesTaskDependencies": spec.uses_dependencies,
         "constraints": {"maxWallClockTime": duration(spec.max_wall_clock), "maxTaskRetryCount": spec.max_retries},
-        "poolInfo": _pool_info(spec, given),
+        "poolInfo": _pool_info(spec, given, version),
         "onAllTasksComplete": spec.on_all_tasks_complete.value,
         "onTaskFailure": spec.on_task_failure.value,
     }
@@ -73,10 +80,11 @@ def state(value: JobState) -> str:
     return JobState.DISABLED.value if value is JobState.DRAFT else value.value
 
 
-def _pool_info(spec: JobSpec, given: dict[str, Any]) -> dict[str, Any]:
+def _pool_info(spec: JobSpec, given: dict[str, Any], version: str) -> dict[str, Any]:
     if "autoPoolSpecification" not in given:
         return {"poolId": spec.pool}
-    return {"autoPoolSpecification": without_secrets(given["autoPoolSpecification"])}
+    automatic = without_secrets(given["autoPoolSpecification"])
+    return {"autoPoolSpecification": {**automatic, "pool": of_version(automatic["pool"], version)}}
 
 
 def _network(given: dict[str, Any], version: str) -> dict[str, Any]:
@@ -107,8 +115,13 @@ def _special_tasks(spec: JobSpec, given: dict[str, Any], version: str) -> dict[s
                 task["constraints"] = {**limits, **task.get("constraints", {})}
             if "resourceFiles" in task:
                 task["resourceFiles"] = [given_file(file, version) for file in task["resourceFiles"]]
-            shown[name] = {name: value for name, value in task.items() if version >= _SINCE.get(name, "")}
+            shown[name] = {key: value for key, value in task.items() if _has(version, key)}
     return shown
+
+
+def _has(version: str, name: str) -> bool:
+    since, until = _SPANS.get(name, (versions.ALWAYS, versions.FOREVER))
+    return since <= version < until
 
 
 def task_counts(counts: Counts, version: str) -> dict[str, Any]:

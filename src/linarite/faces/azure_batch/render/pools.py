@@ -9,6 +9,7 @@ from linarite.engine.model import Failure, Node, Pool
 from linarite.faces.azure_batch import versions
 from linarite.faces.azure_batch.render.autoscale import scaling_json
 from linarite.faces.azure_batch.render.failures import pairs
+from linarite.faces.azure_batch.render.pool_versions import of_version
 from linarite.faces.azure_batch.render.scalars import duration, etag, moment
 from linarite.faces.azure_batch.render.tasks import FACE, user_identity
 from linarite.faces.azure_batch.secrets import without_secrets
@@ -58,7 +59,7 @@ def pool_json(pool: Pool, base: str, version: str) -> dict[str, Any]:
     shown.update({name: without_secrets(given[name]) for name in _GIVEN if name in given})
     if "startTask" in given:
         shown["startTask"] = start_task(given["startTask"])
-    return shown
+    return of_version(shown, version)
 
 
 def pool_url(base: str, pool: str) -> str:
