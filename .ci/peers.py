@@ -54,13 +54,17 @@ def main() -> int:
 def suites(peers: Path, work: Path, ready: dict[str, Any]) -> dict[str, list[str]]:
     """Return each suite's command line, without the report to write."""
 
-    def command(name: str, endpoint: str, *rest: str) -> list[str]:
-        runner, kept = peers / name / "run_peer.py", work / name
+    def command(name: str, endpoint: str, *rest: str, kept: Path | None = None) -> list[str]:
+        runner, kept = peers / name / "run_peer.py", kept or work / name
         kept.mkdir(parents=True, exist_ok=True)
         return [sys.executable, str(runner), "--endpoint", endpoint, "--key", KEY, "--work", str(kept), *rest]
 
     return {
         "azure-batch": command("azure-batch", ready["batch"], "--account-per-test", "--timeout", "90", "--"),
+        "azure-batch-14": command(
+            "azure-batch", ready["batch"], "--account-per-test", "--timeout", "90", "--sdk-version", "14.2.0", "--",
+            kept=work / "azure-batch-14",
+        ),
         "azure-files": command("azure-files", f"{ready['files']}/devaccount", "--style", "host", "--"),
     }
 
