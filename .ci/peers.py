@@ -62,7 +62,14 @@ def suites(peers: Path, work: Path, ready: dict[str, Any]) -> dict[str, list[str
     return {
         "azure-batch": command("azure-batch", ready["batch"], "--account-per-test", "--timeout", "90", "--"),
         "azure-batch-14": command(
-            "azure-batch", ready["batch"], "--account-per-test", "--timeout", "90", "--sdk-version", "14.2.0", "--",
+            "azure-batch",
+            ready["batch"],
+            "--account-per-test",
+            "--timeout",
+            "90",
+            "--sdk-version",
+            "14.2.0",
+            "--",
             kept=work / "azure-batch-14",
         ),
         "azure-files": command("azure-files", f"{ready['files']}/devaccount", "--style", "host", "--"),

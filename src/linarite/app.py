@@ -13,6 +13,7 @@ import sys
 import time
 import uuid
 from contextlib import AsyncExitStack
+from urllib.parse import urlsplit
 
 import msgspec
 import structlog
@@ -29,6 +30,7 @@ from linarite.faces.hpc_pack import HpcPack
 from linarite.faces.superoffice import Definition, SuperOffice
 from linarite.http.bearer import Issuer
 from linarite.http.funnel import Face, Funnel
+from linarite.http.host_names import HostNames
 from linarite.http.published_keys import TheseKeys, published
 from linarite.http.serving import Certificate, Servers, address, bind
 from linarite.http.tls import authority, server_certificate
@@ -100,7 +102,8 @@ async def _serve(settings: Settings, folder: DataFolder) -> None:
         await engine.start()
         stack.push_async_callback(_let_go, engine)
         aside = {"batch": managed.answer} if managed else {}
-        funnels = [(Funnel(face, ready, aside.get(name)), sockets[name]) for name, face in faces.items()]
+        names = _host_names(settings) if settings.development else None
+        funnels = [(Funnel(face, ready, aside.get(name), names), sockets[name]) for name, face in faces.items()]
         servers = Servers(funnels, certificate)
         await servers.start()
         stack.push_async_callback(servers.stop)
@@ -110,6 +113,12 @@ async def _serve(settings: Settings, folder: DataFolder) -> None:
             log.warning("there is no account yet: make one with `linarite accounts create NAME`")
         await asked_to_stop.wait()
         log.info("stopping: requests in flight are finished first")
+
+
+def _host_names(settings: Settings) -> HostNames:
+    """What the server may be called while everybody knows its secrets."""
+    public = [urlsplit(url).hostname for face in FACES if (url := settings.public_url(face))]
+    return HostNames([*settings.host_names, *settings.tls_names, *filter(None, public)])
 
 
 def _engine(

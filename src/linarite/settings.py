@@ -85,6 +85,9 @@ class Settings(BaseSettings):
     hpc_public_url: str | None = Field(None, description="The same for HPC Pack.")
     superoffice_public_url: str | None = Field(None, description="The same for SuperOffice.")
     dashboard_public_url: str | None = Field(None, description="The same for the dashboard.")
+    host_names: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="More names that clients call the server by in development mode (commas between)."
+    )
     ready_file: Path | None = Field(None, description="Written, as JSON, once every face answers.")
 
     tls: bool = Field(default=False, description="Serve https; `linarite cert` names the certificate to trust.")
@@ -148,7 +151,7 @@ class Settings(BaseSettings):
     def _for_ever(cls, value: object) -> object:
         return None if str(value).lower() in {"0", "none", ""} else value
 
-    @field_validator("tls_names", mode="before")
+    @field_validator("tls_names", "host_names", mode="before")
     @classmethod
     def _from_commas(cls, value: object) -> object:
         return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value

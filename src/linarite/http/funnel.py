@@ -53,9 +53,16 @@ def now_microseconds() -> int:
 class Funnel:
     """One ASGI application around one face."""
 
-    def __init__(self, face: Face, ready: asyncio.Event | None = None, aside: Aside | None = None) -> None:
-        """`ready` is set once the server serves; until then /readyz answers 503. `aside` is asked before the face."""
+    def __init__(
+        self, face: Face, ready: asyncio.Event | None = None, aside: Aside | None = None,
+        names: Callable[[str], bool] | None = None,
+    ) -> None:  # fmt: skip
+        """`ready` is set once the server serves; until then /readyz answers 503. `aside` is asked before the face.
+
+        `names` tells by which Host the server may be called; None: by any.
+        """
         self.face = face
+        self._names = names or (lambda _: True)
         self._ready = ready
         self._aside: Aside = aside or (lambda _: None)
 
@@ -69,7 +76,7 @@ class Funnel:
         request = Request(scope, receive, id=str(uuid.uuid4()), now=now_microseconds())
         began = time.perf_counter()
         try:
-            beside = self._health(request) or _foreign(request) or self._aside(request)
+            beside = self._misdirected(request) or self._health(request) or _foreign(request) or self._aside(request)
             response = beside or await self._answer(request)
         except ClientGone:
             return
@@ -97,6 +104,14 @@ class Funnel:
                 log.warning("refused", face=self.face.name, path=request.path, why=str(error), id=request.id)
         self.face.finish(request, response)
         return response
+
+    def _misdirected(self, request: Request) -> Response | None:
+        """Refuse a name that somebody may have led here (see `http.host_names`)."""
+        if self._names(request.host):
+            return None
+        log.warning("called by an unknown name", face=self.face.name, host=request.host, id=request.id)
+        text = b"In development mode this server answers to its own names alone: see --host-names.\n"
+        return Response(421, text, {"Content-Type": "text/plain"})
 
     def _health(self, request: Request) -> Response | None:
         """Answer /healthz and /readyz, to an unsigned request without a query whose Host names no account."""
