@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from azure.batch import BatchClient, models
 from azure.core.exceptions import HttpResponseError
-from tests.support.batch import batch_client, make_pool, wait_task
+from tests.support.batch import MACHINE, batch_client, make_pool, wait_task
 from tests.support.server import RunningServer
 
 ANSWERS = {"polling_interval": 0.05}
@@ -229,3 +229,25 @@ def test_node_is_offline_and_tells_so(client: BatchClient) -> None:
     client.enable_node_scheduling("p", name)
     assert node(client).state == "idle"
     assert refusal(client.enable_node_scheduling, "p", name) == (409, "NodeAlreadyInTargetSchedulingState")
+
+
+def test_users_remote_login_and_extensions(client: BatchClient) -> None:
+    machine = models.VirtualMachineConfiguration(
+        image_reference=MACHINE.image_reference, node_agent_sku_id=MACHINE.node_agent_sku_id,
+        extensions=[models.VMExtension(name="ext", publisher="Contoso", type="Tool")],
+    )  # fmt: skip
+    make_pool(client, "p", virtual_machine_configuration=machine)
+    name = str(settled(client).id)
+    client.create_node_user("p", name, models.BatchNodeUserCreateOptions(name="anna", password="secret"))
+    user = models.BatchNodeUserCreateOptions(name="anna")
+    assert refusal(client.create_node_user, "p", name, user) == (409, "NodeUserExists")
+    changed = models.BatchNodeUserReplaceOptions(ssh_public_key="c3No")
+    client.replace_node_user("p", name, "anna", changed)
+    client.delete_node_user("p", name, "anna")
+    assert refusal(client.delete_node_user, "p", name, "anna") == (404, "NodeUserNotFound")
+    assert refusal(client.replace_node_user, "p", name, "anna", changed) == (404, "NodeUserNotFound")
+    login = client.get_node_remote_login_settings("p", name)
+    assert (login.remote_login_ip_address, login.remote_login_port) == (node(client).ip_address, 22)
+    assert [one.vm_extension.name for one in client.list_node_extensions("p", name)] == ["batchNodeExtension", "ext"]
+    found = client.get_node_extension("p", name, "ext")
+    assert (found.provisioning_state, found.instance_view.statuses[0].level) == ("Succeeded", "Warning")

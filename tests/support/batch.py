@@ -46,8 +46,8 @@ def make_pool(client: BatchClient, name: str, *, nodes: int = 1, slots: int = 1,
     """A pool whose nodes are all there when this returns."""
     client.create_pool(
         models.BatchPoolCreateOptions(
-            id=name, vm_size="standard_d2_v3", virtual_machine_configuration=MACHINE, target_dedicated_nodes=nodes,
-            task_slots_per_node=slots, **options,
+            id=name, vm_size="standard_d2_v3", target_dedicated_nodes=nodes, task_slots_per_node=slots,
+            **{"virtual_machine_configuration": MACHINE, **options},
         )
     )  # fmt: skip
     deadline = time.monotonic() + 30

@@ -6,6 +6,8 @@ waits for. Then where the node stands is told, once, and answers (`runs.take_nod
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from msgspec.structs import replace
 
 from linarite.engine import node_tasks
@@ -32,6 +34,13 @@ def begin(
     """Reboot, reimage or deallocate a node: `state` is what it is then doing. WrongState unless it is USABLE."""
     node = usable(u, account, pool_id, node_id, _ACTIONS[state])
     return set_out(u, u.move_node(node, state), on_running)
+
+
+def update(
+    u: Ledger, account: str, pool_id: str, node_id: str, change: Callable[[Node, int], Node]
+) -> Node:  # fmt: skip
+    """Change what faces know of a node, by a function of the node and of now. WrongState unless it is USABLE."""
+    return u.put_node(change(usable(u, account, pool_id, node_id, "update"), u.now))
 
 
 def start(u: Ledger, account: str, pool_id: str, node_id: str) -> Node:
@@ -112,8 +121,8 @@ def tell(u: Ledger, node: Node) -> None:
 
 
 def freed(u: Ledger, node: Node) -> None:
-    """A node that was to be deallocated has no files any more, and no users."""
-    node = replace(node, on_running=None, told=False)
+    """A node that was to be deallocated has no files any more; what faces knew of it went with them."""
+    node = replace(node, on_running=None, told=False, facts={})
     u.move_node(node, NodeState.DEALLOCATED)
 
 

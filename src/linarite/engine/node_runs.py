@@ -66,7 +66,8 @@ def boot(u: Ledger, node: Node, pool: Pool) -> Node:
     """Bring a node whose folders are there into service: at once, or when its start task has succeeded."""
     command, undone = pool.spec.start_task, pool.spec.not_executed
     failure = not_executed(undone) if undone else None
-    node = replace(node, boot_at=u.now, on_running=None, told=False, failure=failure)
+    facts = {} if node.state is NodeState.REIMAGING else node.facts
+    node = replace(node, boot_at=u.now, on_running=None, told=False, failure=failure, facts=facts)
     _forget_start_tasks(u, node)
     if failure is not None:
         return u.move_node(node, NodeState.START_TASK_FAILED)

@@ -117,6 +117,14 @@ class RawBatch:
             time.sleep(0.02)
         return found
 
+    def wait_node(self, target: str, state: str = "idle", seconds: float = 30) -> Any:
+        """The node at an address once it is in a state."""
+        deadline = time.monotonic() + seconds
+        while (found := self.call("GET", target).json)["state"] != state:
+            assert time.monotonic() < deadline, f"node is {found}"
+            time.sleep(0.02)
+        return found
+
     def make_pool(self, name: str, **properties: Any) -> None:
         """A pool that has come to rest."""
         pool = {"id": name, "vmSize": "standard_d2_v3", "virtualMachineConfiguration": MACHINE, **properties}

@@ -121,10 +121,61 @@ def test_patch_pool_replaces_what_it_names(batch: RawBatch):
     assert (shown["displayName"], shown["taskSlotsPerNode"]) == ("P", 2)
 
 
-def test_patch_pool_keeps_the_slots_of_nodes_that_are_there(batch: RawBatch):
+WHILE_EMPTY: dict[str, Any] = {
+    "displayName": "Q", "vmSize": "standard_d4_v3", "enableInterNodeCommunication": True,
+    "virtualMachineConfiguration": {**MACHINE, "licenseType": "x"}, "taskSlotsPerNode": 2,
+    "taskSchedulingPolicy": {"nodeFillType": "pack"}, "networkConfiguration": {"dynamicVNetAssignmentScope": "none"},
+    "userAccounts": [{"name": "u", "password": "x"}], "mountConfiguration": [], "upgradePolicy": {"mode": "manual"},
+}  # fmt: skip
+ALWAYS: dict[str, Any] = {
+    "startTask": {"commandLine": "/bin/true"}, "metadata": [{"name": "a", "value": "b"}],
+    "applicationPackageReferences": [],
+}  # fmt: skip
+
+
+def test_patch_pool_changes_most_of_a_pool_that_is_empty_alone(batch: RawBatch):
+    """Each by itself; what may be changed at any time is changed of a pool with nodes too."""
+    batch.make_pool("empty")
     batch.make_pool("p", targetDedicatedNodes=1)
-    answer = batch.call("PATCH", "/pools/p", {"taskSlotsPerNode": 2})
-    assert (answer.status, answer.code) == (409, "OperationInvalidForCurrentState")
+    before = pool_of(batch)
+    for name, value in WHILE_EMPTY.items():
+        answer = batch.call("PATCH", "/pools/p", {name: value})
+        assert (answer.status, answer.code) == (409, "OperationInvalidForCurrentState"), name
+        assert name in answer.values["Reason"]
+        assert batch.call("PATCH", "/pools/empty", {name: value}).status == 200, name
+    assert pool_of(batch) == before
+    shown = pool_of(batch, "empty")
+    assert {name: shown[name] for name in ("displayName", "vmSize", "taskSlotsPerNode", "upgradePolicy")} == {
+        name: WHILE_EMPTY[name] for name in ("displayName", "vmSize", "taskSlotsPerNode", "upgradePolicy")
+    }
+    for name, value in ALWAYS.items():
+        assert batch.call("PATCH", "/pools/p", {name: value}).status == 200, name
+    assert pool_of(batch)["eTag"] != before["eTag"]
+
+
+def test_patch_pool_changes_less_in_older_versions(server: RunningServer, batch: RawBatch):
+    batch.make_pool("p")
+    old = RawBatch(server.batch, batch.account, "2024-02-01.19.0")
+    assert old.call("PATCH", "/pools/p", {"displayName": "Q"}).code == "InvalidRequestBody"
+    assert old.call("PATCH", "/pools/p", ALWAYS).status == 200
+
+
+def test_pool_that_is_deleted_is_not_changed(batch: RawBatch):
+    batch.make_pool("p", targetDedicatedNodes=1)
+    batch.make_job("j", "p")
+    batch.call(
+        "POST", "/jobs/j/tasks", {"id": "t", "commandLine": "/bin/sh -c 'trap \"\" TERM; sleep 600 & wait; wait'"}
+    )
+    batch.wait_task("j", "t", "running")
+    assert batch.call("DELETE", "/pools/p").status == 202
+    replacement = {"applicationPackageReferences": [], "metadata": []}
+    for method, target, body in (
+        ("PATCH", "/pools/p", ALWAYS), ("POST", "/pools/p/updateproperties", replacement),
+        ("POST", "/pools/p/resize", {"targetDedicatedNodes": 2}), ("POST", "/pools/p/stopresize", None),
+        ("DELETE", "/pools/p", None),
+    ):  # fmt: skip
+        answer = batch.call(method, target, body)
+        assert (answer.status, answer.code) == (409, "PoolBeingDeleted"), target
 
 
 def test_update_properties_removes_a_start_task_that_it_leaves_out(batch: RawBatch):

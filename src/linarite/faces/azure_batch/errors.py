@@ -63,6 +63,8 @@ CODES: dict[str, tuple[int, str]] = {
     "NodeBeingStarted": (409, "The specified node is being started."),
     "NodeNotFound": (404, "The specified node does not exist."),
     "NodeStateUnusable": (409, "The state of the specified node is unusable."),
+    "NodeUserExists": (409, "The specified node user already exists."),
+    "NodeUserNotFound": (404, "The specified node user does not exist."),
     "NotImplemented": (400, "This server does not implement the requested operation or element yet."),
     "OperationInvalidForCurrentState": (
         409, "The specified operation is not valid for the current state of the resource.",
@@ -150,12 +152,14 @@ def missing_property(name: str) -> Refusal:
 _NOT_FOUND = {
     "pool": "PoolNotFound",
     "node": "NodeNotFound",
+    "node user": "NodeUserNotFound",
     "job": "JobNotFound",
     "job schedule": "JobScheduleNotFound",
     "task": "TaskNotFound",
     "file": "FileNotFound",
 }
 _EXISTS = {
+    "node user": "NodeUserExists",
     "pool": "PoolExists",
     "job": "JobExists",
     "job schedule": "JobScheduleExists",

@@ -11,7 +11,17 @@ from typing import NamedTuple
 
 from linarite.faces.azure_batch.call import Call, Operation
 from linarite.faces.azure_batch.errors import Refusal
-from linarite.faces.azure_batch.operations import autoscale, files, jobs, nodes, pools, preparation, schedules, tasks
+from linarite.faces.azure_batch.operations import (
+    autoscale,
+    files,
+    jobs,
+    node_access,
+    nodes,
+    pools,
+    preparation,
+    schedules,
+    tasks,
+)
 from linarite.faces.azure_batch.versions import (
     HTTP_URLS,
     LONG_AS_TEXT,
@@ -109,20 +119,26 @@ TABLE: tuple[Row, ...] = (
     Row("POST", f"{_NODE}/deallocate", nodes.deallocate_node, "Nodes_DeallocateNode", since=LONG_AS_TEXT),
     Row("POST", f"{_NODE}/disablescheduling", nodes.disable_scheduling, "Nodes_DisableNodeScheduling"),
     Row("POST", f"{_NODE}/enablescheduling", nodes.enable_scheduling, "Nodes_EnableNodeScheduling"),
-    Row("GET", f"{_NODE}/extensions", not_implemented, "Nodes_ListNodeExtensions", since=PARALLEL_TASKS),
-    Row("GET", f"{_NODE}/extensions/{{name}}", not_implemented, "Nodes_GetNodeExtension", since=PARALLEL_TASKS),
+    Row("GET", f"{_NODE}/extensions", node_access.list_extensions, "Nodes_ListNodeExtensions", since=PARALLEL_TASKS),
+    Row(
+        "GET", f"{_NODE}/extensions/{{name}}", node_access.get_extension, "Nodes_GetNodeExtension",
+        since=PARALLEL_TASKS,
+    ),
     Row("GET", f"{_NODE}/files", files.list_node_files, "Nodes_ListNodeFiles"),
     Row("GET", f"{_NODE}/files/{{filePath*}}", files.get_node_file, "Nodes_GetNodeFile"),
     Row("HEAD", f"{_NODE}/files/{{filePath*}}", files.get_node_file, "Nodes_GetNodeFileProperties"),
     Row("DELETE", f"{_NODE}/files/{{filePath*}}", files.delete_node_file, "Nodes_DeleteNodeFile"),
     Row("POST", f"{_NODE}/reboot", nodes.reboot_node, "Nodes_RebootNode"),
     Row("POST", f"{_NODE}/reimage", nodes.reimage_node, "Nodes_ReimageNode"),
-    Row("GET", f"{_NODE}/remoteloginsettings", not_implemented, "Nodes_GetNodeRemoteLoginSettings"),
+    Row(
+        "GET", f"{_NODE}/remoteloginsettings", node_access.get_remote_login_settings,
+        "Nodes_GetNodeRemoteLoginSettings",
+    ),
     Row("POST", f"{_NODE}/start", nodes.start_node, "Nodes_StartNode", since=LONG_AS_TEXT),
     Row("POST", f"{_NODE}/uploadbatchservicelogs", not_implemented, "Nodes_UploadNodeLogs", since=NODE_COUNTS),
-    Row("POST", f"{_NODE}/users", not_implemented, "Nodes_CreateNodeUser"),
-    Row("PUT", f"{_NODE}/users/{{userName}}", not_implemented, "Nodes_ReplaceNodeUser"),
-    Row("DELETE", f"{_NODE}/users/{{userName}}", not_implemented, "Nodes_DeleteNodeUser"),
+    Row("POST", f"{_NODE}/users", node_access.add_user, "Nodes_CreateNodeUser"),
+    Row("PUT", f"{_NODE}/users/{{userName}}", node_access.update_user, "Nodes_ReplaceNodeUser"),
+    Row("DELETE", f"{_NODE}/users/{{userName}}", node_access.delete_user, "Nodes_DeleteNodeUser"),
     Row("POST", f"{_POOL}/removenodes", pools.remove_nodes, "Pools_RemoveNodes"),
     Row("POST", f"{_POOL}/resize", pools.resize_pool, "Pools_ResizePool"),
     Row("POST", f"{_POOL}/stopresize", pools.stop_pool_resize, "Pools_StopPoolResize"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-_SECRETS = frozenset({"password", "sshPrivateKey", "accountKey", "sasKey"})
+_SECRETS = frozenset({"password", "sshPrivateKey", "accountKey", "sasKey", "protectedSettings"})
 
 
 def without_secrets(value: Any) -> Any:  # noqa: ANN401 - JSON

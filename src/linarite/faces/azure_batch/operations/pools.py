@@ -19,6 +19,7 @@ from linarite.faces.azure_batch.wire.pools import (
     PoolChange,
     PoolReplace,
     PoolResize,
+    checked_change,
     nodes_to_remove,
     patched,
     pool_of,
@@ -72,8 +73,8 @@ async def patch_pool(call: Call) -> Response:
     change, name = await call.body(PoolChange), call.parameters["poolId"]
 
     def apply(pool: Pool) -> Pool:
-        has_nodes = pool.current_dedicated + pool.current_low_priority > 0
-        return patched(pool, change, call.version, has_nodes=has_nodes)
+        checked_change(pool, change, call.version)
+        return patched(pool, change, call.version)
 
     pool = await call.do(pools.update, name, apply, check=call.check())
     return call.done(200, pool, "pools", name)

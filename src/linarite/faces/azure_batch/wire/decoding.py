@@ -13,6 +13,7 @@ import msgspec
 from linarite.faces.azure_batch.errors import Refusal
 
 B = TypeVar("B", bound="Element")
+T = TypeVar("T")
 READ = (
     "url", "e_tag", "last_modified", "creation_time", "state", "state_transition_time", "previous_state",
     "previous_state_transition_time", "execution_info", "stats",
@@ -52,6 +53,14 @@ def decode(body: bytes, kind: type[B]) -> B:
         raise Refusal("InvalidRequestBody", Reason=f"{error}.") from error
     except (UnicodeDecodeError, RecursionError) as error:
         raise Refusal("InvalidRequestBody", Reason="The body is no JSON in UTF-8.") from error
+
+
+def typed(value: object, kind: type[T], name: str) -> T:
+    """A part of an element that is kept as it was given, as `kind`, to be checked. InvalidRequestBody."""
+    try:
+        return msgspec.convert(value, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise Refusal("InvalidRequestBody", Reason=f"{name}: {error}.") from error
 
 
 def plain(element: object) -> Any:  # noqa: ANN401 - JSON

@@ -1,15 +1,27 @@
-"""What is done to nodes, as clients send it. Source: BatchNodeRebootOptions and its like of 2025-06-01."""
+"""What is done to nodes, as clients send it. Source: BatchNodeRebootOptions and its like of 2025-06-01.
+
+A node's users are records: a node of this server is a folder, and who may log in to its machine is not ours to say.
+"""
 
 from __future__ import annotations
 
-from linarite.engine.model import OnRunning
+import re
+from typing import Any
+
+from msgspec.structs import replace
+
+from linarite.engine.errors import AlreadyExists, NotFound
+from linarite.engine.model import DAY, Node, OnRunning
+from linarite.faces.azure_batch.errors import invalid_property
 from linarite.faces.azure_batch.wire.decoding import Body
-from linarite.faces.azure_batch.wire.values import word_of
+from linarite.faces.azure_batch.wire.tasks import FACE
+from linarite.faces.azure_batch.wire.values import moment, required, word_of
 
 OPTIONS = {
     "requeue": OnRunning.REQUEUE, "terminate": OnRunning.TERMINATE, "taskcompletion": OnRunning.WAIT,
     "retaineddata": OnRunning.RETAIN,
 }  # fmt: skip
+_USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
 SCHEDULING_OPTIONS = {name: OPTIONS[name] for name in ("requeue", "terminate", "taskcompletion")}
 
 
@@ -40,3 +52,68 @@ class NodeDisable(Body):
 def option(value: str | None, name: str, options: dict[str, OnRunning] = OPTIONS) -> OnRunning:
     """What becomes of the tasks of a node; `requeue` unless it is said."""
     return options[word_of(tuple(options), value, name) or "requeue"]
+
+
+class UserChange(Body):
+    """The body of Update Node User."""
+
+    password: str | None = None
+    expiry_time: str | None = None
+    ssh_public_key: str | None = None
+
+
+class UserAdd(UserChange):
+    """The body of Add Node User."""
+
+    name: str | None = None
+    is_admin: bool | None = None
+
+
+def with_user(node: Node, body: UserAdd, now: int) -> Node:
+    """The node with a new user. AlreadyExists."""
+    name = required(body.name, "name")
+    if _USER.fullmatch(name) is None:
+        reason = "It has up to 32 letters, digits, underscores, periods and hyphens, and begins with one of the first."
+        raise invalid_property("name", name, reason)
+    if name in users_of(node):
+        raise AlreadyExists("node user", name)
+    return _with(node, name, {"isAdmin": body.is_admin is True, **_until(body, now)})
+
+
+def with_changed_user(node: Node, name: str, body: UserChange, now: int) -> Node:
+    """The node with a user's properties set anew. NotFound."""
+    return _with(node, name, {**_present(node, name), **_until(body, now)})
+
+
+def without_user(node: Node, name: str) -> Node:
+    """The node without a user. NotFound."""
+    _present(node, name)
+    return _keeping(node, {other: facts for other, facts in users_of(node).items() if other != name})
+
+
+def users_of(node: Node) -> dict[str, dict[str, Any]]:
+    """The users of a node by name: of what they log in with nothing is kept."""
+    users: dict[str, dict[str, Any]] = node.facts.get(FACE, {}).get("users", {})
+    return users
+
+
+def _present(node: Node, name: str) -> dict[str, Any]:
+    users = users_of(node)
+    if name not in users:
+        raise NotFound("node user", name)
+    return users[name]
+
+
+def _until(body: UserChange, now: int) -> dict[str, Any]:
+    expiry = moment(body.expiry_time, "expiryTime")
+    if expiry is not None and expiry <= now:
+        raise invalid_property("expiryTime", body.expiry_time, "It is in the past.")
+    return {"expiryTime": now + DAY if expiry is None else expiry}
+
+
+def _with(node: Node, name: str, facts: dict[str, Any]) -> Node:
+    return _keeping(node, {**users_of(node), name: facts})
+
+
+def _keeping(node: Node, users: dict[str, dict[str, Any]]) -> Node:
+    return replace(node, facts={**node.facts, FACE: {**node.facts.get(FACE, {}), "users": users}})

@@ -13,19 +13,21 @@ import msgspec
 from msgspec.structs import replace
 
 from linarite.engine.errors import WrongState
-from linarite.engine.model import MINUTE, Facts, JobOrder, NodeFill, Pool, PoolSpec
+from linarite.engine.model import MINUTE, AllocationState, Facts, JobOrder, NodeFill, Pool, PoolSpec
 from linarite.faces.azure_batch import versions
 from linarite.faces.azure_batch.errors import invalid_property, missing_property
 from linarite.faces.azure_batch.wire.autoscale import scaling_of
 from linarite.faces.azure_batch.wire.commands import left_out
-from linarite.faces.azure_batch.wire.decoding import Body, Element
+from linarite.faces.azure_batch.wire.decoding import Body, Element, typed
 from linarite.faces.azure_batch.wire.elements import (
     ApplicationPackageReference,
     NameValue,
+    camel,
     checked_packages,
     kept,
     metadata,
 )  # fmt: skip
+from linarite.faces.azure_batch.wire.networks import checked_network
 from linarite.faces.azure_batch.wire.node_tasks import StartTask, checked_start, start_command
 from linarite.faces.azure_batch.wire.tasks import FACE
 from linarite.faces.azure_batch.wire.values import (
@@ -48,6 +50,20 @@ class SchedulingPolicy(Element):
 
     job_default_order: str | None = None
     node_fill_type: str | None = None
+
+
+class Extension(Element):
+    """What a cloud would install on the machine of a node."""
+
+    name: str | None = None
+    publisher: str | None = None
+    type: str | None = None
+    type_handler_version: str | None = None
+    auto_upgrade_minor_version: bool | None = None
+    enable_automatic_upgrade: bool | None = None
+    settings: Any = None
+    protected_settings: Any = None
+    provision_after_extensions: list[str] | None = None
 
 
 class PoolChange(Body):
@@ -128,9 +144,19 @@ SPANS = versions.Spans(
     target_low_priority_nodes=(versions.TWO_KINDS_OF_NODES, versions.FOREVER),
     mount_configuration=(versions.MOUNTS, versions.FOREVER),
     certificate_references=(versions.ALWAYS, versions.WITHOUT_TOKENS),
-    target_node_communication_mode=(versions.ALWAYS, versions.WITHOUT_TOKENS),
-    resource_tags=(versions.ALWAYS, versions.WITHOUT_TOKENS),
+    target_node_communication_mode=(versions.COMMUNICATION_MODES, versions.WITHOUT_TOKENS),
+    resource_tags=(versions.RESOURCE_TAGS, versions.WITHOUT_TOKENS),
+    upgrade_policy=(versions.UPGRADE_POLICIES, versions.FOREVER),
+    cloud_service_configuration=(versions.ALWAYS, versions.LONG_AS_TEXT),
+    application_licenses=(versions.TWO_KINDS_OF_NODES, versions.LONG_AS_TEXT),
 )
+WHILE_EMPTY = (
+    "display_name", "vm_size", "enable_inter_node_communication", "virtual_machine_configuration",
+    "task_slots_per_node", "task_scheduling_policy", "network_configuration", "resource_tags", "user_accounts",
+    "mount_configuration", "upgrade_policy",
+)  # fmt: skip
+"""What Patch Pool changes of a pool that has no nodes alone."""
+PATCH_SPANS = versions.Spans(**dict.fromkeys(WHILE_EMPTY, (versions.LONG_AS_TEXT, versions.FOREVER)))
 _KEPT = (
     "application_package_references", "virtual_machine_configuration",
     "cloud_service_configuration", "network_configuration", "user_accounts", "mount_configuration", "upgrade_policy",
@@ -179,11 +205,12 @@ def resize_timeout(value: str | None) -> int | None:
 def _facts(body: PoolChange, version: str) -> dict[str, Any]:
     """What the engine does not model of a pool, checked where this server can check it."""
     _check_image(body.virtual_machine_configuration)
-    _check_network(body.network_configuration)
     checked_packages(body.application_package_references)
     facts = kept(body, tuple(name for name in _KEPT if name in body.__struct_fields__))
     if body.virtual_machine_configuration is not None:
         facts["virtualMachineConfiguration"] = _with_version(body.virtual_machine_configuration)
+    if body.network_configuration is not None:
+        facts["networkConfiguration"] = checked_network(body.network_configuration)
     if body.start_task is not None:
         facts["startTask"] = checked_start(body.start_task, version)
     policy = body.task_scheduling_policy
@@ -200,6 +227,9 @@ def _check_image(configuration: dict[str, Any] | None) -> None:
         raise missing_property("virtualMachineConfiguration.imageReference")
     if not configuration.get("nodeAgentSKUId"):
         raise missing_property("virtualMachineConfiguration.nodeAgentSKUId")
+    for extension in typed(configuration.get("extensions") or [], list[Extension], "extensions"):
+        for name in ("name", "publisher", "type"):
+            required(getattr(extension, name), f"virtualMachineConfiguration.extensions.{name}")
     for name in ("virtualMachineImageId", "sharedGalleryImageId", "communityGalleryImageId"):
         if image.get(name):
             raise invalid_property(name, image[name], "There is no such image: this server's nodes have none.")
@@ -208,12 +238,6 @@ def _check_image(configuration: dict[str, Any] | None) -> None:
 def _with_version(configuration: dict[str, Any]) -> dict[str, Any]:
     image = configuration["imageReference"]
     return {**configuration, "imageReference": {**image, "version": image.get("version") or "latest"}}
-
-
-def _check_network(configuration: dict[str, Any] | None) -> None:
-    if configuration and configuration.get("subnetId"):
-        reason = "There is no such subnet: this server's nodes have no virtual network."
-        raise invalid_property("subnetId", configuration["subnetId"], reason)
 
 
 def _done_by_nodes(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -225,13 +249,18 @@ def _done_by_nodes(facts: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def patched(pool: Pool, change: PoolChange, version: str, *, has_nodes: bool) -> Pool:
+def checked_change(pool: Pool, change: PoolChange, version: str) -> None:
+    """Refuse what the version cannot change, and what changes while a pool has no nodes alone."""
+    PATCH_SPANS.check(change, version)
+    is_empty = pool.current_dedicated + pool.current_low_priority == 0 and pool.allocation is AllocationState.STEADY
+    for name in () if is_empty else WHILE_EMPTY:
+        if getattr(change, name) is not None:
+            raise WrongState("pool", "with nodes", "update", f"{camel(name)} is changed while the pool has no nodes.")
+
+
+def patched(pool: Pool, change: PoolChange, version: str) -> Pool:
     """The pool with the properties that `change` gives; each is replaced as a whole."""
     SPANS.check(change, version)
-    if has_nodes and (change.task_slots_per_node or change.vm_size):
-        raise WrongState(
-            "pool", "with nodes", "update", "vmSize and taskSlotsPerNode change while a pool has no nodes."
-        )
     facts = {**pool.facts.get(FACE, {}), **_facts(change, version)}
     spec, policy, inter_node = pool.spec, change.task_scheduling_policy, change.enable_inter_node_communication
     if policy is not None and policy.node_fill_type is not None:
@@ -260,7 +289,7 @@ def replaced(pool: Pool, body: PoolReplace, version: str) -> Pool:
     for name in ("startTask", "applicationPackageReferences", "certificateReferences"):
         facts.pop(name, None)
     change = PoolChange(**{name: getattr(body, name) for name in body.__struct_fields__})
-    return patched(replace(pool, facts={**pool.facts, FACE: facts}), change, version, has_nodes=False)
+    return patched(replace(pool, facts={**pool.facts, FACE: facts}), change, version)
 
 
 def targets(body: PoolResize, version: str) -> tuple[int | None, int | None]:

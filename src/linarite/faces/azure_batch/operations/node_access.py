@@ -1,0 +1,65 @@
+"""Getting at nodes: their users, where to log in, the extensions of their machine."""
+
+from __future__ import annotations
+
+from linarite.engine import node_life
+from linarite.engine.finding import find_node
+from linarite.engine.model import Node, Pool
+from linarite.faces.azure_batch.call import Call
+from linarite.faces.azure_batch.errors import Refusal
+from linarite.faces.azure_batch.operations.lists import next_link, number_of, page_size, position
+from linarite.faces.azure_batch.render.node_access import extensions, remote_login
+from linarite.faces.azure_batch.wire.nodes import UserAdd, UserChange, with_changed_user, with_user, without_user
+from linarite.http.messages import Response
+
+
+def _names(call: Call) -> tuple[str, str]:
+    return call.parameters["poolId"], call.parameters["nodeId"]
+
+
+async def _found(call: Call) -> tuple[Pool, Node]:
+    return await call.engine.ask(lambda tx: find_node(tx, call.account, *_names(call)))
+
+
+async def add_user(call: Call) -> Response:
+    """Nodes_CreateNodeUser."""
+    body, (pool, node) = await call.body(UserAdd), _names(call)
+    await call.do(node_life.update, pool, node, lambda found, now: with_user(found, body, now))
+    return call.done(201, None, "pools", pool, "nodes", node, "users", str(body.name), created=True)
+
+
+async def update_user(call: Call) -> Response:
+    """Nodes_ReplaceNodeUser."""
+    body, name, (pool, node) = await call.body(UserChange), call.parameters["userName"], _names(call)
+    await call.do(node_life.update, pool, node, lambda found, now: with_changed_user(found, name, body, now))
+    return call.done(200, None, "pools", pool, "nodes", node, "users", name)
+
+
+async def delete_user(call: Call) -> Response:
+    """Nodes_DeleteNodeUser."""
+    name = call.parameters["userName"]
+    await call.do(node_life.update, *_names(call), lambda found, _: without_user(found, name))
+    return Response(200)
+
+
+async def get_remote_login_settings(call: Call) -> Response:
+    """Nodes_GetNodeRemoteLoginSettings."""
+    _, node = await _found(call)
+    return call.one("remoteloginsettings", remote_login(node))
+
+
+async def list_extensions(call: Call) -> Response:
+    """Nodes_ListNodeExtensions."""
+    found = extensions(*await _found(call))
+    size, start = page_size(call), number_of(position(call))
+    link = next_link(call, str(start + size)) if len(found) > start + size else None
+    return call.many("extensions", found[start : start + size], link)
+
+
+async def get_extension(call: Call) -> Response:
+    """Nodes_GetNodeExtension."""
+    wanted = call.parameters["name"].lower()
+    for extension in extensions(*await _found(call)):
+        if extension["vmExtension"]["name"].lower() == wanted:
+            return call.one("extensions", extension)
+    raise Refusal("ResourceNotFound")

@@ -1,0 +1,65 @@
+"""How nodes are got at, as the protocol shows it: endpoints, remote login, extensions of their machine.
+
+Source: InboundEndpoint, BatchNodeRemoteLoginSettings and BatchNodeVMExtension of 2025-06-01; Batch NOTES section 6.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from linarite.engine.addresses import address
+from linarite.engine.model import Node, Pool
+from linarite.faces.azure_batch.render.scalars import moment
+from linarite.faces.azure_batch.render.tasks import FACE
+from linarite.faces.azure_batch.secrets import without_secrets
+
+ADDRESS_V6 = "::1"
+SSH_PORT = 22
+_OWN_EXTENSION = {
+    "name": "batchNodeExtension", "publisher": "Microsoft.Azure.Extensions", "type": "CustomScript",
+    "typeHandlerVersion": "2.0", "autoUpgradeMinorVersion": True,
+}  # fmt: skip
+_NOT_INSTALLED = "Accepted; a node of this server is its machine itself, and nothing is installed on it."
+
+
+def remote_login(node: Node) -> dict[str, Any]:
+    """Where a person logs in to the node: its own address on this machine, at the port of its machine's SSH."""
+    return {"remoteLoginIPAddress": address(node.key), "remoteLoginPort": SSH_PORT}
+
+
+def endpoints(node: Node, given: dict[str, Any]) -> list[dict[str, Any]]:
+    """Nothing is translated: the ports outside are the node's own."""
+    configured = _part(given, "networkConfiguration", "endpointConfiguration").get("inboundNATPools") or ()
+    ports = [("SSHRule", "tcp", SSH_PORT)]
+    ports += [(pool["name"], pool["protocol"], pool["backendPort"]) for pool in configured]
+    own = address(node.key)
+    return [
+        {
+            "name": f"{name}.0", "protocol": protocol, "publicIPAddress": own, "publicFQDN": own, "frontendPort": port,
+            "backendPort": port,
+        }
+        for name, protocol, port in ports
+    ]  # fmt: skip
+
+
+def _part(given: dict[str, Any], *names: str) -> dict[str, Any]:
+    """An element within elements, empty where one of them was not given."""
+    for name in names:
+        given = given.get(name) or {}
+    return given
+
+
+def extensions(pool: Pool, node: Node) -> list[dict[str, Any]]:
+    """The service's own extension of the machine, then those that the pool names; nothing is installed for these."""
+    configured = _part(pool.facts, FACE, "virtualMachineConfiguration").get("extensions") or ()
+    own = _extension(_OWN_EXTENSION, node, "Info", "Enable succeeded: the node's host answers.")
+    return [own, *(_extension(without_secrets(one), node, "Warning", _NOT_INSTALLED) for one in configured)]
+
+
+def _extension(given: dict[str, Any], node: Node, level: str, message: str) -> dict[str, Any]:
+    status = {
+        "code": "ProvisioningState/succeeded", "level": level, "displayStatus": "Provisioning succeeded",
+        "message": message, "time": moment(node.boot_at),
+    }  # fmt: skip
+    view = {"name": given["name"], "statuses": [status]}
+    return {"provisioningState": "Succeeded", "vmExtension": given, "instanceView": view}
