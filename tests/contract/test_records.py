@@ -31,6 +31,7 @@ from linarite.engine.model import (
     TaskResult,
     TaskState,
 )
+from linarite.engine.outputs import OutputFile, UploadWhen
 
 FAILURE = Failure(category=FailureCategory.USER, code="gone", message="it went", details=(Named(name="a", value="b"),))
 FACTS = {"hpc_pack": {"Progress": 5, "list": [1, "ü", None]}, "other": {}}
@@ -84,6 +85,10 @@ TASK_SPEC = {
         ResourceFile(url="http://x/", path="y", mode=0o755),
         ResourceFile(url="http://x/?s", container=True, prefix="p", identity="i"),
         ResourceFile(auto_storage="box"),
+    ),
+    "output_files": (
+        OutputFile(pattern="f", url="http://x/c", path="p", headers=(("a", "b"), ("c", None)), when=UploadWhen.FAILURE),
+        OutputFile(pattern="g", url="http://x/c", identity=""),
     ),
     "max_retries": -1,
     "retention": None,

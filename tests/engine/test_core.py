@@ -88,7 +88,7 @@ class FakeNodes:
     async def launch(self, launches: Sequence[Launch]) -> None:
         self._hear("launch", [launch.run for launch in launches])
 
-    async def end(self, runs: Sequence[tuple[NodeRef, str]], grace: float) -> None:
+    async def end(self, runs: Sequence[tuple[NodeRef, str]], grace: float, *, outputs: bool = False) -> None:
         self._hear("end", [run for _, run in runs])
 
     async def remove_directory(self, node: NodeRef, directory: str) -> None:

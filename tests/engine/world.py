@@ -54,7 +54,7 @@ class World:
 
         result, effects = await self.store.write(work)
         self.launched += effects.launch
-        self.ended += [run for _, run, _ in effects.end]
+        self.ended += [run for _, run, *_ in effects.end]
         self.removed += [directory for _, directory in effects.remove]
         self.awake, self.tending = effects.wake, effects.tend
         self.orders += effects.provision

@@ -1,6 +1,7 @@
 """Moves files as a carrier does that cannot read its own installation any more: python tests/nodes/sealed.py WORK.
 
-WORK is JSON: `wd`, and `fetches` as the engine states them. What was still imported is printed, as JSON.
+WORK is JSON: `directory` of a task, `fetches` and `outputs` as the engine states them. What was still imported is
+printed, as JSON.
 """
 
 from __future__ import annotations
@@ -12,9 +13,13 @@ from typing import Any
 import msgspec
 
 from linarite.engine.launching import Fetch
+from linarite.engine.outputs import OutputFile
+from linarite.nodes.moving.blobs import Storage
 from linarite.nodes.moving.bringing import Bringing
 from linarite.nodes.moving.errors import MovingError, Stop
 from linarite.nodes.moving.fetching import make_context
+from linarite.nodes.moving.sending import Journey
+from linarite.nodes.moving.working import Patience
 
 
 class Seal:
@@ -29,14 +34,23 @@ class Seal:
 
 
 def main(work: dict[str, Any]) -> None:
-    bringing = Bringing(make_context(None), 0.0)
+    context = make_context(None)
+    storage, patience = Storage(context, 0), Patience(0.0)
+    bringing = Bringing(context, storage, patience)
     bringing.warm_up()
     seal = Seal()
     sys.meta_path.insert(0, seal)
     codes = []
     for fetch in msgspec.convert(work["fetches"], list[Fetch]):
         try:
-            bringing.bring([fetch], work["wd"], Stop())
+            bringing.bring([fetch], f"{work['directory']}/wd", Stop())
+        except MovingError as error:
+            codes.append(error.problem.code)
+        else:
+            codes.append("")
+    for output in msgspec.convert(work["outputs"], list[OutputFile]):
+        try:
+            Journey(storage, patience, work["directory"], {}).send([output], Stop())
         except MovingError as error:
             codes.append(error.problem.code)
         else:

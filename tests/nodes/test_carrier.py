@@ -18,6 +18,7 @@ from tests.nodes.web import Web
 from tests.support.blobs import Azurite, Container
 
 from linarite.engine.launching import Fetch, Problem
+from linarite.engine.outputs import OutputFile
 from linarite.nodes.moving import carriage
 from linarite.nodes.moving.carriage import Carriage
 
@@ -39,7 +40,19 @@ def test_carrier_imports_nothing_late(azurite: Azurite, web: Web, tmp_path: Path
         ("fetch-not-found", Fetch(url=there.replace("?", "/missing?"), path="x")),
         ("fetch-failed", Fetch(url="http://localhost:9/x", path="x")),
     ]
-    work = {"wd": str(tmp_path), "fetches": msgspec.to_builtins([fetch for _, fetch in fetches])}
+    (tmp_path / "wd").mkdir()
+    (tmp_path / "wd/large").write_bytes(bytes(10_000_000))
+    outputs = [
+        ("", OutputFile(pattern="large", url=container.url("w"), headers=(("x-ms-meta-a", "b"),))),
+        ("upload-refused", OutputFile(pattern="large", url=container.url("r"))),
+        ("upload-not-found", OutputFile(pattern="large", url=Container(azurite, "nowhere").url("w"))),
+        ("upload-failed", OutputFile(pattern="large", url="http://localhost:9/container?sig=x")),
+        ("upload-failed", OutputFile(pattern="large", url=f"{web.url}/html?sig=x")),
+    ]
+    work = {"directory": str(tmp_path)} | {
+        name: msgspec.to_builtins([item for _, item in items])
+        for name, items in (("fetches", fetches), ("outputs", outputs))
+    }
     done = subprocess.run(
         [sys.executable, "tests/nodes/sealed.py", json.dumps(work)], capture_output=True, text=True, check=False,
         timeout=60,
@@ -47,7 +60,7 @@ def test_carrier_imports_nothing_late(azurite: Azurite, web: Web, tmp_path: Path
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["imported"] == []
-    assert told["codes"] == [code for code, _ in fetches]
+    assert told["codes"] == [code for code, _ in [*fetches, *outputs]]
 
 
 def _wait(carried: Carriage, told: list[Problem | None], number: int = 1) -> None:

@@ -53,6 +53,13 @@ storage that the account was linked to with `linarite accounts auto-storage`; th
 that nor of anything else. Each file is whole or not there, and none leaves the working directory. A node has no managed
 identity: what only such a one may open is refused with the service's own code.
 
+Output files go after the command line has ended, when its exit code is what their condition says; the task runs until
+they are gone. A pattern's wildcards are `*`, `?`, `[...]` and `**`, its variables (`$NAME`) the task's. It means files
+below the task's directory alone: a link that leads out is none of them. `fileuploadout.txt` and `fileuploaderr.txt` in
+the task's directory tell what went where and what did not; one file that does not go keeps no other back, and fails
+the task with a FileUpload code. A task that runs out of time leaves its files all the same; one that somebody ends does
+not.
+
 A process of its own moves the files, with the rights of the account's user. It is started at the first file and goes
 after a minute without work.
 

@@ -134,8 +134,9 @@ class Engine:
             yield self.nodes.provision(effects.provision)
         if effects.deallocate:
             yield self.nodes.deallocate(effects.deallocate)
-        for grace in sorted({grace for _, _, grace in effects.end}):
-            yield self.nodes.end([(node, run) for node, run, wait in effects.end if wait == grace], grace)
+        for way in sorted({(grace, outputs) for _, _, grace, outputs in effects.end}):
+            runs = [(node, run) for node, run, *how in effects.end if tuple(how) == way]
+            yield self.nodes.end(runs, way[0], outputs=way[1])
         for node, directory in effects.remove:
             yield self.nodes.remove_directory(node, directory)
         if effects.launch:

@@ -29,11 +29,11 @@ GRACE = 5.0
 
 def complete(
     u: Ledger, task: Task, *, code: int | None = None, failure: Failure | None = None, before_start: bool = False,
-    at: int | None = None, success: bool | None = None,
+    upload: bool = False, at: int | None = None, success: bool | None = None,
 ) -> Task:  # fmt: skip
     """Complete a task: its result, its dependents, its job. A failure given wins over the exit code."""
     well = success if success is not None else failure is None and _succeeds(u, task, code)
-    chosen = exits.options(task.spec.exit_conditions, code, before_start=before_start, success=well)
+    chosen = exits.options(task.spec.exit_conditions, code, before_start=before_start, success=well, upload=upload)
     satisfied = exits.satisfies(chosen, success=well)
     retention = task.spec.retention
     ended = at or u.now

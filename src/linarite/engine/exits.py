@@ -18,8 +18,13 @@ def succeeds(spec: TaskSpec, job: JobSpec, code: int) -> bool:
     return any(first <= code <= last for first, last in valid)
 
 
-def options(conditions: ExitConditions | None, code: int | None, *, before_start: bool, success: bool) -> ExitOptions:
-    """The exit options that fit; `code` None: there was none; `before_start`: an error before the command ran."""
+def options(
+    conditions: ExitConditions | None, code: int | None, *, before_start: bool, success: bool, upload: bool = False
+) -> ExitOptions:
+    """The exit options that fit; `code` None: there was none.
+
+    `before_start`: an error before the command ran; `upload`: one when its files were taken away.
+    """
     if conditions is None:
         return NOTHING
     if code is not None:
@@ -28,6 +33,8 @@ def options(conditions: ExitConditions | None, code: int | None, *, before_start
                 return entry.options
     if before_start and conditions.pre_processing_error is not None:
         return conditions.pre_processing_error
+    if upload and conditions.file_upload_error is not None:
+        return conditions.file_upload_error
     return NOTHING if success or conditions.default is None else conditions.default
 
 

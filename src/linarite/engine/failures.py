@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from linarite.engine.launching import RunFailed
+from linarite.engine.launching import Problem, RunFailed
 from linarite.engine.model import Ending, Failure, FailureCategory, Named
 
 
@@ -24,8 +24,8 @@ def ended_failure(ending: Ending, reason: str | None) -> Failure:
     return Failure(category=FailureCategory.USER, code="ended", message=text)
 
 
-def start_failure(report: RunFailed) -> Failure:
-    """The failure of a command line that never ran."""
+def told_failure(report: RunFailed | Problem) -> Failure:
+    """What the nodes tell of a command line that never ran, or of files that were not taken away."""
     return Failure(
         category=FailureCategory.USER if report.user else FailureCategory.SERVER, code=report.code,
         message=report.message, details=tuple(Named(name, value) for name, value in report.details.items()),

@@ -23,6 +23,7 @@ def task_launch(u: Ledger, job: Job, task: Task, node: Node) -> Launch:
         command=spec.command, shell=spec.shell, elevated=spec.elevated, environment=variables,
         folders=_folders(job), announced=bool(spec.resource_files),
         fetches=fetches(u, job.account, spec.resource_files) if spec.resource_files else (),
+        outputs=spec.output_files,
         stdin=spec.stdin, stdout=spec.stdout, stderr=spec.stderr, working_directory=spec.working_directory,
     )  # fmt: skip
 

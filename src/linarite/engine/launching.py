@@ -11,6 +11,8 @@ from typing import Protocol
 
 import msgspec
 
+from linarite.engine.outputs import OutputFile
+
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """What went wrong: `code` is one of the engine's words (see `RunFailed`), `user` tells whose fault it is."""
@@ -72,7 +74,8 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     start; the end tells of it too. With `stays`, a command line that exits with 0 does not end the run: that it has
     returned is reported, and what it left running lives until the run is ended. `fetch_into` is where fetched files go
     instead of the working directory (relative to the node's root). `keeps_output` goes on with the files of the
-    standard streams where an earlier run in the same directory left them.
+    standard streams where an earlier run in the same directory left them. `outputs` are taken away after the process
+    ended, before that is reported.
     """
 
     run: str
@@ -86,6 +89,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     folders: dict[str, str] = {}
     fetches: tuple[Fetch, ...] = ()
     fetch_into: str | None = None
+    outputs: tuple[OutputFile, ...] = ()
     stays: bool = False
     keeps_output: bool = False
     stdin: str | None = None
@@ -119,20 +123,26 @@ class RunReturned(msgspec.Struct, frozen=True, kw_only=True, tag="returned"):
 
 
 class RunExited(msgspec.Struct, frozen=True, kw_only=True, tag="exited"):
-    """The process ended. `code` is its exit code; 128 + N when signal N ended it, as a shell tells it."""
+    """The process ended. `code` is its exit code; 128 + N when signal N ended it, as a shell tells it.
+
+    `at` is the end of the run: what was to be taken away has been, or `upload` tells what went wrong. Codes:
+    `upload-not-found` (the container), `upload-refused`, `upload-failed`, `failed`.
+    """
 
     run: str
     code: int
     started_at: int
     at: int
     usage: Usage = Usage()
+    upload: Problem | None = None
 
 
 class RunFailed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
     """The command line never ran: `code` is one of the engine's words (command-not-found, file-not-found, ...).
 
-    Codes: `command-not-found`, `command-invalid`, `fetch-not-found`, `fetch-refused`, `fetch-failed`, `fetch-path`,
-    `disk-full`, `not-allowed`, `ended` (asked to end before it started), `failed`. `user` tells whose fault it is.
+    Codes: `command-not-found`, `command-invalid`, `fetch-not-found`, `fetch-refused`, `fetch-timeout`, `fetch-failed`,
+    `fetch-path`, `container-not-found`, `container-refused`, `container-failed` (of blobs), `disk-full`, `not-allowed`,
+    `ended` (asked to end before it started), `failed`. `user` tells whose fault it is.
     """
 
     run: str
@@ -210,8 +220,11 @@ class Nodes(Protocol):
         """Start each run once, whatever happens: a run that is known is not started again."""
         ...
 
-    async def end(self, runs: Sequence[tuple[NodeRef, str]], grace: float) -> None:
-        """End the process groups: SIGTERM, after `grace` seconds SIGKILL (0: at once). Answers come as reports."""
+    async def end(self, runs: Sequence[tuple[NodeRef, str]], grace: float, *, outputs: bool = False) -> None:
+        """End the process groups: SIGTERM, after `grace` seconds SIGKILL (0: at once). Answers come as reports.
+
+        `outputs`: the runs' files are taken away all the same; otherwise they are not, not even if that has begun.
+        """
         ...
 
     async def remove_directory(self, node: NodeRef, directory: str) -> None:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from linarite.engine.launching import Emptied, Launch, NodeOrder, NodeRef
 from linarite.engine.model import (
     Counts,
+    Ending,
     Event,
     Job,
     JobState,
@@ -59,7 +60,8 @@ class Effects:
         self.deallocate: list[NodeRef] = []
         self.release: list[NodeRef] = []
         self.launch: list[Launch] = []
-        self.end: list[tuple[NodeRef, str, float]] = []
+        self.end: list[tuple[NodeRef, str, float, bool]] = []
+        """Node, run, grace in seconds, and whether the run's files are taken away all the same."""
         self.remove: list[tuple[NodeRef, str]] = []
         self.pools: set[int] = set()
         self.wake = False
@@ -356,16 +358,16 @@ class Ledger:
         return replace(pool, state=state, state_at=self.now)
 
     def end(self, task: Task, grace: float) -> None:
-        """Have the task's run ended once this unit is on disk."""
+        """Have the task's run ended once this unit is on disk; what its time limit ends leaves its files behind."""
         node = self.node(task.node_key) if task.node_key is not None else None
         if node is not None:
-            self.effects.end.append((node_ref(node), run_name(task), grace))
+            self.effects.end.append((node_ref(node), run_name(task), grace, task.ending is Ending.TIMEOUT))
 
     def end_node_task(self, own: NodeTask, grace: float) -> None:
         """The same for what the service runs on a node."""
         node = self.node(own.node_key)
         if node is not None:
-            self.effects.end.append((node_ref(node), node_run_name(own), grace))
+            self.effects.end.append((node_ref(node), node_run_name(own), grace, False))
 
     def flush(self) -> None:
         """Write all that was gathered; what waited for its last run to end can go. Called once, at the unit's end."""

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from linarite.engine.autoscale.records import Scaling, ScalingRun
+from linarite.engine.outputs import OutputFile
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
@@ -236,6 +237,7 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     display_name: str | None = None
     shell: bool = False
     resource_files: tuple[ResourceFile, ...] = ()
+    output_files: tuple[OutputFile, ...] = ()
     environment: tuple[Named, ...] = ()
     max_retries: int | None = None
     max_wall_clock: int | None = None

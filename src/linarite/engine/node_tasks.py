@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from linarite.engine.failures import ended_failure, exit_failure, start_failure
+from linarite.engine.failures import ended_failure, exit_failure, told_failure
 from linarite.engine.launches import node_task_launch
 from linarite.engine.launching import Report, RunExited, RunFailed, RunLost, RunReturned, RunStarted
 from linarite.engine.ledger import Ledger
@@ -60,7 +60,7 @@ def apply(u: Ledger, own: NodeTask, report: Report) -> NodeTask:
         case RunFailed():
             if own.ending is not None or report.code == "ended":
                 return _ended(u, own, None, report.at)
-            return complete(u, own, failure=start_failure(report), at=report.at)
+            return complete(u, own, failure=told_failure(report), at=report.at)
         case RunLost():
             return _ended(u, own, None, report.at) if own.ending is not None else _again(u, own)
 

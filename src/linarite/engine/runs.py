@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from linarite.engine import exits, node_life, node_runs
 from linarite.engine.endings import complete, end_task, remove, reset, settle
-from linarite.engine.failures import ended_failure, start_failure
+from linarite.engine.failures import ended_failure, told_failure
 from linarite.engine.launches import task_launch
 from linarite.engine.launching import (
     NodeFreed,
@@ -90,6 +90,9 @@ def _exited(u: Ledger, task: Task, report: RunExited) -> None:
     if task.ending is not None:
         _finish_ending(u, task, report.code, report.at)
         return
+    if report.upload is not None:
+        complete(u, task, code=report.code, failure=told_failure(report.upload), upload=True, at=report.at)
+        return
     well = exits.succeeds(task.spec, u.job(task.job_key).spec, report.code)
     if not well and _may_retry(u, task):
         why = f"exit code {report.code}"
@@ -127,7 +130,7 @@ def _failed(u: Ledger, task: Task, report: RunFailed) -> None:
     if task.ending is not None or report.code == "ended":
         _finish_ending(u, task, None, report.at)
         return
-    complete(u, task, failure=start_failure(report), before_start=True, at=report.at)
+    complete(u, task, failure=told_failure(report), before_start=True, at=report.at)
 
 
 def _lost(u: Ledger, task: Task, at: int) -> None:

@@ -152,7 +152,7 @@ class Host:
             case Acknowledge():
                 self._runs.forget(request.runs)
             case EndRun():
-                self._runs.end(request.run, request.grace)
+                self._runs.end(request.run, request.grace, outputs=request.outputs)
             case MakeNode():
                 self._answers.append(self._make_node(request.root))
             case Remove():

@@ -102,9 +102,9 @@ class HostLink:
         self._runs.update(request.launch.run for request in requests)
         self._ask({("launch", request.launch.run): request for request in requests})
 
-    def end(self, runs: Sequence[str], grace: float) -> None:
+    def end(self, runs: Sequence[str], grace: float, *, outputs: bool) -> None:
         """Ask to end runs."""
-        self._ask({("end", run): EndRun(run, grace) for run in runs})
+        self._ask({("end", run): EndRun(run, grace, outputs) for run in runs})
 
     def remove(self, request: Remove, then: Callable[[], None]) -> None:
         """Ask to remove a folder; `then` is called once it is out of the way."""

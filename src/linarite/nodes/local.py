@@ -131,13 +131,13 @@ class LocalNodes:
         for link, batch in batches.items():
             link.launch(batch)
 
-    async def end(self, runs: Sequence[tuple[NodeRef, str]], grace: float) -> None:
+    async def end(self, runs: Sequence[tuple[NodeRef, str]], grace: float, *, outputs: bool = False) -> None:
         """End the process groups: SIGTERM, after `grace` seconds SIGKILL (0: at once). Answers come as reports."""
         batches: dict[HostLink, list[str]] = defaultdict(list)
         for node, run in runs:
             batches[self._holder(node, run)].append(run)
         for link, batch in batches.items():
-            link.end(batch, grace)
+            link.end(batch, grace, outputs=outputs)
 
     async def remove_directory(self, node: NodeRef, directory: str) -> None:
         """Move the directory away at once, remove it in the background. Raises ValueError when it leaves the node."""

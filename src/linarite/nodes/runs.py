@@ -20,6 +20,8 @@ from contextlib import suppress
 from msgspec.structs import replace
 
 from linarite.engine.launching import Problem, RunExited, RunFailed, RunLost, RunReturned, RunStarted, Usage
+from linarite.engine.outputs import OutputFile
+from linarite.nodes.environment import run_environment
 from linarite.nodes.journal import Forgotten, Intended, Journal, KnownRun, Record, Spawned
 from linarite.nodes.moving.carriage import Carriage
 from linarite.nodes.processes import (
@@ -45,15 +47,18 @@ _log = logging.getLogger(__name__)
 
 
 class Run:
-    """A run that the server may still ask about: waiting, fetching, a process, or ended and not acknowledged.
+    """A run that the server may still ask about: waiting, fetching, a process, sending, or ended and unacknowledged.
 
-    `returned` is how its command line ended when the run stays.
+    `returned` is how its command line ended when the run stays. `exited` is its report once the process has ended and
+    its files are being taken away. `asked` is whether it was to end, and then whether its files go all the same.
     """
 
-    __slots__ = ("directory", "ended", "errand", "name", "request", "returned", "spawned", "stays")
+    __slots__ = (
+        "asked", "directory", "ended", "errand", "exited", "name", "request", "returned", "spawned", "stays"
+    )  # fmt: skip
 
     def __init__(self, name: str, request: LaunchRun | None = None, ended: Ended | None = None) -> None:
-        """`request` is kept until the process exists."""
+        """`request` is kept until the process exists, and longer when there will be something to take away."""
         self.name = name
         self.request = request
         self.ended = ended
@@ -62,6 +67,8 @@ class Run:
         self.stays = False
         self.returned: RunExited | None = None
         self.errand: int | None = None
+        self.exited: RunExited | None = None
+        self.asked: bool | None = None
 
 
 class Runs:
@@ -110,17 +117,22 @@ class Runs:
         else:
             self._waiting.extend(new)
 
-    def end(self, name: str, grace: float) -> None:
-        """End the run's processes: SIGTERM, and after `grace` seconds SIGKILL."""
+    def end(self, name: str, grace: float, *, outputs: bool = False) -> None:
+        """End the run's processes: SIGTERM, and after `grace` seconds SIGKILL; then take its `outputs` away or not."""
         run = self._runs.get(name)
         if run is None:
             self._reports.append(_ended_early(name))
         elif run.ended is not None:
             self._reports.append(run.ended)
+        elif run.exited is not None:
+            if not (outputs and run.asked):
+                self._cancel(run)
+                self._finish(run, replace(run.exited, at=_now()))
         elif run.spawned is None:
             self._cancel(run)
             self._finish(run, _ended_early(name))
         else:
+            run.asked = outputs
             run.stays = False
             if run.returned is not None:
                 self._staying.leave(name, gently=grace > 0)
@@ -209,7 +221,7 @@ class Runs:
 
     def _running(self, name: str) -> bool:
         run = self._runs.get(name)
-        return run is not None and run.ended is None
+        return run is not None and run.ended is None and run.exited is None
 
     def _on_exit(self, pid: int, *, well: bool) -> None:
         run = self._processes.pop(pid, None)
@@ -229,12 +241,34 @@ class Runs:
         )
         code = code if code >= 0 else 128 - code
         report = RunExited(run=run.name, code=code, started_at=run.spawned.at, at=_now(), usage=usage)
-        if not stays:
+        if stays:
+            run.returned = report
+            self._staying.add(run.name, pid)
+            self._reports.append(RunReturned(run=run.name, at=report.at))
+        else:
+            self._end_process(run, report)
+
+    def _end_process(self, run: Run, report: RunExited) -> None:
+        """Take the files away of a run whose process has ended, if there is anything to take; else it has ended."""
+        request, outputs = run.request, list[OutputFile]()
+        if request is not None and run.asked is not False:
+            outputs = [output for output in request.launch.outputs if output.due(report.code)]
+        if request is None or not outputs:
             self._finish(run, report)
             return
-        run.returned = report
-        self._staying.add(run.name, pid)
-        self._reports.append(RunReturned(run=run.name, at=report.at))
+        run.exited = report
+        self._moving.add(run.name)
+        variables = run_environment(request.launch, request.root, run.directory)
+        run.errand = self._carriage.take_away(
+            outputs, run.directory, variables, lambda problem: self._on_taken_away(run, report, problem)
+        )  # fmt: skip
+
+    def _on_taken_away(self, run: Run, report: RunExited, problem: Problem | None) -> None:
+        self._moving.discard(run.name)
+        run.errand = None
+        if problem is not None and not problem.code.startswith("upload-"):
+            problem = replace(problem, code="upload-failed")
+        self._finish(run, replace(report, at=_now(), upload=problem))
 
     def _begin(self, run: Run) -> None:
         if run.ended is not None or run.request is None:
@@ -277,7 +311,7 @@ class Runs:
         except (OSError, ValueError) as error:  # a NUL in a name: whatever it is, the other runs go on
             self._fail(run, CannotStartError("failed", f"The command line cannot be started: {error}."))
             return
-        run.request = None
+        run.request = request if request.launch.outputs else None
         run.stays = request.launch.stays
         run.spawned = Spawned(run.name, pid, earliest, boot_ticks(), _now())
         self._processes[pid] = run
@@ -290,7 +324,7 @@ class Runs:
         overdue: set[str] = set()
         while self._deadlines and self._deadlines[0][0] <= now:
             run = self._runs.get(heapq.heappop(self._deadlines)[1])
-            if run is not None and run.ended is None and run.spawned is not None:
+            if run is not None and self._running(run.name) and run.spawned is not None:
                 overdue.add(run.name)
                 if run.returned is None:  # else the number may mean another one by now
                     signal_group(run.spawned.pid, signal.SIGKILL)

@@ -29,10 +29,11 @@ class LaunchRun(msgspec.Struct, frozen=True, tag="launch"):
 
 
 class EndRun(msgspec.Struct, frozen=True, tag="end"):
-    """SIGTERM to the run's process group, SIGKILL after `grace` seconds."""
+    """SIGTERM to the run's process group, SIGKILL after `grace` seconds; then `outputs` are taken away, or not."""
 
     run: str
     grace: float
+    outputs: bool = False
 
 
 class Acknowledge(msgspec.Struct, frozen=True, tag="acknowledge"):

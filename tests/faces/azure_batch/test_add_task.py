@@ -111,7 +111,6 @@ NOT_EXECUTED: dict[str, Any] = {
         "commonResourceFiles": [FILE],
     },
     "applicationPackageReferences": [{"applicationId": "app", "version": "1"}],
-    "outputFiles": [OUTPUT],
     "containerSettings": {"imageName": "ubuntu", "containerRunOptions": "--rm"},
 }
 
@@ -173,6 +172,10 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"resourceFiles": [{**FILE, "filePath": "/etc/passwd"}]}, "InvalidPropertyValue", "filePath"),
     ({"resourceFiles": [{**FILE, "fileMode": "rwx"}]}, "InvalidPropertyValue", "fileMode"),
     ({"outputFiles": [{**OUTPUT, "filePattern": None}]}, "MissingRequiredProperty", "outputFiles.filePattern"),
+    ({"outputFiles": [{**OUTPUT, "destination": {"container": {"containerUrl": "http://x", "uploadHeaders": [
+        {"name": "a", "value": "b\r\nc: d"}]}}}]}, "InvalidPropertyValue", "uploadHeaders"),
+    ({"outputFiles": [{**OUTPUT, "destination": {"container": {"containerUrl": "http://x", "uploadHeaders": [{}]}}}]},
+     "MissingRequiredProperty", "outputFiles.destination.container.uploadHeaders.name"),
     ({"outputFiles": [{**OUTPUT, "destination": {}}]}, "MissingRequiredProperty", "outputFiles.destination.container"),
     ({"outputFiles": [{**OUTPUT, "uploadOptions": None}]}, "MissingRequiredProperty", "outputFiles.uploadOptions"),
     ({"outputFiles": [{**OUTPUT, "uploadOptions": {"uploadCondition": "x"}}]}, "InvalidPropertyValue",

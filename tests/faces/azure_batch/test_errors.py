@@ -61,7 +61,8 @@ def test_codes_and_statuses_are_the_protocols():
         known = known if isinstance(known, list) else [known]
         assert status in known or known == [None] or code == "InvalidAuthenticationInfo", code
     # Not of the list: words of our own, and what users of the service report of it.
-    others = {"NotImplemented", "NodeUnusable", "ResourceContainerListMiscError"}
+    others = {"NotImplemented", "NodeUnusable", "ResourceContainerListMiscError", "FileUploadMiscError"}
+    others.add("FileUploadContainerNotFound")
     assert set(FAILURES.values()) - others <= set(listed["taskFailureInfo"])
 
 

@@ -61,7 +61,7 @@ class QuietNodes:
     async def launch(self, launches: Sequence[Launch]) -> None:
         self.launched.update({launch.run: launch for launch in launches})
 
-    async def end(self, runs: Sequence[tuple[NodeRef, str]], grace: float) -> None:
+    async def end(self, runs: Sequence[tuple[NodeRef, str]], grace: float, *, outputs: bool = False) -> None:
         for _, run in runs:
             self._later(self.exit(run, 143))
 

@@ -11,22 +11,26 @@ import importlib
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any, cast
+from urllib.parse import parse_qsl
 
 import requests
 from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
 from azure.core.pipeline.transport import RequestsTransport
-from azure.storage.blob import BlobProperties, ContainerClient
+from azure.storage.blob import BlobProperties, ContainerClient, ContentSettings
 from requests.adapters import HTTPAdapter
 
 from linarite.engine.launching import Fetch
-from linarite.nodes.moving.errors import MovingError, Stop, TransientError, public_url
+from linarite.engine.outputs import OutputFile
+from linarite.nodes.moving.errors import CancelledMoveError, MovingError, Stop, TransientError, public_url
 from linarite.nodes.moving.placing import place
 
 API_VERSION = "2021-12-02"
 """Of the storage service. An old one will do for all that is asked of it, and the emulators of some years know it."""
 PIECE = 4 * 1024 * 1024
 """Bytes of a blob that are held in memory at a time."""
+MOST_PIECES = 50_000
+"""Blocks of a blob, by the service's limit."""
 
 # What azure-core imports late. A test says that there is nothing else.
 for _module in ("azure.core.rest._requests_basic", "azure.core.rest._http_response_impl"):
@@ -66,22 +70,24 @@ class Storage:
         )  # fmt: skip
         self._tries = tries
 
-    def container(self, url: str) -> ContainerClient:
-        """The container at `url`. Raises ValueError when that is none."""
+    def container(self, url: str, *, piece: int = PIECE) -> ContainerClient:
+        """The container at `url`, whose blobs are sent by so many bytes. Raises ValueError when it is none."""
         if not url.lower().startswith(("http://", "https://")):
             raise ValueError(url)
         return ContainerClient.from_container_url(
             url, transport=self._transport, api_version=API_VERSION, retry_total=self._tries, initial_backoff=1,
             increment_base=2, random_jitter_range=1,
-            max_single_get_size=PIECE, max_chunk_get_size=PIECE, max_single_put_size=PIECE,
+            max_single_get_size=PIECE, max_chunk_get_size=PIECE, max_single_put_size=PIECE, max_block_size=piece,
         )  # fmt: skip
 
 
 @contextmanager
 def told(kind: str, details: Mapping[str, object]) -> Iterator[None]:
-    """Tell of what the storage service answers: codes of `kind` (fetch, container, upload-container, upload)."""
+    """Tell of what the storage service answers, by codes of `kind`: fetch, container or upload."""
     try:
         yield
+    except (MovingError, CancelledMoveError):
+        raise
     except HttpResponseError as error:
         raise _refusal(kind, error, details) from error
     except (ServiceRequestError, ServiceResponseError) as error:
@@ -108,6 +114,64 @@ def _refusal(kind: str, error: HttpResponseError, details: Mapping[str, object])
 
 def _what(kind: str) -> str:
     return "blob" if kind == "fetch" else "container"
+
+
+class _Reader:
+    """A file that is read as long as nobody gives the sign to stop, and no further than it was long at first."""
+
+    def __init__(self, file: IO[bytes], stop: Stop) -> None:
+        self._file, self._stop = file, stop
+
+    def read(self, size: int = -1) -> bytes:
+        self._stop.check()
+        return self._file.read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+
+def send_blob(
+    storage: Storage, output: OutputFile, name: str, file: IO[bytes], size: int, details: Mapping[str, object],
+    stop: Stop,
+) -> None:  # fmt: skip
+    """Make the first `size` bytes of a file the blob `name`. Raises MovingError, CancelledMoveError."""
+    with told("upload", {**details, "BlobName": name}):
+        blob = storage.container(output.url, piece=max(PIECE, -(-size // MOST_PIECES))).get_blob_client(name)
+        content = cast("IO[bytes]", _Reader(file, stop))
+        blob.upload_blob(content, length=size, overwrite=True, max_concurrency=1, **of_headers(dict(output.headers)))
+
+
+_CONTENT = {
+    "content-type": "content_type", "content-encoding": "content_encoding", "content-language": "content_language",
+    "content-disposition": "content_disposition", "cache-control": "cache_control",
+}  # fmt: skip
+_META = "x-ms-meta-"
+
+
+def of_headers(headers: Mapping[str, str | None]) -> dict[str, Any]:
+    """Headers of Put Blob as options of the package, which sends a large blob by other requests, too.
+
+    Source: Put Blob, request headers (all blob types), on learn.microsoft.com.
+    """
+    options: dict[str, Any] = {"metadata": {}, "headers": {}}
+    content: dict[str, Any] = {}
+    for given, value in headers.items():
+        name, text = given.strip().lower(), value or ""
+        if (about := _CONTENT.get(name.removeprefix("x-ms-blob-"))) is not None:
+            content[about] = text
+        elif name.startswith(_META):
+            options["metadata"][given.strip()[len(_META) :]] = text
+        elif name == "x-ms-access-tier":
+            options["standard_blob_tier"] = text
+        elif name == "x-ms-tags":
+            options["tags"] = dict(parse_qsl(text, keep_blank_values=True))
+        elif name != "x-ms-blob-type":  # what is sent is a block blob
+            options["headers"][given.strip()] = text
+    options["content_settings"] = ContentSettings(**content) if content else None
+    return options
 
 
 def blobs_of(storage: Storage, fetch: Fetch) -> Iterator[BlobProperties]:

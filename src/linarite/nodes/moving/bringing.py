@@ -4,37 +4,27 @@ from __future__ import annotations
 
 import socket
 import ssl
-import time
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TypeVar
 
 import httpx
 
 from linarite.engine.launching import Fetch
 from linarite.nodes.moving.blobs import Storage, blobs_of, bring_blob
-from linarite.nodes.moving.errors import MovingError, Stop, TransientError, public_url
+from linarite.nodes.moving.errors import MovingError, Stop, public_url
 from linarite.nodes.moving.fetching import fetch_file, make_client
-
-T = TypeVar("T")
-AT_A_TIME = 8
-"""Files of one run that are moved at a time."""
-
-_TRIES = 3
-_FIRST_PAUSE = 0.25
+from linarite.nodes.moving.working import Patience, each
 
 
 class Bringing:
     """Brings files into tasks' folders."""
 
-    def __init__(self, context: ssl.SSLContext, patience: float) -> None:
-        """Trust what `context` trusts; try again for `patience` seconds when a server fails or does not answer."""
+    def __init__(self, context: ssl.SSLContext, storage: Storage, patience: Patience) -> None:
+        """Trust what `context` trusts; have `patience` with servers that fail or do not answer."""
         self._context = context
         self._client = make_client(context)
-        self._storage = Storage(context, _TRIES if patience else 0)
-        self._patience = patience
+        self._storage, self._patience = storage, patience
 
     def bring(self, fetches: Sequence[Fetch], wd: str, stop: Stop) -> None:
         """Bring all files into the folder `wd`. Raises MovingError, CancelledMoveError."""
@@ -43,30 +33,17 @@ class Bringing:
         each([fetch for fetch in fetches if not fetch.container], partial(self._bring_file, wd), stop)
         for fetch in fetches:
             if fetch.container:
-                self._persist(stop, partial(self._bring_container, fetch, wd, stop))
+                self._patience.keep(stop, partial(self._bring_container, fetch, wd, stop))
 
     def _bring_file(self, wd: str, fetch: Fetch, stop: Stop) -> None:
-        self._persist(stop, lambda: fetch_file(self._client, fetch, wd, stop))
+        self._patience.keep(stop, lambda: fetch_file(self._client, fetch, wd, stop))
 
     def _bring_container(self, fetch: Fetch, wd: str, stop: Stop) -> None:
         names = (str(blob.name) for blob in blobs_of(self._storage, fetch))
         each(names, partial(self._bring_blob, fetch, wd), stop)
 
     def _bring_blob(self, fetch: Fetch, wd: str, name: str, stop: Stop) -> None:
-        self._persist(stop, lambda: bring_blob(self._storage, fetch, name, wd, stop))
-
-    def _persist(self, stop: Stop, work: Callable[[], None]) -> None:
-        """Do `work`, again and again for as long as there is patience and it may be worth it."""
-        deadline = time.monotonic() + self._patience
-        pause = _FIRST_PAUSE
-        while True:
-            try:
-                return work()
-            except TransientError:
-                if time.monotonic() + pause > deadline:
-                    raise
-            stop.pause(pause)
-            pause *= 2
+        self._patience.keep(stop, lambda: bring_blob(self._storage, fetch, name, wd, stop))
 
     def warm_up(self) -> None:
         """Import all that is imported late, by requests that nobody answers: later nothing can be read."""
@@ -89,28 +66,3 @@ def _check_way(fetch: Fetch) -> None:
     kind, name = ("container", "StorageContainerUrl") if fetch.container else ("fetch", "HttpUrl")
     message = f"The nodes of this server have no managed identity, so they are not {fetch.identity!r}."
     raise MovingError(f"{kind}-refused", message, {"FilePath": fetch.path or None, name: public_url(fetch.url)})
-
-
-def each(items: Iterable[T], work: Callable[[T, Stop], None], outer: Stop) -> None:
-    """Do `work` on each item, several at a time. The first failure stops the others, and is raised when they rest."""
-    stop = Stop(outer)
-    with ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="file") as threads:
-        going: set[Future[None]] = set()
-        try:
-            for item in items:
-                if len(going) >= AT_A_TIME:
-                    going = _settle(going)
-                going.add(threads.submit(work, item, stop))
-            while going:
-                going = _settle(going)
-        except BaseException:
-            stop.set()
-            raise
-
-
-def _settle(going: set[Future[None]]) -> set[Future[None]]:
-    """Wait for one of the futures and give those that are left. Raises what it raised."""
-    done, left = wait(going, return_when=FIRST_COMPLETED)
-    for future in done:
-        future.result()
-    return left

@@ -15,8 +15,9 @@ import time
 from collections.abc import Callable, Sequence
 
 from linarite.engine.launching import Fetch, Problem
+from linarite.engine.outputs import OutputFile
 from linarite.nodes.moving import errands
-from linarite.nodes.moving.errands import Bring, Cancel, Done, Request
+from linarite.nodes.moving.errands import Bring, Cancel, Done, Errand, Request, TakeAway
 from linarite.nodes.wire import Frames, frame
 
 IDLE = 60.0
@@ -78,6 +79,13 @@ class Carriage:
         self._last += 1
         return self._ask(Bring(self._last, tuple(fetches), wd), done)
 
+    def take_away(
+        self, outputs: Sequence[OutputFile], directory: str, variables: dict[str, str], done: Told
+    ) -> int:  # fmt: skip
+        """Send files of the task's `directory`; gives the errand's number."""
+        self._last += 1
+        return self._ask(TakeAway(self._last, tuple(outputs), directory, variables), done)
+
     def cancel(self, number: int) -> None:
         """Give up an errand: its `done` is not called any more."""
         if self._asked.pop(number, None) is not None:
@@ -115,7 +123,7 @@ class Carriage:
         except OSError:
             self._unsent.clear()
 
-    def _ask(self, request: Bring, done: Told) -> int:
+    def _ask(self, request: Errand, done: Told) -> int:
         self._asked[request.number] = done
         if self.gone:
             self._on_gone()

@@ -20,14 +20,19 @@ from concurrent.futures import ThreadPoolExecutor
 from linarite.engine.launching import Problem
 from linarite.nodes.access import drop_privileges
 from linarite.nodes.moving import errands
+from linarite.nodes.moving.blobs import Storage
 from linarite.nodes.moving.bringing import Bringing
-from linarite.nodes.moving.errands import Answer, Bring, Cancel, Done, Errand, Ready
+from linarite.nodes.moving.errands import Answer, Bring, Cancel, Done, Errand, Ready, TakeAway
 from linarite.nodes.moving.errors import CancelledMoveError, MovingError, Stop
 from linarite.nodes.moving.fetching import make_context
+from linarite.nodes.moving.sending import Journey
+from linarite.nodes.moving.working import Patience
 from linarite.nodes.wire import Frames, frame
 
 ERRANDS = 8
 """Runs whose files are moved at a time."""
+TRIES = 3
+"""How often a request to a storage service is tried again by itself."""
 
 _log = logging.getLogger(__name__)
 
@@ -35,10 +40,10 @@ _log = logging.getLogger(__name__)
 class Carrier:
     """Errands in, answers out."""
 
-    def __init__(self, connection: socket.socket, bringing: Bringing) -> None:
+    def __init__(self, connection: socket.socket, bringing: Bringing, storage: Storage, patience: Patience) -> None:
         """Serve the host behind `connection`."""
         self._connection = connection
-        self._bringing = bringing
+        self._bringing, self._storage, self._patience = bringing, storage, patience
         self._threads = ThreadPoolExecutor(ERRANDS, thread_name_prefix="errand")
         self._going: dict[int, Stop] = {}
         self._speaking = threading.Lock()
@@ -73,6 +78,9 @@ class Carrier:
         match errand:
             case Bring():
                 self._bringing.bring(errand.fetches, errand.wd, stop)
+            case TakeAway():
+                journey = Journey(self._storage, self._patience, errand.directory, errand.variables)
+                journey.send(errand.outputs, stop)
 
     @staticmethod
     def _attempt(work: Callable[[], None]) -> Problem | None:
@@ -101,7 +109,9 @@ def main(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
 
-    bringing = Bringing(make_context(options.ca_file), options.patience)
+    context, patience = make_context(options.ca_file), Patience(options.patience)
+    storage = Storage(context, TRIES if options.patience else 0)
+    bringing = Bringing(context, storage, patience)
     bringing.warm_up()
     connection = socket.socket(fileno=os.dup(0))
     if options.uid is not None:
@@ -109,7 +119,7 @@ def main(arguments: list[str]) -> None:
     os.umask(0o077)
     gc.freeze()
     try:
-        Carrier(connection, bringing).serve()
+        Carrier(connection, bringing, storage, patience).serve()
     finally:
         # At once: a thread may still wait for a server of files that nobody wants any more.
         os._exit(0)

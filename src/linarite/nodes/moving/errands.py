@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from linarite.engine.launching import Fetch, Problem
+from linarite.engine.outputs import OutputFile
 
 
 class Bring(msgspec.Struct, frozen=True, tag="bring"):
@@ -13,6 +14,15 @@ class Bring(msgspec.Struct, frozen=True, tag="bring"):
     number: int
     fetches: tuple[Fetch, ...]
     wd: str
+
+
+class TakeAway(msgspec.Struct, frozen=True, tag="take-away"):
+    """Send the files of the task's `directory` (absolute) that `outputs` mean; `variables` are the task's."""
+
+    number: int
+    outputs: tuple[OutputFile, ...]
+    directory: str
+    variables: dict[str, str]
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
@@ -32,8 +42,8 @@ class Done(msgspec.Struct, frozen=True, tag="done"):
     problem: Problem | None = None
 
 
-Errand = Bring
-Request = Bring | Cancel
+Errand = Bring | TakeAway
+Request = Bring | TakeAway | Cancel
 Answer = Ready | Done
 
 encode = msgspec.msgpack.Encoder().encode

@@ -26,6 +26,9 @@ CODES = {
     "container-not-found": "ResourceContainerNotFound",
     "container-refused": "ResourceContainerAccessDenied",
     "container-failed": "ResourceContainerListMiscError",
+    "upload-not-found": "FileUploadContainerNotFound",
+    "upload-refused": "FileUploadAccessDenied",
+    "upload-failed": "FileUploadMiscError",
     "disk-full": "DiskFull",
     "not-executed": "NotImplemented",
     "node-unusable": "NodeUnusable",
@@ -43,6 +46,11 @@ _SENTENCES = {
     "ResourceContainerAccessDenied": "Access for one of the specified Azure Blob container(s) is denied",
     "ResourceContainerListMiscError":
         "Miscellaneous error encountered while listing one of the specified Azure Blob container(s)",
+    "FileUploadContainerNotFound":
+        "One of the specified Azure container(s) was not found while attempting to upload an output file",
+    "FileUploadAccessDenied":
+        "Access for one of the specified Azure container(s) was denied while attempting to upload an output file",
+    "FileUploadMiscError": "Miscellaneous error encountered while attempting to upload an output file",
 }  # fmt: skip
 """The service's own sentences; what this server has to say stands among the details then."""
 

@@ -21,6 +21,7 @@ from linarite.engine.model import (
     TaskSpec,
     TaskState,
 )  # fmt: skip
+from linarite.engine.outputs import OutputFile
 from linarite.faces.azure_batch import versions
 from linarite.faces.azure_batch.render.failures import failure_info
 from linarite.faces.azure_batch.render.scalars import duration, etag, moment
@@ -73,6 +74,8 @@ def _specified(spec: TaskSpec, version: str) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     if spec.resource_files:
         shown["resourceFiles"] = [resource_file(file, version) for file in spec.resource_files]
+    if spec.output_files:
+        shown["outputFiles"] = [output_file(file) for file in spec.output_files]
     if spec.environment:
         shown["environmentSettings"] = settings(spec.environment)
     if spec.dependencies is not None:
@@ -99,6 +102,24 @@ def given_file(file: dict[str, Any], version: str) -> dict[str, Any]:
     """The same for a file that is kept as it was given, by a client of whatever version."""
     names = ("blobSource", "httpUrl") if version >= versions.HTTP_URLS else ("httpUrl", "blobSource")
     return {names[1] if name == names[0] else name: value for name, value in file.items()}
+
+
+def output_file(file: OutputFile) -> dict[str, Any]:
+    """Files that are taken away."""
+    container: dict[str, Any] = {"containerUrl": file.url}
+    if file.path is not None:
+        container["path"] = file.path
+    if file.identity is not None:
+        container["identityReference"] = {"resourceId": file.identity} if file.identity else {}
+    if file.headers:
+        container["uploadHeaders"] = [
+            {"name": name} if value is None else {"name": name, "value": value} for name, value in file.headers
+        ]
+    return {
+        "filePattern": file.pattern,
+        "destination": {"container": container},
+        "uploadOptions": {"uploadCondition": f"task{file.when.value}"},
+    }
 
 
 def constraints(spec: TaskSpec, inherited_retries: int) -> dict[str, Any]:

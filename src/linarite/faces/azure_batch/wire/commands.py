@@ -22,7 +22,8 @@ from linarite.faces.azure_batch.wire.elements import (
     is_elevated,
     named,
 )  # fmt: skip
-from linarite.faces.azure_batch.wire.task_elements import OutputFile, TokenSettings
+from linarite.faces.azure_batch.wire.outputs import OutputFile
+from linarite.faces.azure_batch.wire.task_elements import TokenSettings
 from linarite.faces.azure_batch.wire.values import Int32, required
 
 

@@ -165,15 +165,19 @@ def brought_files(files: list[ResourceFileElement] | None) -> tuple[ResourceFile
 
 
 def _brought(file: ResourceFileElement) -> ResourceFile:
-    identity = file.identity_reference
     path, mode = (file.file_path or "").replace("\\", "/"), _mode(file.file_mode)
-    name = None if identity is None else str(identity.get("resourceId", ""))
+    name = identity_of(file.identity_reference)
     if (url := file.http_url or file.blob_source) is not None:
         return ResourceFile(url=url, path=path, mode=mode, identity=name)
     return ResourceFile(
         url=file.storage_container_url or "", container=file.storage_container_url is not None, path=path, mode=mode,
         auto_storage=file.auto_storage_container_name, prefix=file.blob_prefix or "", identity=name,
     )  # fmt: skip
+
+
+def identity_of(reference: dict[str, Any] | None) -> str | None:
+    """The managed identity that a reference names; empty when it names none."""
+    return None if reference is None else str(reference.get("resourceId") or "")
 
 
 def are_plain_files(files: list[ResourceFileElement] | None) -> bool:

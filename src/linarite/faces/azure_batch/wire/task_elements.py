@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from linarite.faces.azure_batch.wire.decoding import Element
-from linarite.faces.azure_batch.wire.elements import NameValue, ResourceFileElement
+from linarite.faces.azure_batch.wire.elements import ResourceFileElement
 from linarite.faces.azure_batch.wire.values import Int32
 
 
@@ -68,35 +66,6 @@ class MultiInstanceSettings(Element):
     number_of_instances: Int32 | None = None
     coordination_command_line: str | None = None
     common_resource_files: list[ResourceFileElement] | None = None
-
-
-class ContainerDestination(Element):
-    """Where output files go."""
-
-    path: str | None = None
-    container_url: str | None = None
-    identity_reference: dict[str, Any] | None = None
-    upload_headers: list[NameValue] | None = None
-
-
-class Destination(Element):
-    """Where output files go."""
-
-    container: ContainerDestination | None = None
-
-
-class UploadOptions(Element):
-    """When output files go."""
-
-    upload_condition: str | None = None
-
-
-class OutputFile(Element):
-    """Files to bring away."""
-
-    file_pattern: str | None = None
-    destination: Destination | None = None
-    upload_options: UploadOptions | None = None
 
 
 class TokenSettings(Element):

@@ -36,15 +36,14 @@ from linarite.faces.azure_batch.wire.elements import (
     keeps_empty_values,
     kept,
 )  # fmt: skip
+from linarite.faces.azure_batch.wire.outputs import output_files
 from linarite.faces.azure_batch.wire.task_elements import (
     AffinityInfo,
     DependsOn,
     ExitConditionsElement,
     ExitOptionsElement,
     MultiInstanceSettings,
-    OutputFile,
     TokenSettings,
-    UploadOptions,
 )
 from linarite.faces.azure_batch.wire.values import (
     checked_id,
@@ -62,7 +61,6 @@ MOST_SLOTS = 256
 MOST_IN_A_COLLECTION = 100
 AFFINITY = "TVM:"
 TOKEN_ACCESS = ("job",)
-UPLOAD_CONDITIONS = ("tasksuccess", "taskfailure", "taskcompletion")
 
 
 class TaskAdd(TaskElement):
@@ -105,6 +103,7 @@ def task_of(body: TaskAdd, version: str) -> tuple[TaskSpec, Facts]:
         command=command_line(body.command_line),
         display_name=display_name(body.display_name),
         resource_files=_resource_files(body.resource_files, version),
+        output_files=output_files(body.output_files),
         environment=environment(body.environment_settings),
         max_retries=number(limits.max_task_retry_count, "maxTaskRetryCount", -1),
         max_wall_clock=duration(limits.max_wall_clock_time, "maxWallClockTime"),
@@ -196,9 +195,6 @@ def _not_executed(body: TaskAdd, version: str) -> tuple[str, ...]:
     if body.application_package_references:
         checked_packages(body.application_package_references)
         names.append("applicationPackageReferences")
-    if body.output_files:
-        _checked_outputs(body.output_files)
-        names.append("outputFiles")
     if body.container_settings is not None:
         checked_container(body.container_settings)
         names.append("containerSettings")
@@ -214,25 +210,6 @@ def _checked_instances(body: TaskAdd, settings: MultiInstanceSettings, version: 
     checked_files(settings.common_resource_files, "commonResourceFiles", version)
     if body.required_slots not in {None, 1}:
         raise invalid_property("requiredSlots", body.required_slots, "It is 1 for a multi-instance task.")
-
-
-def _checked_outputs(files: list[OutputFile]) -> None:
-    for file in files:
-        required(file.file_pattern, "outputFiles.filePattern")
-        if file.destination is None or file.destination.container is None:
-            raise missing_property("outputFiles.destination.container")
-        required(file.destination.container.container_url, "outputFiles.destination.container.containerUrl")
-        if file.upload_options is None:
-            raise missing_property("outputFiles.uploadOptions")
-        required(file.upload_options.upload_condition, "outputFiles.uploadOptions.uploadCondition")
-        _with_condition(file)
-
-
-def _with_condition(file: OutputFile) -> OutputFile:
-    """The same with its condition as the protocol spells it."""
-    given = file.upload_options.upload_condition if file.upload_options else None
-    condition = word_of(UPLOAD_CONDITIONS, given, "uploadCondition")
-    return replace(file, upload_options=UploadOptions(upload_condition=condition))
 
 
 def _has_token(settings: TokenSettings | None) -> bool:
@@ -251,8 +228,6 @@ def facts_of(body: TaskAdd) -> Facts:
         facts["userIdentity"] = plain(checked_user(body.user_identity))
     if body.authentication_token_settings is not None:
         facts["authenticationTokenSettings"] = {"access": list(TOKEN_ACCESS)}
-    if body.output_files:
-        facts["outputFiles"] = [plain(_with_condition(file)) for file in body.output_files]
     if body.resource_files and not are_plain_files(body.resource_files):
         facts.update(kept(body, ("resource_files",)))
     if keeps_empty_values(body.environment_settings):
