@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -119,6 +121,19 @@ def test_refusals_are_the_clients_own_errors(client: BatchClient):
     with pytest.raises(ResourceExistsError, match="Automatic scaling is not enabled"):
         evaluate(client, "x=1")
     assert [pool.id for pool in client.list_pools(filter="enableAutoScale eq false")] == ["p"]
+
+
+def test_documentations_example_runs(client: BatchClient, capsys: pytest.CaptureFixture[str]):
+    """What docs/autoscale.md shows, as it stands there."""
+    page = (Path(__file__).parents[2] / "docs" / "autoscale.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(example, {"client": client})
+    told = capsys.readouterr().out.splitlines()
+    assert told == [
+        "$TargetDedicatedNodes=0;$TargetLowPriorityNodes=0;$NodeDeallocationOption=taskcompletion",
+        "AutoScalingFormulaEvaluationError Line 1, Col 25: '$NoSuchThing' is not defined.",
+    ]
+    assert steady(client, 1, "elastic").enable_auto_scale is False
 
 
 def test_pool_still_scales_itself_after_a_restart():

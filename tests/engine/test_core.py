@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from linarite.engine import core, jobs, pools, tasks
+from linarite.engine.autoscale.records import Scaling
 from linarite.engine.core import Engine
 from linarite.engine.errors import NotFound, Unavailable
 from linarite.engine.finding import find_job, find_pool, find_schedule, find_task
@@ -161,6 +162,15 @@ class Site:
 
     async def task(self, name: str) -> Task:
         return await self.store.real.read(lambda tx: find_task(tx, ACCOUNT, "job", name)[1])
+
+    async def ticked(self) -> None:
+        """Wait until nothing of a pool's scaling is due any more."""
+        async with asyncio.timeout(DEADLINE):
+            while True:
+                due = await self.store.real.read(lambda tx: tx.pools.next_tick())
+                if due > self.clock.time:
+                    return
+                await asyncio.sleep(0.005)
 
     async def gone(self, find: Callable[..., Any], *names: str) -> None:
         """Wait until a record is not found any more."""
@@ -392,5 +402,24 @@ def test_schedule_makes_its_jobs_by_itself_when_their_time_comes(tmp_path):
         await site.engine.do(schedules.delete, ACCOUNT, "s")
         await site.gone(find_schedule, "s")
         await site.gone(find_job, "s:job-3")
+
+    play(tmp_path, story)
+
+
+def test_formula_of_a_pool_is_evaluated_when_it_is_due(tmp_path):
+    """The loop takes the samples and evaluates by itself: nobody asks for it but the clock."""
+
+    async def story(site: Site) -> None:
+        scaling = Scaling(formula="$TargetDedicatedNodes=$RunningTasks.Count()", interval=300_000_000)
+        await site.engine.do(pools.add, ACCOUNT, PoolSpec(id="elastic", scaling=scaling), {})
+        await until(lambda: len(site.nodes.heard("provision")) == 2)
+        for half_minutes in range(1, 11):
+            site.clock.time = 1_000_000_000 + half_minutes * 30_000_000
+            site.engine._wake.set()
+            await site.ticked()
+        pool = await site.store.real.read(lambda tx: find_pool(tx, ACCOUNT, "elastic"))
+        assert pool.scaling_run.at == site.clock.time
+        assert pool.spec.target_dedicated == 11, "ten samples and the first one"
+        await until(lambda: len(site.nodes.heard("provision")) == 12)
 
     play(tmp_path, story)

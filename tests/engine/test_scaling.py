@@ -67,7 +67,8 @@ async def wait(world: World, length: int) -> None:
 
 async def look(world: World, formula: str, name: str = "pool") -> ScalingRun:
     now = world.now
-    return await world.store.read(lambda tx: scaling.look(tx, ACCOUNT, name, formula, now, lambda: 0.5))
+    _, run = await world.store.read(lambda tx: scaling.look(tx, ACCOUNT, name, formula, now, lambda: 0.5))
+    return run
 
 
 async def enable(world: World, formula: str | None = None, interval: int | None = None) -> Pool:

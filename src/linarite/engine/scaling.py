@@ -71,14 +71,16 @@ def disable(u: Ledger, account: str, pool_id: str, *, check: pools.Check | None 
     return pool
 
 
-def look(tx: Transaction, account: str, pool_id: str, formula: str, now: int, rand: Callable[[], float]) -> ScalingRun:
-    """What a formula would come to on this pool now. WrongState unless the pool follows a formula already."""
+def look(
+    tx: Transaction, account: str, pool_id: str, formula: str, now: int, rand: Callable[[], float]
+) -> tuple[Pool, ScalingRun]:
+    """A pool, and what a formula would come to on it now. WrongState unless the pool follows a formula already."""
     pool = find_pool(tx, account, pool_id)
     if pool.state is PoolState.DELETING:
         raise WrongState("pool", pool.state.value, "evaluate autoscale")
     if pool.spec.scaling is None:
         raise WrongState("pool", "fixed", "evaluate autoscale", "Automatic scaling is not enabled on the pool.")
-    return sampling.look(tx, pool, tx.nodes.of_pool(pool.key), formula, now, rand)
+    return pool, sampling.look(tx, pool, tx.nodes.of_pool(pool.key), formula, now, rand)
 
 
 def tick(u: Ledger) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 import pytest
@@ -79,6 +80,25 @@ def test_pool_with_a_formula_that_fails_is_there_with_its_error(batch: RawBatch)
             }
         ],
     }
+
+
+def test_pool_of_a_job_schedule_may_scale_itself(batch: RawBatch):
+    pool = {"vmSize": "s", "enableAutoScale": True, "autoScaleFormula": "$TargetDedicatedNodes=1"}
+    auto = {"poolLifetimeOption": "jobschedule", "pool": pool}
+    schedule = {"id": "s", "schedule": {}, "jobSpecification": {"poolInfo": {"autoPoolSpecification": auto}}}
+    bad = {**auto, "pool": {**pool, "autoScaleEvaluationInterval": "PT1M"}}
+    answer = batch.call(
+        "POST", "/jobschedules", {**schedule, "jobSpecification": {"poolInfo": {"autoPoolSpecification": bad}}}
+    )
+    assert (answer.status, answer.code) == (400, "InvalidPropertyValue")
+    assert batch.call("POST", "/jobschedules", schedule).status == 201
+    deadline = time.monotonic() + 30
+    while not (found := batch.call("GET", "/pools").json["value"]):
+        assert time.monotonic() < deadline, "the schedule makes no pool"
+        time.sleep(0.02)
+    assert (found[0]["autoScaleFormula"], found[0]["targetDedicatedNodes"]) == ("$TargetDedicatedNodes=1", 1)
+    shown = batch.call("GET", "/jobschedules/s").json["jobSpecification"]["poolInfo"]["autoPoolSpecification"]["pool"]
+    assert (shown["enableAutoScale"], shown["autoScaleFormula"]) == (True, "$TargetDedicatedNodes=1")
 
 
 def test_auto_pool_may_scale_itself(batch: RawBatch):
@@ -277,6 +297,7 @@ def test_evaluate_tells_what_a_formula_comes_to_and_changes_nothing(scaling: Raw
     assert answer.json["results"] == RESULTS.format(3, 0, "retaineddata") + ";$a=0.666667;b=[1,2]"
     assert answer.json["odata.metadata"].endswith("/$metadata#Microsoft.Azure.Batch.Protocol.Entities.AutoScaleRun")
     assert answer.json.keys() == {"odata.metadata", "timestamp", "results"}
+    assert answer.headers["etag"] == before["eTag"]
     assert pool_of(scaling) == before
 
 

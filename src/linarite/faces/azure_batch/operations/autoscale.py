@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from linarite.engine import scaling
-from linarite.faces.azure_batch.call import JSON, Call
+from linarite.faces.azure_batch.call import JSON, Call, tag_headers
 from linarite.faces.azure_batch.render.autoscale import run_json
 from linarite.faces.azure_batch.wire.autoscale import (
     AutoScaleEnable,
@@ -40,7 +40,7 @@ async def evaluate_auto_scale(call: Call) -> Response:
     """Pools_EvaluatePoolAutoScale."""
     body, name = await call.body(AutoScaleEvaluate), call.parameters["poolId"]
     text, engine = short_formula(body.auto_scale_formula), call.engine
-    run = await engine.ask(lambda tx: scaling.look(tx, call.account, name, text, engine.clock.now(), engine.rand))
+    pool, run = await engine.ask(lambda tx: scaling.look(tx, call.account, name, text, engine.clock.now(), engine.rand))
     shown = {"odata.metadata": f"{call.base}/$metadata#{METADATA}", **run_json(run, call.version)}
-    headers = {"Content-Type": JSON, "DataServiceId": call.url("pools", name, "evaluateautoscale")}
-    return Response(200, msgspec.json.encode(shown), headers)
+    headers = {"DataServiceId": call.url("pools", name, "evaluateautoscale"), **tag_headers(pool)}
+    return Response(200, msgspec.json.encode(shown), {"Content-Type": JSON, **headers})
