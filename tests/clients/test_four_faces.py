@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
+import pytest
 import requests
 from azure.batch import models
+from azure.core.exceptions import ResourceExistsError
 from tests.support.batch import batch_client, make_pool, wait_task
 
 COMMON = "{http://schemas.microsoft.com/HPCS2008R2/common}"
@@ -91,6 +93,8 @@ def test_job_made_by_hpc_pack_is_read_by_batch(server):
         ).raise_for_status()
         job = next(job for job in client.list_jobs() if job.display_name == "Mixed")
         assert job.state == "disabled"
+        with pytest.raises(ResourceExistsError, match="JobNotActive"):
+            client.begin_disable_job(job.id, models.BatchJobDisableOptions(disable_tasks="wait"))
         requests.post(
             f"{base}/Job/{number}/Submit", params=VERSION, auth=DEV, timeout=10, data=_ap()
         ).raise_for_status()

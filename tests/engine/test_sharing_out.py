@@ -93,6 +93,22 @@ def test_exclusive_task_that_was_requeued_leaves_its_node_to_others(tmp_path):
     play(tmp_path, story)
 
 
+def test_shrinking_pool_keeps_the_node_of_an_exclusive_task_longest(tmp_path):
+    """It is a job manager's, though the others run more."""
+
+    async def story(world: World) -> None:
+        await world.pool(nodes=2, slots=4)
+        await world.job()
+        await world.tasks("alone", exclusive=True)
+        await world.tasks("a", "b", "c", "d")
+        await world.schedule()
+        await world.do(pools.resize, ACCOUNT, "pool", dedicated=1, low_priority=None)
+        assert len(world.ended) == 4
+        assert ["job/alone"] in (await running(world)).values()
+
+    play(tmp_path, story)
+
+
 def test_task_for_dedicated_nodes_runs_on_no_other(tmp_path):
     """It keeps its turn; jobs behind it use the low-priority nodes."""
 

@@ -71,7 +71,7 @@ def grow(u: Ledger, pool: Pool, on_running: OnRunning = OnRunning.REQUEUE) -> Po
         present = [node for node in nodes if node.dedicated is dedicated]
         if len(present) < target:
             _make(u, pool, dedicated, target - len(present))
-        for node in sorted(present, key=lambda node: (node.running_tasks, -node.key))[: max(0, len(present) - target)]:
+        for node in sorted(present, key=_loss)[: max(0, len(present) - target)]:
             leave(u, node, on_running)
     return settle_pool(u, resizing(u, pool))
 
@@ -83,6 +83,11 @@ def resizing(u: Ledger, pool: Pool) -> Pool:
     return replace(
         pool, allocation=AllocationState.RESIZING, allocation_at=u.now, deadline=deadline, resize_errors=()
     )  # fmt: skip
+
+
+def _loss(node: Node) -> tuple[int, int, int]:
+    """What would be lost with a node: tasks that have one for themselves (job managers) last, then the fewest tasks."""
+    return node.exclusive_tasks, node.running_tasks, -node.key
 
 
 def _make(u: Ledger, pool: Pool, dedicated: bool, number: int) -> None:  # noqa: FBT001 - one of two kinds

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from msgspec.structs import replace
 
@@ -25,6 +25,7 @@ from linarite.engine.model import (
     Failure,
     FailureCategory,
     Job,
+    JobSpec,
     JobState,
     Named,
     OnTaskFailure,
@@ -51,9 +52,9 @@ def add(u: Ledger, account: str, job_id: str, specs: Sequence[tuple[TaskSpec, Fa
     answers: list[Task | EngineError] = []
     tasks: list[Task] = []
     for spec, facts in specs:
-        refusal = _refusal(job, spec, taken)
-        if refusal is not None:
-            answers.append(refusal)
+        refused = refusal(job.spec, spec, taken)
+        if refused is not None:
+            answers.append(refused)
             continue
         taken.add(spec.id.lower())
         task = _new(u, job, _with_elements_of(job, spec), facts)
@@ -73,16 +74,17 @@ def _with_elements_of(job: Job, spec: TaskSpec) -> TaskSpec:
     return replace(spec, not_executed=(*names, *spec.not_executed)) if names else spec
 
 
-def _refusal(job: Job, spec: TaskSpec, taken: set[str]) -> EngineError | None:
+def refusal(job: JobSpec, spec: TaskSpec, taken: Collection[str] = ()) -> EngineError | None:
+    """What keeps a task out of a job whose tasks have the ids `taken`, in lower case; None: nothing."""
     if spec.id.lower() in taken:
         return AlreadyExists("task", spec.id)
-    for kind, own in (("preparation", job.spec.preparation), ("release", job.spec.release)):
+    for kind, own in (("preparation", job.preparation), ("release", job.release)):
         if own is not None and own.id.lower() == spec.id.lower():
             return AlreadyExists(f"job {kind} task", spec.id)
-    if spec.dependencies is not None and not job.spec.uses_dependencies:
+    if spec.dependencies is not None and not job.uses_dependencies:
         return DependenciesNotEnabled("The job does not use task dependencies.")
-    refusal = None if spec.dependencies is None else _dependencies_refusal(spec.dependencies)
-    return refusal or _exit_conditions_refusal(job, spec)
+    refused = None if spec.dependencies is None else _dependencies_refusal(spec.dependencies)
+    return refused or _exit_conditions_refusal(job, spec)
 
 
 def _dependencies_refusal(dependencies: Dependencies) -> EngineError | None:
@@ -96,17 +98,17 @@ def _dependencies_refusal(dependencies: Dependencies) -> EngineError | None:
     return None
 
 
-def _exit_conditions_refusal(job: Job, spec: TaskSpec) -> EngineError | None:
+def _exit_conditions_refusal(job: JobSpec, spec: TaskSpec) -> EngineError | None:
     conditions = spec.exit_conditions
     if conditions is None:
         return None
     every = [entry.options for entry in (*conditions.codes, *conditions.ranges)]
     every += [o for o in (conditions.pre_processing_error, conditions.file_upload_error, conditions.default) if o]
-    if job.spec.on_task_failure is OnTaskFailure.NO_ACTION:
+    if job.on_task_failure is OnTaskFailure.NO_ACTION:
         for chosen in every:
             if chosen.job_action is not None:
                 return InvalidValue("jobAction", chosen.job_action.value, "the job's onTaskFailure is noaction.")
-    if not job.spec.uses_dependencies:
+    if not job.uses_dependencies:
         for chosen in every:
             if chosen.dependency_action is not None:
                 reason = "the job does not use task dependencies."

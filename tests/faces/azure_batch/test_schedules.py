@@ -133,6 +133,19 @@ def test_add_job_schedule_with_an_unknown_element_is_refused(batch: RawBatch, pl
     assert add(batch, **more).code == "InvalidRequestBody"
 
 
+def test_job_that_could_not_be_made_is_refused_before_it_is_due(batch: RawBatch):
+    """A job manager task may not have the preparation task's id: told when it is asked for, not when nobody listens."""
+    twice = {**ON_POOL, "jobManagerTask": MANAGER, "jobPreparationTask": {"id": "Manager", "commandLine": "/bin/true"}}
+    later = {"doNotRunUntil": LATER}
+    answer = add(batch, schedule=later, specification=twice)
+    assert (answer.status, answer.code) == (409, "TaskIdSameAsJobPreparationTask")
+    assert batch.call("GET", "/jobschedules/s").status == 404
+    before = made(batch, schedule=later)
+    answer = batch.call("PATCH", "/jobschedules/s", {"jobSpecification": twice})
+    assert (answer.status, answer.code) == (409, "TaskIdSameAsJobPreparationTask")
+    assert shown(batch) == before
+
+
 def test_jobs_and_schedules_share_their_ids(batch: RawBatch):
     batch.make_job("j")
     made(batch)

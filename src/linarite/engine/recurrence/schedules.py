@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from linarite.engine import jobs, pools
+from linarite.engine import jobs, pools, tasks
 from linarite.engine.endings import end_job
 from linarite.engine.errors import AlreadyExists, WrongState
 from linarite.engine.filtering import Compare
@@ -19,6 +19,7 @@ from linarite.engine.ledger import Ledger
 from linarite.engine.model import AutoPool, Ending, Facts, Job, JobState
 from linarite.engine.recurrence import timetable
 from linarite.engine.recurrence.records import JobSchedule, ScheduleSpec, ScheduleState
+from linarite.engine.templates import JobTemplate
 
 Check = Callable[[JobSchedule], None]
 REASON = "TerminateJobSchedule"
@@ -27,11 +28,15 @@ PIECE = 50
 
 
 def add(u: Ledger, account: str, spec: ScheduleSpec, facts: Facts) -> JobSchedule:
-    """Add a schedule, and its first job when it is due at once. AlreadyExists: jobs and schedules share their ids."""
+    """Add a schedule, and its first job when it is due at once.
+
+    AlreadyExists (jobs and schedules share their ids), and what adding the first tasks of a job refuses.
+    """
     if u.tx.schedules.get(account, spec.id) is not None:
         raise AlreadyExists("job schedule", spec.id)
     if u.tx.jobs.get(account, spec.id) is not None:
         raise AlreadyExists("job", spec.id, wanted="job schedule")
+    _check_tasks(spec.template)
     schedule = JobSchedule(
         account=account, spec=spec, created_at=u.now, modified_at=u.now, state_at=u.now, facts=facts
     )  # fmt: skip
@@ -39,6 +44,14 @@ def add(u: Ledger, account: str, spec: ScheduleSpec, facts: Facts) -> JobSchedul
     u.tx.schedules.insert(schedule)
     u.event(account, "job schedule", schedule.key, "created")
     return _advance(u, schedule)
+
+
+def _check_tasks(template: JobTemplate) -> None:
+    """Refuse now what would be refused when nobody listens: once a job is due."""
+    for spec, _ in template.first_tasks:
+        refused = tasks.refusal(template.spec, spec)
+        if refused is not None:
+            raise refused
 
 
 def _checked(u: Ledger, account: str, name: str, action: str, check: Check | None) -> JobSchedule:
@@ -81,6 +94,7 @@ def update(
     """Change a schedule by a face's function; its active job goes on as it was made. WrongState when it is over."""
     schedule = _checked(u, account, name, "update", check)
     new = _touched(u, change(schedule))
+    _check_tasks(new.spec.template)
     if new.spec.timetable != schedule.spec.timetable:
         new = timetable.begun(new, u.now)
     if not _same_pool(new.spec.template.spec.auto_pool, schedule.spec.template.spec.auto_pool):

@@ -5,6 +5,8 @@ Versions compare as text: each begins with its date.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from linarite.faces.azure_batch.errors import Refusal
 
 KNOWN = frozenset({
@@ -67,6 +69,12 @@ class Spans:
             if getattr(given, name, None) is not None:
                 reason = f"The property '{name}' does not exist in api-version {version}."
                 raise Refusal("InvalidRequestBody", Reason=reason)
+
+
+def has(version: str, name: str, spans: Mapping[str, tuple[str, str]]) -> bool:
+    """Tell whether a version has a property, by the properties that not all of them have."""
+    since, until = spans.get(name, (ALWAYS, FOREVER))
+    return since <= version < until
 
 
 ALWAYS, FOREVER = "", "9999"

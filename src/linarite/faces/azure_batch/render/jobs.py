@@ -115,13 +115,8 @@ def _special_tasks(spec: JobSpec, given: dict[str, Any], version: str) -> dict[s
                 task["constraints"] = {**limits, **task.get("constraints", {})}
             if "resourceFiles" in task:
                 task["resourceFiles"] = [given_file(file, version) for file in task["resourceFiles"]]
-            shown[name] = {key: value for key, value in task.items() if _has(version, key)}
+            shown[name] = {key: value for key, value in task.items() if versions.has(version, key, _SPANS)}
     return shown
-
-
-def _has(version: str, name: str) -> bool:
-    since, until = _SPANS.get(name, (versions.ALWAYS, versions.FOREVER))
-    return since <= version < until
 
 
 def task_counts(counts: Counts, version: str) -> dict[str, Any]:

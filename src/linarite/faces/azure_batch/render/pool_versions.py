@@ -34,18 +34,15 @@ def of_version(shown: dict[str, Any], version: str) -> dict[str, Any]:
         name, other = (new, old) if version >= since else (old, new)
         if other in shown:
             shown = {name if key == other else key: value for key, value in shown.items()}
-    return {name: _element(name, value, version) for name, value in shown.items() if _has(version, name)}
-
-
-def _has(version: str, name: str) -> bool:
-    since, until = _SPANS.get(name, (versions.ALWAYS, versions.FOREVER))
-    return since <= version < until
+    return {
+        name: _element(name, value, version) for name, value in shown.items() if versions.has(version, name, _SPANS)
+    }
 
 
 def _element(name: str, value: Any, version: str) -> Any:  # noqa: ANN401 - JSON
     if name not in {"startTask", "taskSchedulingPolicy"}:
         return value
-    element = {key: item for key, item in value.items() if _has(version, key)}
+    element = {key: item for key, item in value.items() if versions.has(version, key, _SPANS)}
     if "resourceFiles" in element:
         element["resourceFiles"] = [given_file(file, version) for file in element["resourceFiles"]]
     return element
