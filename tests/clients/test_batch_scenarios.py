@@ -201,3 +201,31 @@ def test_nodes_and_jobs_are_prepared(client: Driver) -> None:
     add(client, "t", "/bin/sh -c 'cat $AZ_BATCH_JOB_PREP_WORKING_DIR/b'")
     completed(client, "t")
     assert client.read(job="job", task="t", path="stdout.txt") == "node\njob\n"
+
+
+def test_pool_that_finds_its_own_size(client: Driver) -> None:
+    """Made with a formula, evaluated with another, fixed, enabled again with a third."""
+    pool = {"id": "pool", "vmSize": "standard_d2_v3", "virtualMachineConfiguration": MACHINE}
+    client.create("pool", {**pool, "enableAutoScale": True, "autoScaleFormula": "$TargetDedicatedNodes=1;x=7"})
+    until(lambda: client.get("pool", "pool")["currentDedicatedNodes"], 1)
+    run = client.get("pool", "pool")["autoScaleRun"]
+    assert run["results"] == "$TargetDedicatedNodes=1;$TargetLowPriorityNodes=0;$NodeDeallocationOption=requeue;x=7"
+    seen = client.auto_scale(action="evaluate", pool="pool", formula="$TargetDedicatedNodes=3")
+    assert seen["results"] == "$TargetDedicatedNodes=3;$TargetLowPriorityNodes=0;$NodeDeallocationOption=requeue"
+    seen = client.auto_scale(action="evaluate", pool="pool", formula="$something_useless")
+    assert seen["results"] == "$TargetDedicatedNodes=1;$TargetLowPriorityNodes=0;$NodeDeallocationOption=requeue"
+    assert seen["error"]["code"] == "AutoScalingFormulaEvaluationError"
+    with pytest.raises(Refused) as refused:
+        client.act("resize", "pool", "pool", {"targetDedicatedNodes": 3})
+    assert (refused.value.status, refused.value.code) in {
+        (409, "OperationInvalidForCurrentState"), (None, "OperationInvalidForCurrentState"),
+    }  # fmt: skip
+    client.auto_scale(action="disable", pool="pool")
+    assert client.get("pool", "pool").get("autoScaleFormula") is None
+    with pytest.raises(Refused) as refused:
+        client.auto_scale(action="enable", pool="pool", formula="$TargetDedicatedNodes=")
+    assert refused.value.code == "AutoScalingFormulaSyntaxError"
+    client.auto_scale(action="enable", pool="pool", formula="$TargetDedicatedNodes=2", interval="PT6M")
+    until(lambda: client.get("pool", "pool")["currentDedicatedNodes"], 2)
+    shown = client.get("pool", "pool")
+    assert (shown["enableAutoScale"], shown["autoScaleFormula"]) == (True, "$TargetDedicatedNodes=2")

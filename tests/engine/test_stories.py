@@ -9,9 +9,9 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.engine.world import ACCOUNT, World, counters_are_true
+from tests.engine.world import ACCOUNT, SECOND, World, counters_are_true
 
-from linarite.engine import housekeeping, jobs, pools, tasks
+from linarite.engine import housekeeping, jobs, pools, scaling, tasks
 from linarite.engine.errors import EngineError
 from linarite.engine.launching import RunExited, RunFailed, RunLost
 from linarite.engine.model import Dependencies, JobOrder, JobState, OnRunning, TaskState
@@ -28,6 +28,8 @@ STEPS = st.one_of(
     st.tuples(st.just("disable"), st.sampled_from(list(OnRunning))),
     st.tuples(st.sampled_from(["enable", "end", "requeue", "tend"])),
     st.tuples(st.just("resize"), st.integers(0, 3)),
+    st.tuples(st.just("scale"), st.sampled_from(["requeue", "terminate", "taskcompletion", "retaineddata"])),
+    st.tuples(st.just("later"), st.integers(1, 40)),
     st.tuples(st.just("urgent"), st.booleans()),
 )
 
@@ -102,6 +104,14 @@ class Story:
 
     async def resize(self, nodes: int) -> None:
         await self.world.do(pools.resize, ACCOUNT, "pool", dedicated=nodes, low_priority=None)
+
+    async def scale(self, option: str) -> None:
+        formula = f"$TargetDedicatedNodes=$PendingTasks/2;$NodeDeallocationOption={option}"
+        await self.world.do(scaling.enable, ACCOUNT, "pool", formula=formula, interval=None)
+
+    async def later(self, minutes: int) -> None:
+        self.world.now += minutes * 60 * SECOND
+        await self.tend()
 
 
 async def _play(folder: Path, steps: list[tuple]) -> None:

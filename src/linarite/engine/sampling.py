@@ -24,9 +24,8 @@ def measure(tx: Transaction, pool: Pool, nodes: Sequence[Node], now: int) -> Poo
     return PoolSample(
         pool_key=pool.key, slot=slot_of(now), active_tasks=counts.active, running_tasks=counts.running,
         succeeded_tasks=counts.succeeded, failed_tasks=counts.failed, dedicated_nodes=pool.current_dedicated,
-        low_priority_nodes=pool.current_low_priority, preempted_nodes=sum(node.state == "preempted" for node in nodes),
-        nodes=len(nodes), usable_nodes=sum(node.state in USABLE and node.scheduling for node in nodes),
-        task_slots=pool.spec.slots_per_node,
+        low_priority_nodes=pool.current_low_priority, nodes=len(nodes), task_slots=pool.spec.slots_per_node,
+        usable_nodes=sum(node.state in USABLE and node.scheduling for node in nodes),
     )  # fmt: skip
 
 

@@ -103,6 +103,11 @@ class Client:
             words += ["--yes"]
         self.az(*words)
 
+    def auto_scale(self, action: str, pool: str, formula: str | None = None, interval: str | None = None) -> Any:
+        given = {"--auto-scale-formula": formula, "--auto-scale-evaluation-interval": interval}
+        words = [word for flag, value in given.items() if value is not None for word in (flag, value)]
+        return self.az("pool", "autoscale", action, "--pool-id", pool, *words)
+
     def counts(self, job: str) -> Any:
         return self.az("job", "task-counts", "show", "--job-id", job)["taskCounts"]
 

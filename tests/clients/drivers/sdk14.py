@@ -7,6 +7,7 @@ from typing import Any
 
 from azure.batch import BatchServiceClient, models
 from azure.batch.batch_auth import SharedKeyCredentials
+from isodate import parse_duration
 from lines import Refused, serve
 
 ADDED = {
@@ -68,6 +69,12 @@ class Client:
             self.called(of.patch, *names, models.JobPatchParameter.from_dict(body))
         else:
             self.called(getattr(of, action), *names)
+
+    def auto_scale(self, action: str, pool: str, formula: str | None = None, interval: str | None = None) -> Any:
+        given = {"auto_scale_formula": formula, "auto_scale_evaluation_interval": interval and parse_duration(interval)}
+        call = getattr(self.client.pool, f"{action}_auto_scale")
+        found = self.called(call, pool, **{name: value for name, value in given.items() if value is not None})
+        return found and found.serialize(keep_readonly=True)
 
     def counts(self, job: str) -> Any:
         return self.called(self.client.job.get_task_counts, job).task_counts.serialize(keep_readonly=True)

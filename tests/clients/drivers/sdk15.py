@@ -76,6 +76,12 @@ class Client:
         bodies = () if body is None else (body,)
         self.settled(getattr(self.client, name), *where.values(), id, *bodies, **(POLLING if polled else {}))
 
+    def auto_scale(self, action: str, pool: str, formula: str | None = None, interval: str | None = None) -> Any:
+        body = {"autoScaleFormula": formula, "autoScaleEvaluationInterval": interval}
+        given = () if action == "disable" else ({name: value for name, value in body.items() if value is not None},)
+        found = self.settled(getattr(self.client, f"{action}_pool_auto_scale"), pool, *given)
+        return found and found.as_dict()
+
     def counts(self, job: str) -> Any:
         return self.settled(self.client.get_job_task_counts, job).as_dict()["taskCounts"]
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.engine.autoscale.facts import complaint, facts, outcome, variables
 
-from linarite.engine.autoscale.evaluation import MOST_NODES, MOST_STEPS, evaluate
+from linarite.engine.autoscale.evaluation import MOST_NODES, MOST_PRINTED, MOST_STEPS, evaluate
 from linarite.engine.autoscale.faults import SyntaxFault
 from linarite.engine.autoscale.functions import FUNCTIONS
 from linarite.engine.autoscale.metrics import METRICS
@@ -194,8 +194,15 @@ def test_formula_cannot_make_more_work_than_it_is_allowed(formula: str):
 
 def test_results_are_as_bounded_as_the_work():
     """What is printed is paid for too: a hundred names for one long vector are not a hundred long vectors."""
-    many = "v=vec(" + "1," * 1800 + "1);" + "".join(f"v{number}=v;" for number in range(80))
-    assert "steps" in complaint(many)
+    assert "steps" in complaint("v=vec(" + "1," * 1800 + "1);" + "".join(f"v{number}=v;" for number in range(80)))
+    assert "steps" in complaint('s="' + "x" * 7000 + '";' + "".join(f"s{number}=s;" for number in range(80)))
+
+
+def test_long_results_are_cut():
+    printed = variables("v=vec(" + "1000," * 1200 + "1);" + "".join(f"v{number}=v;" for number in range(19)))
+    assert len(printed) == MOST_PRINTED
+    assert printed.startswith("v=[1000,1000,")
+    assert printed.endswith("...")
 
 
 NAMES = [
@@ -248,4 +255,4 @@ def test_any_text_ends_soon_in_a_decision_or_in_a_fault_of_the_language(formula:
     finally:
         assert time.process_time() - began < 5
     assert 0 <= found.dedicated <= MOST_NODES
-    assert len(found.variables) < 20 * MOST_STEPS
+    assert len(found.variables) <= MOST_PRINTED

@@ -35,5 +35,12 @@ def test_page_names_everything_that_there_is():
     named = set(re.findall(r"[$\w]+", PAGE))
     assert {*FUNCTIONS, STOP, *metrics.METRICS, *metrics.METHODS, *INTERVALS, *TIMESTAMP_MEMBERS} <= named
     assert {*evaluation.OPTIONS, *evaluation.ALIASES, evaluation.DEDICATED, evaluation.LOW_PRIORITY} <= named
-    limits = (parsing.LONGEST, parsing.MOST_STATEMENTS, parsing.DEEPEST, evaluation.MOST_NODES, evaluation.MOST_STEPS)
+    limits = (
+        parsing.LONGEST,
+        parsing.MOST_STATEMENTS,
+        parsing.DEEPEST,
+        evaluation.MOST_NODES,
+        evaluation.MOST_STEPS,
+        evaluation.MOST_PRINTED,
+    )
     assert {str(limit) for limit in limits} <= named

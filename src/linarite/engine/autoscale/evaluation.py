@@ -30,6 +30,8 @@ from linarite.engine.autoscale.values import INTERVALS, TIMESTAMP_MEMBERS, Metri
 
 MOST_STEPS = 100_000
 """Operations and elements of vectors that one evaluation may touch. A limit of our own."""
+MOST_PRINTED = 65_536
+"""Characters of the variables in results; what is longer is cut, and ends with three dots. A limit of our own."""
 MOST_NODES = 10_000
 """Nodes of one kind that a formula may ask for. A limit of our own, in place of an account's quota."""
 
@@ -121,7 +123,8 @@ class _Run:
         own = sorted(name for name in self._variables if name not in _TARGETS and name != OPTION)
         for name in own:
             self._spend(self._variables[name])
-        return ";".join(f"{name}={text(self._variables[name])}" for name in own)
+        printed = ";".join(f"{name}={text(self._variables[name])}" for name in own)
+        return printed if len(printed) <= MOST_PRINTED else f"{printed[: MOST_PRINTED - 3]}..."
 
     # -- expressions -------------------------------------------------------------------------------------------------
 
@@ -131,8 +134,8 @@ class _Run:
         return value
 
     def _spend(self, value: Value) -> None:
-        """Pay for a value: 1, and as much as a vector has elements."""
-        self._left -= 1 + (len(value) if isinstance(value, tuple) else 0)
+        """Pay for a value: 1, and as much as a vector has elements or a string characters."""
+        self._left -= 1 + (len(value) if isinstance(value, tuple | str) else 0)
         if self._left < 0:
             raise EvaluationFault(Place(1, 1), f"The formula takes more than {MOST_STEPS} steps.")
 

@@ -40,6 +40,7 @@ class PoolSample(msgspec.Struct, frozen=True, kw_only=True):
     """What a pool was like in one of its 30 seconds, `slot` (counted from 1970): what autoscale formulas look back at.
 
     `active_tasks` could start at once; node counts by what formulas ask for. Tasks are those of the pool's jobs.
+    Nothing preempts nodes yet, so `preempted_nodes` stays 0.
     """
 
     pool_key: int

@@ -51,6 +51,12 @@ const operations = {
     else await group[named[action] ?? action](...names, ...(body ? [body] : []));
     return null;
   },
+  auto_scale: async ({ action, pool, formula, interval }) => {
+    if (action === "evaluate") return (await client.pool.evaluateAutoScale(pool, formula))._response.parsedBody;
+    if (action === "disable") await client.pool.disableAutoScale(pool);
+    else await client.pool.enableAutoScale(pool, { autoScaleFormula: formula, autoScaleEvaluationInterval: interval });
+    return null;
+  },
   counts: async ({ job }) => (await client.job.getTaskCounts(job)).taskCounts,
   read: async ({ job, task, path, first, last }) => {
     const options = first === undefined ? {} : { fileGetFromTaskOptions: { ocpRange: `bytes=${first}-${last}` } };
