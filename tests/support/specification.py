@@ -27,7 +27,15 @@ SECRETS = {"password"}
 """Required of those who send it; the service gives none back."""
 TAGS = {"etag", "last-modified", "dataserviceid"}
 """Headers that an answer about one thing has; the description names them for lists and counts too, which have none."""
-UNTAGGED = {"nodes", "files", "taskcounts", "addtaskcollection", "subtasksinfo", "jobpreparationandreleasetaskstatus"}
+UNTAGGED = {
+    "nodes",
+    "files",
+    "taskcounts",
+    "addtaskcollection",
+    "subtasksinfo",
+    "jobpreparationandreleasetaskstatus",
+    "evaluateautoscale",
+}
 KINDS = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool, "number": (int, float)}
 DURATION = re.compile(r"P(?=.)(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+(\.\d{1,7})?S)?)?")
 

@@ -13,6 +13,7 @@ from linarite.engine.core import Engine
 from linarite.engine.errors import ConditionNotMet
 from linarite.engine.model import Job, Pool, Task
 from linarite.engine.recurrence.records import JobSchedule
+from linarite.faces.azure_batch import vocabulary
 from linarite.faces.azure_batch.errors import Refusal, Unchanged, invalid_query
 from linarite.faces.azure_batch.render.scalars import etag
 from linarite.faces.azure_batch.wire.decoding import Element, decode
@@ -50,12 +51,12 @@ class Call:
 
     async def body(self, kind: type[B]) -> B:
         """The body, at most 1 MB."""
-        return decode(await self.request.body(MAX_BODY), kind)
+        return decode(await self.request.body(MAX_BODY), kind, self.version)
 
     async def optional_body(self, kind: type[B]) -> B:
         """The body of an operation that needs none."""
         raw = await self.request.body(MAX_BODY)
-        return decode(raw, kind) if raw.strip() else kind()
+        return decode(raw, kind, self.version) if raw.strip() else kind()
 
     def flag(self, name: str) -> bool:
         """A parameter of the query that is `true` or `false`."""
@@ -110,12 +111,13 @@ class Call:
         headers = {"Content-Type": JSON} if record is None else {"Content-Type": JSON, **tag_headers(record)}
         if isinstance(record, Task):
             headers["DataServiceId"] = shown["url"]  # of a task alone, says the specification of every version
-        shown = selected(shown, self.request.query.get("$select"))
+        shown = selected(vocabulary.shown(kind, shown, self.version), self.request.query.get("$select"))
         return Response(200, _encode({"odata.metadata": f"{self.base}/$metadata#{kind}/@Element", **shown}), headers)
 
     def many(self, kind: str, shown: list[dict[str, Any]], next_link: str | None = None) -> Response:
         """A page of a list."""
         select = self.request.query.get("$select")
+        shown = [vocabulary.shown(kind, item, self.version) for item in shown]
         value = shown if select is None else [selected(item, select) for item in shown]
         page: dict[str, Any] = {"odata.metadata": f"{self.base}/$metadata#{kind}", "value": value}
         if next_link is not None:

@@ -13,11 +13,11 @@ import structlog
 
 from linarite.engine.access import Access, Unauthenticated
 from linarite.engine.core import Engine
-from linarite.faces.azure_batch import auth, errors
+from linarite.faces.azure_batch import auth, errors, vocabulary
 from linarite.faces.azure_batch.call import JSON, LONGEST_TIMEOUT, Call, Operation, timeout_of
 from linarite.faces.azure_batch.errors import Refusal, Unchanged
 from linarite.faces.azure_batch.routes import TABLE, Row
-from linarite.faces.azure_batch.versions import check_version
+from linarite.faces.azure_batch.versions import LATEST, check_version
 from linarite.http.dates import http_date
 from linarite.http.messages import Request, Response
 from linarite.http.routing import Handler, Route, Router
@@ -75,6 +75,7 @@ class AzureBatch:
         refusal = errors.refusal_of(error)
         if refusal.code == "NotImplemented":
             log.warning("not implemented", method=request.method, path=request.path, id=request.id, **refusal.values)
+        vocabulary.in_words(refusal, request.query.get("api-version") or LATEST)
         status, shown = errors.body(refusal, request.id)
         metadata = f"{self._base(request)}/$metadata#{errors.METADATA}"
         headers = {"Content-Type": JSON}

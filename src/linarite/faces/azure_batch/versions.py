@@ -5,8 +5,6 @@ Versions compare as text: each begins with its date.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from linarite.faces.azure_batch.errors import Refusal
 
 KNOWN = frozenset({
@@ -20,11 +18,10 @@ LATEST = "2025-06-01"
 TWO_KINDS_OF_NODES = "2017-05-01.5.0"
 """targetDedicatedNodes and targetLowPriorityNodes, resizeErrors, failureInfo and result, outputFiles, isDedicated."""
 TASK_COUNTS = "2017-06-01.5.1"
-ENDPOINTS = "2017-06-01.5.1"
-"""Nodes show their endpoints."""
 CONTAINERS = "2017-09-01.6.0"
 NODE_COUNTS = "2018-03-01.6.1"
-NODE_AGENTS = "2018-08-01.7.0"
+NODE_AGENT = "2018-08-01.7.0"
+"""nodeAgentInfo; task counts without validationStatus."""
 HTTP_URLS = "2018-12-01.8.0"
 """resourceFile.blobSource gave way to httpUrl, storageContainerUrl and autoStorageContainerName."""
 SUPPORTED_IMAGES = "2019-06-01.9.0"
@@ -36,9 +33,6 @@ PARALLEL_TASKS = "2021-06-01.14.0"
 PREEMPTION = "2022-01-01.15.0"
 """allowTaskPreemption of jobs."""
 NO_LIFETIME_STATS = "2023-05-01.17.0"
-COMMUNICATION_MODES = "2022-10-01.16.0"
-RESOURCE_TAGS = "2023-11-01.18.0"
-UPGRADE_POLICIES = "2024-02-01.19.0"
 LONG_AS_TEXT = "2024-07-01.20.0"
 """64-bit numbers are texts; counts of deallocated nodes; no cloud services, and all of an empty pool may be patched."""
 WITHOUT_TOKENS = "2025-06-01"
@@ -52,29 +46,3 @@ def check_version(version: str | None) -> str:
     if version not in KNOWN:
         raise Refusal("UnsupportedRequestVersion", QueryParameterName="api-version", QueryParameterValue=version)
     return version
-
-
-class Spans:
-    """Which properties a version has: by field, the first version that has it and the first that has it no more."""
-
-    def __init__(self, **spans: tuple[str, str]) -> None:
-        self._absent = {
-            version: tuple(name for name, (since, until) in spans.items() if not since <= version < until)
-            for version in KNOWN
-        }
-
-    def check(self, given: object, version: str) -> None:
-        """Refuse what the version does not have. InvalidRequestBody, as for any property that is not known."""
-        for name in self._absent[version]:
-            if getattr(given, name, None) is not None:
-                reason = f"The property '{name}' does not exist in api-version {version}."
-                raise Refusal("InvalidRequestBody", Reason=reason)
-
-
-def has(version: str, name: str, spans: Mapping[str, tuple[str, str]]) -> bool:
-    """Tell whether a version has a property, by the properties that not all of them have."""
-    since, until = spans.get(name, (ALWAYS, FOREVER))
-    return since <= version < until
-
-
-ALWAYS, FOREVER = "", "9999"

@@ -89,7 +89,7 @@ def _lister(find: Find) -> Operation:
         left = [item for item in found if item[0] > after and matches({"name": item[0]})]
         page = left[:size]
         link = next_link(call, page[-1][0]) if len(left) > size else None
-        return call.many("files", [file_json(name, stat, place.url, call.version) for name, stat in page], link)
+        return call.many("files", [file_json(name, stat, place.url) for name, stat in page], link)
 
     return list_files
 

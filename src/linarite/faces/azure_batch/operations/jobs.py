@@ -29,7 +29,7 @@ TERMINATED = "UserTerminate"
 
 async def add_job(call: Call) -> Response:
     """Jobs_CreateJob: the job, the pool made for it and its job manager task, or none of them."""
-    wanted = job_of(await call.body(JobAdd), call.version)
+    wanted = job_of(await call.body(JobAdd))
     call.warn_of(not_executed(wanted))
     job = await call.do(jobs.add, wanted.spec, wanted.facts, first_tasks=wanted.first_tasks)
     return call.done(201, job, "jobs", job.spec.id, created=True)
@@ -43,7 +43,7 @@ async def get_job(call: Call) -> Response:
     """Jobs_GetJob."""
     job = await _job(call)
     call.check_read(job)
-    return call.one("jobs", job_json(job, call.base, call.version), job)
+    return call.one("jobs", job_json(job, call.base), job)
 
 
 async def list_jobs(call: Call) -> Response:
@@ -53,13 +53,13 @@ async def list_jobs(call: Call) -> Response:
         return None, tx.jobs.listed(call.account, where, start, limit)
 
     _, found, link = await ask_page(call, filters.JOBS, page)
-    return call.many("jobs", [job_json(job, call.base, call.version) for job in found], link)
+    return call.many("jobs", [job_json(job, call.base) for job in found], link)
 
 
 async def patch_job(call: Call) -> Response:
     """Jobs_UpdateJob."""
     change, name = await call.body(JobChange), call.parameters["jobId"]
-    job = await call.do(jobs.update, name, lambda job: patched(job, change, call.version), check=call.check())
+    job = await call.do(jobs.update, name, lambda job: patched(job, change), check=call.check())
     return call.done(200, job, "jobs", name)
 
 

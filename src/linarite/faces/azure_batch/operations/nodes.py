@@ -42,7 +42,7 @@ async def get_node(call: Call) -> Response:
         return pool, _seen(tx, node, tx.node_tasks.start_tasks([node.key]).get(node.key))
 
     pool, (node, recent, start) = await call.engine.ask(one)
-    return call.one("nodes", node_json(node, pool, recent, start, call.base, call.version))
+    return call.one("nodes", node_json(node, pool, recent, start, call.base))
 
 
 async def list_nodes(call: Call) -> Response:
@@ -55,7 +55,7 @@ async def list_nodes(call: Call) -> Response:
         return pool, Listed([_seen(tx, node, starts.get(node.key)) for node in found.records], found.position)
 
     pool, found, link = await ask_page(call, filters.NODES, page)
-    shown = [node_json(node, pool, recent, start, call.base, call.version) for node, recent, start in found]
+    shown = [node_json(node, pool, recent, start, call.base) for node, recent, start in found]
     return call.many("nodes", shown, link)
 
 

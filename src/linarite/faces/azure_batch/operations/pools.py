@@ -35,7 +35,7 @@ MOST_NODE_COUNTS = 10
 async def add_pool(call: Call) -> Response:
     """Pools_CreatePool."""
     body = await call.body(PoolAdd)
-    spec, facts = pool_of(body, body.id, call.version)
+    spec, facts = pool_of(body, body.id)
     call.warn_of(spec.not_executed)
     pool = await call.do(pools.add, spec, facts)
     return call.done(201, pool, "pools", pool.spec.id, created=True)
@@ -73,8 +73,8 @@ async def patch_pool(call: Call) -> Response:
     change, name = await call.body(PoolChange), call.parameters["poolId"]
 
     def apply(pool: Pool) -> Pool:
-        checked_change(pool, change, call.version)
-        return patched(pool, change, call.version)
+        checked_change(pool, change)
+        return patched(pool, change)
 
     pool = await call.do(pools.update, name, apply, check=call.check())
     return call.done(200, pool, "pools", name)
@@ -83,7 +83,7 @@ async def patch_pool(call: Call) -> Response:
 async def update_pool_properties(call: Call) -> Response:
     """Pools_ReplacePoolProperties."""
     body, name = await call.body(PoolReplace), call.parameters["poolId"]
-    pool = await call.do(pools.update, name, lambda pool: replaced(pool, body, call.version), check=call.check())
+    pool = await call.do(pools.update, name, lambda pool: replaced(pool, body), check=call.check())
     return call.done(204, pool, "pools", name)
 
 
@@ -96,7 +96,7 @@ async def delete_pool(call: Call) -> Response:
 async def resize_pool(call: Call) -> Response:
     """Pools_ResizePool."""
     body, name = await call.body(PoolResize), call.parameters["poolId"]
-    dedicated, low_priority = targets(body, call.version)
+    dedicated, low_priority = targets(body)
     pool = await call.do(
         pools.resize, name, dedicated=dedicated, low_priority=low_priority, timeout=resize_timeout(body.resize_timeout),
         on_running=option(body.node_deallocation_option, "nodeDeallocationOption"), check=call.check(),
@@ -129,7 +129,7 @@ async def list_node_counts(call: Call) -> Response:
         return None, Listed([(pool, tx.nodes.of_pool(pool.key)) for pool in found.records], found.position)
 
     _, found, link = await ask_page(call, filters.NODE_COUNTS, page, MOST_NODE_COUNTS)
-    return call.many("poolnodecounts", [node_counts(pool, nodes, call.version) for pool, nodes in found], link)
+    return call.many("poolnodecounts", [node_counts(pool, nodes) for pool, nodes in found], link)
 
 
 async def list_supported_images(call: Call) -> Response:

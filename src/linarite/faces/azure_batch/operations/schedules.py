@@ -27,7 +27,7 @@ from linarite.http.messages import Response
 
 async def add_job_schedule(call: Call) -> Response:
     """JobSchedules_CreateJobSchedule: the schedule, and its first job unless that is to come later."""
-    spec = schedule_of(await call.body(ScheduleAdd), call.version)
+    spec = schedule_of(await call.body(ScheduleAdd))
     call.warn_of(not_executed(spec.template))
     schedule = await call.do(schedules.add, spec, {})
     return call.done(201, schedule, "jobschedules", spec.id, created=True)
@@ -43,7 +43,7 @@ async def _schedule(call: Call) -> JobSchedule:
 async def get_job_schedule(call: Call) -> Response:
     """JobSchedules_GetJobSchedule."""
     schedule = await _schedule(call)
-    return call.one("jobschedules", schedule_json(schedule, call.base, call.version), schedule)
+    return call.one("jobschedules", schedule_json(schedule, call.base), schedule)
 
 
 async def job_schedule_exists(call: Call) -> Response:
@@ -58,7 +58,7 @@ async def list_job_schedules(call: Call) -> Response:
         return None, tx.schedules.listed(call.account, where, start, limit)
 
     _, found, link = await ask_page(call, filters.JOB_SCHEDULES, page)
-    return call.many("jobschedules", [schedule_json(schedule, call.base, call.version) for schedule in found], link)
+    return call.many("jobschedules", [schedule_json(schedule, call.base) for schedule in found], link)
 
 
 async def list_jobs_of_schedule(call: Call) -> Response:
@@ -69,14 +69,14 @@ async def list_jobs_of_schedule(call: Call) -> Response:
         return None, tx.jobs.listed_of_schedule(schedule.key, where, start, limit)
 
     _, found, link = await ask_page(call, filters.JOBS_OF_SCHEDULE, page)
-    return call.many("jobs", [job_json(job, call.base, call.version) for job in found], link)
+    return call.many("jobs", [job_json(job, call.base) for job in found], link)
 
 
 async def patch_job_schedule(call: Call) -> Response:
     """JobSchedules_UpdateJobSchedule."""
     change, name = await call.body(ScheduleChange), call.parameters["jobScheduleId"]
     schedule = await call.do(
-        schedules.update, name, lambda schedule: patched(schedule, change, call.version), check=call.check()
+        schedules.update, name, lambda schedule: patched(schedule, change), check=call.check()
     )  # fmt: skip
     return call.done(200, schedule, "jobschedules", name)
 
@@ -85,7 +85,7 @@ async def update_job_schedule(call: Call) -> Response:
     """JobSchedules_ReplaceJobSchedule."""
     body, name = await call.body(SchedulePut), call.parameters["jobScheduleId"]
     schedule = await call.do(
-        schedules.update, name, lambda schedule: replaced(schedule, body, call.version), check=call.check()
+        schedules.update, name, lambda schedule: replaced(schedule, body), check=call.check()
     )  # fmt: skip
     return call.done(200, schedule, "jobschedules", name)
 

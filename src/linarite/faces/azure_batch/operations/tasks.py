@@ -33,7 +33,7 @@ from linarite.http.messages import Response
 async def add_task(call: Call) -> Response:
     """Tasks_CreateTask."""
     job = call.parameters["jobId"]
-    spec, facts = task_of(await call.body(TaskAdd), call.version)
+    spec, facts = task_of(await call.body(TaskAdd))
     call.warn_of(spec.not_executed)
     (answer,) = await call.do(tasks.add, job, [(spec, facts)])
     if isinstance(answer, EngineError):
@@ -53,7 +53,7 @@ async def add_task_collection(call: Call) -> Response:
     good: list[tuple[TaskSpec, Facts]] = []
     for place, task in enumerate(given):
         try:
-            good.append(task_of(task, call.version))
+            good.append(task_of(task))
         except Refusal as refusal:
             refusals[place] = refusal
     call.warn_of(name for spec, _ in good for name in spec.not_executed)
@@ -98,7 +98,7 @@ async def get_task(call: Call) -> Response:
         lambda tx: find_task(tx, call.account, parameters["jobId"], parameters["taskId"])
     )  # fmt: skip
     call.check_read(task)
-    return call.one("tasks", task_json(task, job, call.base, call.version), task)
+    return call.one("tasks", task_json(task, job, call.base), task)
 
 
 async def list_tasks(call: Call) -> Response:
@@ -109,7 +109,7 @@ async def list_tasks(call: Call) -> Response:
         return job, tx.tasks.listed(job.key, where, start, limit)
 
     job, found, link = await ask_page(call, filters.TASKS, page)
-    return call.many("tasks", [task_json(task, job, call.base, call.version) for task in found], link)
+    return call.many("tasks", [task_json(task, job, call.base) for task in found], link)
 
 
 async def update_task(call: Call) -> Response:

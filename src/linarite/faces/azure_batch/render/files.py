@@ -8,7 +8,6 @@ import stat as modes
 from typing import Any
 from urllib.parse import quote
 
-from linarite.faces.azure_batch import versions
 from linarite.faces.azure_batch.render.scalars import moment
 from linarite.http.dates import http_date
 
@@ -50,7 +49,7 @@ def file_url(base: str, name: str) -> str:
     return f"{base}/{quote(name, safe='', errors='surrogateescape')}"
 
 
-def file_json(name: str, stat: os.stat_result, base: str, version: str) -> dict[str, Any]:
+def file_json(name: str, stat: os.stat_result, base: str) -> dict[str, Any]:
     """An item of a list; a directory has no properties."""
     url = file_url(base, name)
     shown_name = os.fsencode(name).decode("utf-8", "replace")
@@ -58,7 +57,7 @@ def file_json(name: str, stat: os.stat_result, base: str, version: str) -> dict[
         return {"name": shown_name, "url": url, "isDirectory": True}
     properties: dict[str, Any] = {
         "lastModified": moment(modified_at(stat)),
-        "contentLength": str(stat.st_size) if version >= versions.LONG_AS_TEXT else stat.st_size,
+        "contentLength": str(stat.st_size),
         "contentType": content_type(name),
         "fileMode": mode_text(stat.st_mode),
     }

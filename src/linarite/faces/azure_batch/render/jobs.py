@@ -7,24 +7,16 @@ from typing import Any
 from linarite.engine.model import Counts, Job, JobSpec, JobState
 from linarite.faces.azure_batch import versions
 from linarite.faces.azure_batch.render.failures import pairs
-from linarite.faces.azure_batch.render.pool_versions import of_version
 from linarite.faces.azure_batch.render.scalars import UNLIMITED, duration, etag, moment
-from linarite.faces.azure_batch.render.tasks import DEFAULT_USER, FACE, given_file, settings, user_identity
+from linarite.faces.azure_batch.render.tasks import DEFAULT_USER, FACE, settings, user_identity
 from linarite.faces.azure_batch.secrets import without_secrets
 
 _MANAGER = {"killJobOnCompletion": True, "runExclusive": True, "allowLowPriorityNode": True, "requiredSlots": 1}
-_SPANS = {
-    "requiredSlots": (versions.TASK_SLOTS, versions.FOREVER),
-    "allowLowPriorityNode": (versions.TWO_KINDS_OF_NODES, versions.FOREVER),
-    "outputFiles": (versions.TWO_KINDS_OF_NODES, versions.FOREVER),
-    "containerSettings": (versions.CONTAINERS, versions.FOREVER),
-    "authenticationTokenSettings": (versions.ALWAYS, versions.WITHOUT_TOKENS),
-}
 _PREPARATION = {"id": "jobpreparation", "waitForSuccess": True, "rerunOnNodeRebootAfterSuccess": True}
 _RELEASE = {"id": "jobrelease", "maxWallClockTime": "PT15M", "retentionTime": "P7D"}
 
 
-def job_json(job: Job, base: str, version: str) -> dict[str, Any]:
+def job_json(job: Job, base: str) -> dict[str, Any]:
     """The whole job. A draft, which only other protocols have, is a disabled job."""
     spec = job.spec
     shown: dict[str, Any] = {
@@ -35,7 +27,7 @@ def job_json(job: Job, base: str, version: str) -> dict[str, Any]:
         "lastModified": moment(job.modified_at),
         "state": state(job.state),
         "stateTransitionTime": moment(job.state_at),
-        **specification(spec, job.facts.get(FACE, {}), version),
+        **specification(spec, job.facts.get(FACE, {})),
         "executionInfo": _execution_info(job),
     }
     if job.previous_state is not None and job.previous_state_at is not None:
@@ -44,29 +36,27 @@ def job_json(job: Job, base: str, version: str) -> dict[str, Any]:
     return shown
 
 
-def specification(spec: JobSpec, given: dict[str, Any], version: str) -> dict[str, Any]:
+def specification(spec: JobSpec, given: dict[str, Any]) -> dict[str, Any]:
     """What is asked of a job, of a schedule's too; `given` is what this face keeps of it."""
     shown: dict[str, Any] = {
         "priority": spec.priority,
         "usesTaskDependencies": spec.uses_dependencies,
         "constraints": {"maxWallClockTime": duration(spec.max_wall_clock), "maxTaskRetryCount": spec.max_retries},
-        "poolInfo": _pool_info(spec, given, version),
+        "poolInfo": _pool_info(spec, given),
         "onAllTasksComplete": spec.on_all_tasks_complete.value,
         "onTaskFailure": spec.on_task_failure.value,
+        "maxParallelTasks": spec.max_parallel_tasks,
+        "allowTaskPreemption": spec.preemptible,
     }
     if spec.display_name is not None:
         shown["displayName"] = spec.display_name
-    if version >= versions.PARALLEL_TASKS:
-        shown["maxParallelTasks"] = spec.max_parallel_tasks
-    if version >= versions.PREEMPTION:
-        shown["allowTaskPreemption"] = spec.preemptible
     if spec.environment:
         shown["commonEnvironmentSettings"] = settings(spec.environment)
     if spec.metadata:
         shown["metadata"] = pairs(spec.metadata)
-    if "networkConfiguration" in given and version >= versions.HTTP_URLS:
-        shown["networkConfiguration"] = _network(given["networkConfiguration"], version)
-    shown.update(_special_tasks(spec, given, version))
+    if "networkConfiguration" in given:
+        shown["networkConfiguration"] = {"skipWithdrawFromVNet": False, **given["networkConfiguration"]}
+    shown.update(_special_tasks(spec, given))
     return shown
 
 
@@ -80,16 +70,10 @@ def state(value: JobState) -> str:
     return JobState.DISABLED.value if value is JobState.DRAFT else value.value
 
 
-def _pool_info(spec: JobSpec, given: dict[str, Any], version: str) -> dict[str, Any]:
+def _pool_info(spec: JobSpec, given: dict[str, Any]) -> dict[str, Any]:
     if "autoPoolSpecification" not in given:
         return {"poolId": spec.pool}
-    automatic = without_secrets(given["autoPoolSpecification"])
-    return {"autoPoolSpecification": {**automatic, "pool": of_version(automatic["pool"], version)}}
-
-
-def _network(given: dict[str, Any], version: str) -> dict[str, Any]:
-    withdrawing = {"skipWithdrawFromVNet": given.get("skipWithdrawFromVNet", False)}
-    return {"subnetId": given["subnetId"], **(withdrawing if version >= versions.LONG_AS_TEXT else {})}
+    return {"autoPoolSpecification": without_secrets(given["autoPoolSpecification"])}
 
 
 def _execution_info(job: Job) -> dict[str, Any]:
@@ -101,7 +85,7 @@ def _execution_info(job: Job) -> dict[str, Any]:
     return info
 
 
-def _special_tasks(spec: JobSpec, given: dict[str, Any], version: str) -> dict[str, Any]:
+def _special_tasks(spec: JobSpec, given: dict[str, Any]) -> dict[str, Any]:
     """The job manager, preparation and release tasks, with the defaults that the service fills in."""
     limits = {"maxWallClockTime": UNLIMITED, "retentionTime": "P7D", "maxTaskRetryCount": spec.max_retries}
     shown: dict[str, Any] = {}
@@ -113,9 +97,7 @@ def _special_tasks(spec: JobSpec, given: dict[str, Any], version: str) -> dict[s
             task["userIdentity"] = user_identity(task.get("userIdentity", DEFAULT_USER))
             if name != "jobReleaseTask":
                 task["constraints"] = {**limits, **task.get("constraints", {})}
-            if "resourceFiles" in task:
-                task["resourceFiles"] = [given_file(file, version) for file in task["resourceFiles"]]
-            shown[name] = {key: value for key, value in task.items() if versions.has(version, key, _SPANS)}
+            shown[name] = task
     return shown
 
 
@@ -123,7 +105,7 @@ def task_counts(counts: Counts, version: str) -> dict[str, Any]:
     """The counters of a job: nested beside the slots, or the five numbers alone in old versions."""
     numbers = _five(counts.active, counts.running, counts.succeeded, counts.failed)
     if version < versions.TASK_SLOTS:
-        validation = {"validationStatus": "validated"} if version < versions.HTTP_URLS else {}
+        validation = {"validationStatus": "validated"} if version < versions.NODE_AGENT else {}
         return {**numbers, **validation}
     slots = _five(counts.active_slots, counts.running_slots, counts.succeeded_slots, counts.failed_slots)
     return {"taskCounts": numbers, "taskSlotCounts": slots}

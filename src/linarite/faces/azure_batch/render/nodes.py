@@ -8,7 +8,6 @@ from typing import Any
 from linarite import __version__
 from linarite.engine.addresses import address
 from linarite.engine.model import Failure, Job, Node, NodeTask, Pool, Task
-from linarite.faces.azure_batch import versions
 from linarite.faces.azure_batch.render.failures import CODES, pairs
 from linarite.faces.azure_batch.render.node_access import ADDRESS_V6, endpoints
 from linarite.faces.azure_batch.render.node_tasks import start_task_info
@@ -18,7 +17,7 @@ from linarite.faces.azure_batch.render.tasks import FACE, execution_info, task_u
 
 
 def node_json(
-    node: Node, pool: Pool, recent: Iterable[tuple[Job, Task]], start: NodeTask | None, base: str, version: str
+    node: Node, pool: Pool, recent: Iterable[tuple[Job, Task]], start: NodeTask | None, base: str
 ) -> dict[str, Any]:
     """The whole node; `recent` are its last tasks with their jobs, the newest first; `start` is its last start task."""
     given = pool.facts.get(FACE, {})
@@ -36,8 +35,13 @@ def node_json(
         "totalTasksRun": node.total_tasks,
         "totalTasksSucceeded": node.succeeded_tasks,
         "runningTasksCount": node.running_tasks,
+        "isDedicated": node.dedicated,
+        "endpointConfiguration": {"inboundEndpoints": endpoints(node, given)},
+        "nodeAgentInfo": {"version": __version__, "lastUpdateTime": moment(node.boot_at)},
+        "runningTaskSlotsCount": node.running_slots,
+        "virtualMachineInfo": _machine(given),
+        "ipv6Address": ADDRESS_V6,
     }
-    shown.update(_since(node, given, version))
     tasks = [_recent(job, task, base) for job, task in recent]
     if tasks:
         shown["recentTasks"] = tasks
@@ -48,19 +52,6 @@ def node_json(
     if node.failure is not None:
         shown["errors"] = [_error(node.failure)]
     return shown
-
-
-def _since(node: Node, given: dict[str, Any], version: str) -> dict[str, Any]:
-    """What only newer versions show, by the first that does."""
-    later: list[tuple[str, dict[str, Any]]] = [
-        (versions.TWO_KINDS_OF_NODES, {"isDedicated": node.dedicated}),
-        (versions.ENDPOINTS, {"endpointConfiguration": {"inboundEndpoints": endpoints(node, given)}}),
-        (versions.NODE_AGENTS, {"nodeAgentInfo": {"version": __version__, "lastUpdateTime": moment(node.boot_at)}}),
-        (versions.TASK_SLOTS, {"runningTaskSlotsCount": node.running_slots}),
-        (versions.PARALLEL_TASKS, {"virtualMachineInfo": _machine(given)}),
-        (versions.WITHOUT_TOKENS, {"ipv6Address": ADDRESS_V6}),
-    ]
-    return {name: value for since, part in later if version >= since for name, value in part.items()}
 
 
 def node_url(base: str, pool: str, node: str) -> str:

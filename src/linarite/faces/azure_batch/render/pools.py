@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from linarite.engine.model import Failure, Node, Pool
-from linarite.faces.azure_batch import versions
 from linarite.faces.azure_batch.render.autoscale import scaling_json
 from linarite.faces.azure_batch.render.failures import pairs
-from linarite.faces.azure_batch.render.pool_versions import of_version
 from linarite.faces.azure_batch.render.scalars import duration, etag, moment
 from linarite.faces.azure_batch.render.tasks import FACE, user_identity
 from linarite.faces.azure_batch.secrets import without_secrets
@@ -24,9 +22,9 @@ _RESIZE_CODES = {
 }  # fmt: skip
 _COUNTED = (
     "creating", "idle", "offline", "preempted", "rebooting", "reimaging", "running", "starting", "startTaskFailed",
-    "leavingPool", "unknown", "unusable", "waitingForStartTask", "upgradingOS",
+    "leavingPool", "unknown", "unusable", "waitingForStartTask", "upgradingOS", "deallocated",
+    "deallocating",
 )  # fmt: skip
-_COUNTED_SINCE_2024 = ("deallocated", "deallocating")
 
 
 def pool_json(pool: Pool, base: str, version: str) -> dict[str, Any]:
@@ -46,10 +44,10 @@ def pool_json(pool: Pool, base: str, version: str) -> dict[str, Any]:
         "resizeTimeout": duration(spec.resize_timeout),
         "enableAutoScale": spec.scaling is not None,
         "enableInterNodeCommunication": spec.inter_node,
-        "taskSlotsPerNode" if version >= versions.TASK_SLOTS else "maxTasksPerNode": spec.slots_per_node,
+        "taskSlotsPerNode": spec.slots_per_node,
         "taskSchedulingPolicy": _policy(pool, given),
     }
-    shown.update(_sizes(pool, version))
+    shown.update(_sizes(pool))
     if spec.scaling is not None:
         shown.update(scaling_json(spec.scaling, pool.scaling_run, version))
     if spec.display_name is not None:
@@ -59,7 +57,7 @@ def pool_json(pool: Pool, base: str, version: str) -> dict[str, Any]:
     shown.update({name: without_secrets(given[name]) for name in _GIVEN if name in given})
     if "startTask" in given:
         shown["startTask"] = start_task(given["startTask"])
-    return of_version(shown, version)
+    return shown
 
 
 def pool_url(base: str, pool: str) -> str:
@@ -74,20 +72,16 @@ def _policy(pool: Pool, given: dict[str, Any]) -> dict[str, str]:
     return policy
 
 
-def _sizes(pool: Pool, version: str) -> dict[str, Any]:
+def _sizes(pool: Pool) -> dict[str, Any]:
+    """The numbers of nodes and what kept them from the targets; the oldest version has one error alone."""
     errors = [_resize_error(failure) for failure in pool.resize_errors]
-    if version < versions.TWO_KINDS_OF_NODES:
-        shown: dict[str, Any] = {
-            "currentDedicated": pool.current_dedicated, "targetDedicated": pool.spec.target_dedicated,
-        }  # fmt: skip
-        return {**shown, "resizeError": errors[0]} if errors else shown
     shown = {
         "currentDedicatedNodes": pool.current_dedicated,
         "currentLowPriorityNodes": pool.current_low_priority,
         "targetDedicatedNodes": pool.spec.target_dedicated,
         "targetLowPriorityNodes": pool.spec.target_low_priority,
     }
-    return {**shown, "resizeErrors": errors} if errors else shown
+    return {**shown, "resizeErrors": errors, "resizeError": errors[0]} if errors else shown
 
 
 def _resize_error(failure: Failure) -> dict[str, Any]:
@@ -104,16 +98,15 @@ def start_task(given: dict[str, Any]) -> dict[str, Any]:
     return {**defaults, **task, "userIdentity": user_identity(task.get("userIdentity"))}
 
 
-def node_counts(pool: Pool, nodes: Sequence[Node], version: str) -> dict[str, Any]:
+def node_counts(pool: Pool, nodes: Sequence[Node]) -> dict[str, Any]:
     """How many nodes of each kind are in which state."""
     return {
         "poolId": pool.spec.id,
-        "dedicated": _counts([node for node in nodes if node.dedicated], version),
-        "lowPriority": _counts([node for node in nodes if not node.dedicated], version),
+        "dedicated": _counts([node for node in nodes if node.dedicated]),
+        "lowPriority": _counts([node for node in nodes if not node.dedicated]),
     }
 
 
-def _counts(nodes: Sequence[Node], version: str) -> dict[str, int]:
-    names = _COUNTED + (_COUNTED_SINCE_2024 if version >= versions.LONG_AS_TEXT else ())
+def _counts(nodes: Sequence[Node]) -> dict[str, int]:
     states = [node.state.value for node in nodes]
-    return {**{name: states.count(name.lower()) for name in names}, "total": len(nodes)}
+    return {**{name: states.count(name.lower()) for name in _COUNTED}, "total": len(nodes)}

@@ -11,7 +11,7 @@ from linarite.faces.azure_batch.render.scalars import duration, etag, moment
 from linarite.faces.azure_batch.render.tasks import FACE
 
 
-def schedule_json(schedule: JobSchedule, base: str, version: str) -> dict[str, Any]:
+def schedule_json(schedule: JobSchedule, base: str) -> dict[str, Any]:
     """The whole job schedule."""
     spec = schedule.spec
     shown: dict[str, Any] = {
@@ -22,7 +22,7 @@ def schedule_json(schedule: JobSchedule, base: str, version: str) -> dict[str, A
         "lastModified": moment(schedule.modified_at),
         "state": schedule.state.value,
         "stateTransitionTime": moment(schedule.state_at),
-        "jobSpecification": specification(spec.template.spec, spec.template.facts.get(FACE, {}), version),
+        "jobSpecification": specification(spec.template.spec, spec.template.facts.get(FACE, {})),
         "executionInfo": _execution_info(schedule, base),
     }
     if spec.display_name is not None:

@@ -22,7 +22,6 @@ from linarite.engine.model import (
     TaskState,
 )  # fmt: skip
 from linarite.engine.outputs import OutputFile
-from linarite.faces.azure_batch import versions
 from linarite.faces.azure_batch.render.failures import failure_info
 from linarite.faces.azure_batch.render.scalars import duration, etag, moment
 from linarite.faces.azure_batch.secrets import without_secrets
@@ -32,7 +31,7 @@ DEFAULT_USER = {"autoUser": {"scope": "pool", "elevationLevel": "nonadmin"}}
 ELEVATED_USER = {"autoUser": {"scope": "pool", "elevationLevel": "admin"}}
 
 
-def task_json(task: Task, job: Job, base: str, version: str) -> dict[str, Any]:
+def task_json(task: Task, job: Job, base: str) -> dict[str, Any]:
     """The whole task; `base` is the address of the account."""
     spec, given = task.spec, task.facts.get(FACE, {})
     shown: dict[str, Any] = {
@@ -50,14 +49,13 @@ def task_json(task: Task, job: Job, base: str, version: str) -> dict[str, Any]:
     if task.previous_state is not None and task.previous_state_at is not None:
         shown["previousState"] = task.previous_state.value
         shown["previousStateTransitionTime"] = moment(task.previous_state_at)
-    shown.update(_specified(spec, version))
+    shown.update(_specified(spec))
     shown.update(given)
     shown["userIdentity"] = user_identity(given.get("userIdentity"), elevated=spec.elevated)
     if "containerSettings" in given:
         shown["containerSettings"] = without_secrets(given["containerSettings"])
     shown["constraints"] = constraints(spec, job.spec.max_retries)
-    if version >= versions.TASK_SLOTS:
-        shown["requiredSlots"] = spec.required_slots
+    shown["requiredSlots"] = spec.required_slots
     shown["executionInfo"] = execution_info(task)
     if task.node is not None and task.pool is not None:
         shown["nodeInfo"] = node_info(base, job.spec.id, spec.id, task.pool, task.node)
@@ -69,11 +67,11 @@ def task_url(base: str, job: str, task: str) -> str:
     return f"{base}/jobs/{job}/tasks/{task}"
 
 
-def _specified(spec: TaskSpec, version: str) -> dict[str, Any]:
+def _specified(spec: TaskSpec) -> dict[str, Any]:
     """The elements of Add a task that the engine models and that were given."""
     shown: dict[str, Any] = {}
     if spec.resource_files:
-        shown["resourceFiles"] = [resource_file(file, version) for file in spec.resource_files]
+        shown["resourceFiles"] = [resource_file(file) for file in spec.resource_files]
     if spec.output_files:
         shown["outputFiles"] = [output_file(file) for file in spec.output_files]
     if spec.environment:
@@ -90,18 +88,12 @@ def settings(items: tuple[Named, ...]) -> list[dict[str, str]]:
     return [{"name": item.name, "value": item.value} if item.value else {"name": item.name} for item in items]
 
 
-def resource_file(file: ResourceFile, version: str) -> dict[str, str]:
-    """A file that a node brings, its source by the version's name for it."""
-    shown = {"httpUrl" if version >= versions.HTTP_URLS else "blobSource": file.url, "filePath": file.path}
+def resource_file(file: ResourceFile) -> dict[str, str]:
+    """A file that a node brings."""
+    shown = {"httpUrl": file.url, "filePath": file.path}
     if file.mode is not None:
         shown["fileMode"] = f"{file.mode:04o}"
     return shown
-
-
-def given_file(file: dict[str, Any], version: str) -> dict[str, Any]:
-    """The same for a file that is kept as it was given, by a client of whatever version."""
-    names = ("blobSource", "httpUrl") if version >= versions.HTTP_URLS else ("httpUrl", "blobSource")
-    return {names[1] if name == names[0] else name: value for name, value in file.items()}
 
 
 def output_file(file: OutputFile) -> dict[str, Any]:

@@ -34,7 +34,7 @@ class PoolInfo(Element):
     auto_pool_specification: AutoPoolElement | None = None
 
 
-def auto_pool(info: PoolInfo | None, version: str, *, recurring: bool) -> AutoPool | None:
+def auto_pool(info: PoolInfo | None, *, recurring: bool) -> AutoPool | None:
     """The pool to make for the job, None when it names one; a `recurring` job may share one with those after it."""
     if info is None:
         raise missing_property("poolInfo")
@@ -50,7 +50,7 @@ def auto_pool(info: PoolInfo | None, version: str, *, recurring: bool) -> AutoPo
         raise invalid_property("poolLifetimeOption", lifetime, "It applies to job schedules only, not to jobs.")
     if automatic.pool is None:
         raise missing_property("autoPoolSpecification.pool")
-    spec, facts = pool_of(automatic.pool, PLACEHOLDER, version)
+    spec, facts = pool_of(automatic.pool, PLACEHOLDER)
     return AutoPool(
         spec=spec, facts=facts, prefix=_prefix(automatic), lasting=lifetime == LASTING, kept=bool(automatic.keep_alive)
     )  # fmt: skip
@@ -63,12 +63,12 @@ def _prefix(automatic: AutoPoolElement) -> str:
     return checked_id(prefix, "autoPoolIdPrefix") if prefix else ""
 
 
-def moved(job: Job, spec: JobSpec, info: PoolInfo, version: str) -> JobSpec:
+def moved(job: Job, spec: JobSpec, info: PoolInfo) -> JobSpec:
     """The spec of a job on the pool of a change: another one while it is disabled; of its auto pool keepAlive alone.
 
     The service takes a pool that is the same in any state (its own live tests send it), whatever its page says.
     """
-    wanted, present = auto_pool(info, version, recurring=job.schedule_key is not None), spec.auto_pool
+    wanted, present = auto_pool(info, recurring=job.schedule_key is not None), spec.auto_pool
     if wanted is not None:
         return replace(spec, auto_pool=_kept_or_not(wanted, present))
     pool = info.pool_id or ""

@@ -35,7 +35,6 @@ class Scaled(Protocol):
     enable_auto_scale: bool | None
     auto_scale_formula: str | None
     auto_scale_evaluation_interval: str | None
-    target_dedicated: int | None
     target_dedicated_nodes: int | None
     target_low_priority_nodes: int | None
 
@@ -74,7 +73,7 @@ def scaling_of(body: Scaled) -> Scaling | None:
         return None
     if body.auto_scale_formula is None:
         raise missing_property(FORMULA)
-    targets = ("target_dedicated", "target_dedicated_nodes", "target_low_priority_nodes")
+    targets = ("target_dedicated_nodes", "target_low_priority_nodes")
     _absent(body, *targets, when="enableAutoScale is true")
     text, every = formula(body.auto_scale_formula), interval(body.auto_scale_evaluation_interval)
     return Scaling(formula=text or "") if every is None else Scaling(formula=text or "", interval=every)

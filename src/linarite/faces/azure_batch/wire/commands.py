@@ -72,11 +72,11 @@ def checked_container(settings: dict[str, Any] | None) -> None:
         raise missing_property("containerSettings.imageName")
 
 
-def checked_command(task: CommandElement, name: str, version: str) -> dict[str, Any]:
+def checked_command(task: CommandElement, name: str) -> dict[str, Any]:
     """The element `name` as plain data, checked, its user's words as the protocol spells them."""
     command_line(task.command_line, f"{name}.commandLine")
     checked_container(task.container_settings)
-    checked_files(task.resource_files, f"{name}.resourceFiles", version)
+    checked_files(task.resource_files, f"{name}.resourceFiles")
     environment(task.environment_settings)
     element: dict[str, Any] = plain(task)
     if task.user_identity is not None:

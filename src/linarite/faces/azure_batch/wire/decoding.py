@@ -6,11 +6,13 @@ A property that a type does not have is refused, as the service does. Source: Ba
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 import msgspec
 
+from linarite.faces.azure_batch import vocabulary
 from linarite.faces.azure_batch.errors import Refusal
+from linarite.faces.azure_batch.versions import LATEST
 
 B = TypeVar("B", bound="Element")
 T = TypeVar("T")
@@ -24,7 +26,10 @@ TYPE: str | None = msgspec.field(default=None, name="odata.metadata")
 
 
 class Element(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
-    """An element of a body; None is an element that is absent."""
+    """An element of a body, by the words of the newest version; None is an element that is absent."""
+
+    words: ClassVar[str] = ""
+    """The body's name in the vocabulary of versions; a body without one is the same in all of them."""
 
 
 class Body(Element):
@@ -33,10 +38,11 @@ class Body(Element):
     odata_metadata: str | None = TYPE
 
 
-def as_read(kind: type[B], *names: str) -> type[B]:
+def as_read(kind: type[B], words: str, *names: str) -> type[B]:
     """The body `kind` as a client read it and sends it back: what cannot be changed, and `names`, is passed over."""
     passed_over = [(name, Any, None) for name in (*READ, *names)]
-    return cast("type[B]", msgspec.defstruct(f"{kind.__name__}AsRead", passed_over, bases=(kind,), kw_only=True))
+    name, own = f"{kind.__name__}AsRead", {"words": words}
+    return cast("type[B]", msgspec.defstruct(name, passed_over, bases=(kind,), namespace=own, kw_only=True))
 
 
 @cache
@@ -44,15 +50,21 @@ def _decoder(kind: type[Element]) -> Any:  # noqa: ANN401 - a cache knows no typ
     return msgspec.json.Decoder(kind, strict=False)
 
 
-def decode(body: bytes, kind: type[B]) -> B:
-    """The body as `kind`. InvalidRequestBody tells what is wrong and where."""
+def decode(body: bytes, kind: type[B], version: str) -> B:
+    """The body, in the words of a version, as `kind`. InvalidRequestBody tells what is wrong and where."""
     try:
+        if version != LATEST and kind.words:
+            told = vocabulary.read(kind.words, msgspec.json.decode(body), version)
+            return msgspec.convert(told, kind, strict=False)
         decoder: msgspec.json.Decoder[B] = _decoder(kind)
-        return decoder.decode(body)
+        found = decoder.decode(body)
     except msgspec.DecodeError as error:
         raise Refusal("InvalidRequestBody", Reason=f"{error}.") from error
     except (UnicodeDecodeError, RecursionError) as error:
         raise Refusal("InvalidRequestBody", Reason="The body is no JSON in UTF-8.") from error
+    if kind.words:
+        vocabulary.check(kind.words, found, version)
+    return found
 
 
 def typed(value: object, kind: type[T], name: str) -> T:

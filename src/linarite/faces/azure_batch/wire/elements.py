@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 
 from linarite.engine.model import Named, ResourceFile
-from linarite.faces.azure_batch import versions
 from linarite.faces.azure_batch.errors import invalid_property, missing_property
 from linarite.faces.azure_batch.wire.decoding import Element
 from linarite.faces.azure_batch.wire.values import Int32, required, word_of
@@ -29,7 +28,6 @@ class ResourceFileElement(Element):
     http_url: str | None = None
     file_path: str | None = None
     file_mode: str | None = None
-    blob_source: str | None = None
     storage_container_url: str | None = None
     auto_storage_container_name: str | None = None
     blob_prefix: str | None = None
@@ -65,15 +63,7 @@ class ApplicationPackageReference(Element):
     version: str | None = None
 
 
-_FILE_SPANS = versions.Spans(
-    blob_source=(versions.ALWAYS, versions.HTTP_URLS),
-    http_url=(versions.HTTP_URLS, versions.FOREVER),
-    storage_container_url=(versions.HTTP_URLS, versions.FOREVER),
-    auto_storage_container_name=(versions.HTTP_URLS, versions.FOREVER),
-)
-
-
-_SOURCES = ("http_url", "blob_source", "storage_container_url", "auto_storage_container_name")
+_SOURCES = ("http_url", "storage_container_url", "auto_storage_container_name")
 
 
 def named(items: list[NameValue] | None, element: str) -> tuple[Named, ...]:
@@ -118,25 +108,22 @@ def is_elevated(identity: UserIdentity | None) -> bool:
     return auto is not None and auto.elevation_level == "admin"
 
 
-def checked_files(files: list[ResourceFileElement] | None, element: str, version: str) -> None:
+def checked_files(files: list[ResourceFileElement] | None, element: str) -> None:
     """Each file has exactly one source, and a path where its source needs one."""
     for file in files or ():
-        _FILE_SPANS.check(file, version)
         sources = {name: value for name in _SOURCES if (value := getattr(file, name)) is not None}
         if len(sources) != 1:
-            _refuse_sources(file, element, version)
+            _refuse_sources(file, element)
         for name, value in sources.items():
             required(value, f"{element}.{camel(name)}")
-        if (file.http_url or file.blob_source) is not None:
+        if file.http_url is not None:
             _checked_path(required(file.file_path, f"{element}.filePath"))
         elif file.file_path is not None:
             _checked_path(file.file_path)
         _mode(file.file_mode)
 
 
-def _refuse_sources(file: ResourceFileElement, element: str, version: str) -> None:
-    if version < versions.HTTP_URLS:
-        raise missing_property(f"{element}.blobSource")
+def _refuse_sources(file: ResourceFileElement, element: str) -> None:
     reason = "Exactly one of httpUrl, storageContainerUrl and autoStorageContainerName has to be specified."
     raise invalid_property(element, file.file_path or "", reason)
 
@@ -167,7 +154,7 @@ def brought_files(files: list[ResourceFileElement] | None) -> tuple[ResourceFile
 def _brought(file: ResourceFileElement) -> ResourceFile:
     path, mode = (file.file_path or "").replace("\\", "/"), _mode(file.file_mode)
     name = identity_of(file.identity_reference)
-    if (url := file.http_url or file.blob_source) is not None:
+    if (url := file.http_url) is not None:
         return ResourceFile(url=url, path=path, mode=mode, identity=name)
     return ResourceFile(
         url=file.storage_container_url or "", container=file.storage_container_url is not None, path=path, mode=mode,
@@ -183,7 +170,7 @@ def identity_of(reference: dict[str, Any] | None) -> str | None:
 def are_plain_files(files: list[ResourceFileElement] | None) -> bool:
     """Tell whether the engine's records of these files say all that was given."""
     return all(
-        (file.http_url or file.blob_source)
+        file.http_url
         and file.blob_prefix is None
         and file.identity_reference is None
         and (file.file_mode is None or _printed(file.file_mode))

@@ -15,7 +15,6 @@ from linarite.faces.azure_batch.errors import invalid_property, missing_property
 from linarite.faces.azure_batch.wire.auto_pools import moved
 from linarite.faces.azure_batch.wire.elements import metadata
 from linarite.faces.azure_batch.wire.jobs import (
-    SPANS,
     JobAdd,
     JobChange,
     JobElement,
@@ -27,8 +26,6 @@ from linarite.faces.azure_batch.wire.jobs import (
 )  # fmt: skip
 from linarite.faces.azure_batch.wire.tasks import FACE
 
-_CHANGE_SPANS = versions.Spans(network_configuration=(versions.LONG_AS_TEXT, versions.FOREVER))
-
 
 def put(body: JobAdd) -> JobChange:
     """The part of a whole job that can be changed. The pool has to be there."""
@@ -37,10 +34,8 @@ def put(body: JobAdd) -> JobChange:
     return JobChange(**{name: getattr(body, name) for name in JobElement.__struct_fields__})
 
 
-def patched(job: Job, change: JobChange, version: str) -> Job:
+def patched(job: Job, change: JobChange) -> Job:
     """The job with the properties that `change` gives; each is replaced as a whole."""
-    SPANS.check(change, version)
-    _CHANGE_SPANS.check(change, version)
     spec, facts = job.spec, dict(job.facts.get(FACE, {}))
     if change.priority is not None:
         spec = replace(spec, priority=priority(change.priority))
@@ -55,10 +50,10 @@ def patched(job: Job, change: JobChange, version: str) -> Job:
     if change.metadata is not None:
         spec = replace(spec, metadata=metadata(change.metadata))
     if change.pool_info is not None:
-        spec = moved(job, spec, change.pool_info, version)
+        spec = moved(job, spec, change.pool_info)
         facts = _pool_facts(facts, spec.auto_pool)
     if change.network_configuration is not None:
-        facts["networkConfiguration"] = network(change.network_configuration, version)
+        facts["networkConfiguration"] = network(change.network_configuration)
     return replace(job, spec=spec, facts={**job.facts, FACE: facts})
 
 
@@ -72,7 +67,7 @@ def replaced(job: Job, change: JobChange, version: str) -> Job:
     )  # fmt: skip
     whole = JobChange(**{name: getattr(change, name) for name in JobElement.__struct_fields__})
     whole.on_all_tasks_complete = change.on_all_tasks_complete or OnAllTasksComplete.NO_ACTION.value
-    return patched(replace(job, spec=bare, facts={**job.facts, FACE: facts}), whole, version)
+    return patched(replace(job, spec=bare, facts={**job.facts, FACE: facts}), whole)
 
 
 def _on_all_complete(job: Job, value: str) -> OnAllTasksComplete:

@@ -19,7 +19,6 @@ from linarite.engine.model import (
     TaskSpec,
 )  # fmt: skip
 from linarite.engine.templates import JobTemplate
-from linarite.faces.azure_batch import versions
 from linarite.faces.azure_batch.errors import invalid_property
 from linarite.faces.azure_batch.wire.auto_pools import PoolInfo, auto_pool
 from linarite.faces.azure_batch.wire.commands import TaskElement, environment, left_out
@@ -91,17 +90,21 @@ class JobSpecification(JobElement):
 class JobChange(JobElement):
     """The body of Patch Job."""
 
+    words = "jobPatch"
+
     odata_metadata: str | None = TYPE
 
 
 class JobAdd(JobSpecification):
     """The body of Add Job."""
 
+    words = "job"
+
     id: str | None = None
     odata_metadata: str | None = TYPE
 
 
-JobPut = as_read(JobAdd)
+JobPut = as_read(JobAdd, "jobPut")
 """The body of Update Job."""
 
 
@@ -117,31 +120,23 @@ class JobTerminate(Body):
     terminate_reason: str | None = None
 
 
-SPANS = versions.Spans(
-    max_parallel_tasks=(versions.PARALLEL_TASKS, versions.FOREVER),
-    allow_task_preemption=(versions.PREEMPTION, versions.FOREVER),
-    network_configuration=(versions.HTTP_URLS, versions.FOREVER),
-)
-_NETWORK_SPANS = versions.Spans(skip_withdraw_from_vnet=(versions.LONG_AS_TEXT, versions.FOREVER))
-_MANAGER_SPANS = versions.Spans(allow_low_priority_node=(versions.TWO_KINDS_OF_NODES, versions.FOREVER))
 _KEPT = ("job_manager_task", "job_preparation_task", "job_release_task")
 
 
-def job_of(body: JobAdd, version: str) -> JobTemplate:
+def job_of(body: JobAdd) -> JobTemplate:
     """A job to be added, with its id."""
-    template = template_of(body, version)
+    template = template_of(body)
     return replace(template, spec=replace(template.spec, id=checked_id(body.id)))
 
 
-def template_of(body: JobSpecification, version: str, *, recurring: bool = False) -> JobTemplate:
+def template_of(body: JobSpecification, *, recurring: bool = False) -> JobTemplate:
     """A job as it is asked for; `recurring` tells that a schedule makes it, whose jobs may share a pool."""
-    SPANS.check(body, version)
-    preparation, release = job_commands(body.job_preparation_task, body.job_release_task, version)
+    preparation, release = job_commands(body.job_preparation_task, body.job_release_task)
     manager = body.job_manager_task
     spec = JobSpec(
         id="",
         pool=(body.pool_info.pool_id if body.pool_info else None) or "",
-        auto_pool=auto_pool(body.pool_info, version, recurring=recurring),
+        auto_pool=auto_pool(body.pool_info, recurring=recurring),
         display_name=display_name(body.display_name),
         priority=priority(body.priority),
         preemptible=bool(body.allow_task_preemption),
@@ -158,23 +153,22 @@ def template_of(body: JobSpecification, version: str, *, recurring: bool = False
     )
     return JobTemplate(
         spec=constrained(spec, body.constraints or JobConstraints()),
-        facts=_facts(body, version),
-        first_tasks=() if manager is None else (_manager_task(manager, version),),
+        facts=_facts(body),
+        first_tasks=() if manager is None else (_manager_task(manager),),
     )
 
 
-def _facts(body: JobSpecification, version: str) -> Facts:
+def _facts(body: JobSpecification) -> Facts:
     facts = kept(body, _KEPT)
     if body.pool_info is not None and body.pool_info.auto_pool_specification is not None:
         facts["autoPoolSpecification"] = plain(body.pool_info.auto_pool_specification)
     if body.network_configuration is not None:
-        facts["networkConfiguration"] = network(body.network_configuration, version)
+        facts["networkConfiguration"] = network(body.network_configuration)
     return {FACE: facts} if facts else {}
 
 
-def network(element: NetworkConfiguration, version: str) -> dict[str, Any]:
+def network(element: NetworkConfiguration) -> dict[str, Any]:
     """The network of a job as it is kept."""
-    _NETWORK_SPANS.check(element, version)
     required(element.subnet_id, "networkConfiguration.subnetId")
     shown: dict[str, Any] = plain(element)
     return shown
@@ -213,11 +207,10 @@ def constrained(spec: JobSpec, limits: JobConstraints) -> JobSpec:
     )
 
 
-def _manager_task(manager: JobManagerTask, version: str) -> tuple[TaskSpec, Facts]:
+def _manager_task(manager: JobManagerTask) -> tuple[TaskSpec, Facts]:
     """The job manager task as a task like any other."""
-    _MANAGER_SPANS.check(manager, version)
     common = {name: getattr(manager, name) for name in TaskElement.__struct_fields__}
-    spec, facts = task_of(TaskAdd(**common), version)
+    spec, facts = task_of(TaskAdd(**common))
     dedicated = manager.allow_low_priority_node is False
     return replace(spec, exclusive=manager.run_exclusive is not False, dedicated_only=dedicated), facts
 

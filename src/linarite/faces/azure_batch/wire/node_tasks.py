@@ -42,10 +42,10 @@ class ReleaseTask(CommandElement):
     retention_time: str | None = None
 
 
-def checked_start(task: StartTask, version: str) -> dict[str, Any]:
+def checked_start(task: StartTask) -> dict[str, Any]:
     """The element as plain data, checked."""
     number(task.max_task_retry_count, "startTask.maxTaskRetryCount", -1)
-    return checked_command(task, "startTask", version)
+    return checked_command(task, "startTask")
 
 
 def start_command(task: StartTask) -> NodeCommand:
@@ -56,21 +56,21 @@ def start_command(task: StartTask) -> NodeCommand:
 
 
 def job_commands(
-    preparation: PreparationTask | None, release: ReleaseTask | None, version: str
+    preparation: PreparationTask | None, release: ReleaseTask | None
 ) -> tuple[NodeCommand | None, NodeCommand | None]:
     """The preparation task and the release task, which needs one."""
     if release is not None and preparation is None:
         reason = "A job with a job release task has a job preparation task."
         raise invalid_property("jobReleaseTask", release.id or RELEASE, reason)
-    first = None if preparation is None else _preparation(preparation, version)
-    last = None if release is None else _release(release, version)
+    first = None if preparation is None else _preparation(preparation)
+    last = None if release is None else _release(release)
     if first is not None and last is not None and first.id.lower() == last.id.lower():
         raise invalid_property("jobReleaseTask.id", last.id, "The job preparation task has the same id.")
     return first, last
 
 
-def _preparation(task: PreparationTask, version: str) -> NodeCommand:
-    checked_command(task, "jobPreparationTask", version)
+def _preparation(task: PreparationTask) -> NodeCommand:
+    checked_command(task, "jobPreparationTask")
     limits = task.constraints or TaskConstraints()
     return node_command(
         task, checked_id(task.id or PREPARATION, "jobPreparationTask.id"),
@@ -81,8 +81,8 @@ def _preparation(task: PreparationTask, version: str) -> NodeCommand:
     )  # fmt: skip
 
 
-def _release(task: ReleaseTask, version: str) -> NodeCommand:
-    checked_command(task, "jobReleaseTask", version)
+def _release(task: ReleaseTask) -> NodeCommand:
+    checked_command(task, "jobReleaseTask")
     limit = duration(task.max_wall_clock_time, "jobReleaseTask.maxWallClockTime")
     if task.max_wall_clock_time is not None and (limit is None or limit > LONGEST_RELEASE):
         raise invalid_property("jobReleaseTask.maxWallClockTime", task.max_wall_clock_time, "It is at most 15 minutes.")

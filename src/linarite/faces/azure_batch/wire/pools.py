@@ -14,7 +14,6 @@ from msgspec.structs import replace
 
 from linarite.engine.errors import WrongState
 from linarite.engine.model import MINUTE, AllocationState, Facts, JobOrder, NodeFill, Pool, PoolSpec
-from linarite.faces.azure_batch import versions
 from linarite.faces.azure_batch.errors import invalid_property, missing_property
 from linarite.faces.azure_batch.wire.autoscale import scaling_of
 from linarite.faces.azure_batch.wire.commands import left_out
@@ -69,6 +68,8 @@ class Extension(Element):
 class PoolChange(Body):
     """The body of Patch Pool: what it, the specification of a pool and Add Pool have in common."""
 
+    words = "poolPatch"
+
     display_name: str | None = None
     vm_size: str | None = None
     enable_inter_node_communication: bool | None = None
@@ -91,9 +92,7 @@ class PoolSpecification(PoolChange):
     """What a pool is to be, without its id."""
 
     cloud_service_configuration: dict[str, Any] | None = None
-    max_tasks_per_node: Int32 | None = None
     resize_timeout: str | None = None
-    target_dedicated: Int32 | None = None
     target_dedicated_nodes: Int32 | None = None
     target_low_priority_nodes: Int32 | None = None
     enable_auto_scale: bool | None = None
@@ -105,11 +104,15 @@ class PoolSpecification(PoolChange):
 class PoolAdd(PoolSpecification):
     """The body of Add Pool."""
 
+    words = "pool"
+
     id: str | None = None
 
 
 class PoolReplace(Body):
     """The body of Update Pool Properties."""
+
+    words = "poolReplace"
 
     start_task: StartTask | None = None
     application_package_references: list[ApplicationPackageReference] | None = None
@@ -121,7 +124,8 @@ class PoolReplace(Body):
 class PoolResize(Body):
     """The body of Resize Pool."""
 
-    target_dedicated: Int32 | None = None
+    words = "poolResize"
+
     target_dedicated_nodes: Int32 | None = None
     target_low_priority_nodes: Int32 | None = None
     resize_timeout: str | None = None
@@ -136,27 +140,12 @@ class NodeRemove(Body):
     node_deallocation_option: str | None = None
 
 
-SPANS = versions.Spans(
-    max_tasks_per_node=(versions.ALWAYS, versions.TASK_SLOTS),
-    task_slots_per_node=(versions.TASK_SLOTS, versions.FOREVER),
-    target_dedicated=(versions.ALWAYS, versions.TWO_KINDS_OF_NODES),
-    target_dedicated_nodes=(versions.TWO_KINDS_OF_NODES, versions.FOREVER),
-    target_low_priority_nodes=(versions.TWO_KINDS_OF_NODES, versions.FOREVER),
-    mount_configuration=(versions.MOUNTS, versions.FOREVER),
-    certificate_references=(versions.ALWAYS, versions.WITHOUT_TOKENS),
-    target_node_communication_mode=(versions.COMMUNICATION_MODES, versions.WITHOUT_TOKENS),
-    resource_tags=(versions.RESOURCE_TAGS, versions.WITHOUT_TOKENS),
-    upgrade_policy=(versions.UPGRADE_POLICIES, versions.FOREVER),
-    cloud_service_configuration=(versions.ALWAYS, versions.LONG_AS_TEXT),
-    application_licenses=(versions.TWO_KINDS_OF_NODES, versions.LONG_AS_TEXT),
-)
 WHILE_EMPTY = (
     "display_name", "vm_size", "enable_inter_node_communication", "virtual_machine_configuration",
     "task_slots_per_node", "task_scheduling_policy", "network_configuration", "resource_tags", "user_accounts",
     "mount_configuration", "upgrade_policy",
 )  # fmt: skip
 """What Patch Pool changes of a pool that has no nodes alone."""
-PATCH_SPANS = versions.Spans(**dict.fromkeys(WHILE_EMPTY, (versions.LONG_AS_TEXT, versions.FOREVER)))
 _KEPT = (
     "application_package_references", "virtual_machine_configuration",
     "cloud_service_configuration", "network_configuration", "user_accounts", "mount_configuration", "upgrade_policy",
@@ -165,16 +154,15 @@ _KEPT = (
 _NOT_DONE = ("applicationPackageReferences", "mountConfiguration")
 
 
-def pool_of(body: PoolSpecification, pool_id: str | None, version: str) -> tuple[PoolSpec, Facts]:
+def pool_of(body: PoolSpecification, pool_id: str | None) -> tuple[PoolSpec, Facts]:
     """The engine's spec of a pool and this face's facts."""
-    SPANS.check(body, version)
     checked_id(pool_id)
     size = required(body.vm_size, "vmSize")
     scaling = scaling_of(body)
-    facts = _facts(body, version)
+    facts = _facts(body)
     policy = body.task_scheduling_policy or SchedulingPolicy()
-    dedicated = body.target_dedicated if body.target_dedicated_nodes is None else body.target_dedicated_nodes
-    slots = body.max_tasks_per_node if body.task_slots_per_node is None else body.task_slots_per_node
+    dedicated = body.target_dedicated_nodes
+    slots = body.task_slots_per_node
     spec = PoolSpec(
         id=pool_id or "",
         display_name=display_name(body.display_name),
@@ -202,7 +190,7 @@ def resize_timeout(value: str | None) -> int | None:
     return duration(value, "resizeTimeout", LEAST_RESIZE_TIMEOUT)
 
 
-def _facts(body: PoolChange, version: str) -> dict[str, Any]:
+def _facts(body: PoolChange) -> dict[str, Any]:
     """What the engine does not model of a pool, checked where this server can check it."""
     _check_image(body.virtual_machine_configuration)
     checked_packages(body.application_package_references)
@@ -212,7 +200,7 @@ def _facts(body: PoolChange, version: str) -> dict[str, Any]:
     if body.network_configuration is not None:
         facts["networkConfiguration"] = checked_network(body.network_configuration)
     if body.start_task is not None:
-        facts["startTask"] = checked_start(body.start_task, version)
+        facts["startTask"] = checked_start(body.start_task)
     policy = body.task_scheduling_policy
     if policy is not None and policy.job_default_order is not None:
         facts["jobDefaultOrder"] = word(JobOrder, policy.job_default_order, "jobDefaultOrder")
@@ -249,19 +237,17 @@ def _done_by_nodes(facts: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def checked_change(pool: Pool, change: PoolChange, version: str) -> None:
-    """Refuse what the version cannot change, and what changes while a pool has no nodes alone."""
-    PATCH_SPANS.check(change, version)
+def checked_change(pool: Pool, change: PoolChange) -> None:
+    """Refuse what changes while a pool has no nodes alone."""
     is_empty = pool.current_dedicated + pool.current_low_priority == 0 and pool.allocation is AllocationState.STEADY
     for name in () if is_empty else WHILE_EMPTY:
         if getattr(change, name) is not None:
             raise WrongState("pool", "with nodes", "update", f"{camel(name)} is changed while the pool has no nodes.")
 
 
-def patched(pool: Pool, change: PoolChange, version: str) -> Pool:
+def patched(pool: Pool, change: PoolChange) -> Pool:
     """The pool with the properties that `change` gives; each is replaced as a whole."""
-    SPANS.check(change, version)
-    facts = {**pool.facts.get(FACE, {}), **_facts(change, version)}
+    facts = {**pool.facts.get(FACE, {}), **_facts(change)}
     spec, policy, inter_node = pool.spec, change.task_scheduling_policy, change.enable_inter_node_communication
     if policy is not None and policy.node_fill_type is not None:
         spec = replace(spec, fill=word(NodeFill, policy.node_fill_type, "nodeFillType") or spec.fill)
@@ -279,7 +265,7 @@ def patched(pool: Pool, change: PoolChange, version: str) -> Pool:
     return replace(pool, spec=spec, facts={**pool.facts, FACE: facts})
 
 
-def replaced(pool: Pool, body: PoolReplace, version: str) -> Pool:
+def replaced(pool: Pool, body: PoolReplace) -> Pool:
     """The pool with start task, packages and metadata set anew; an omitted start task is removed."""
     if body.application_package_references is None:
         raise missing_property("applicationPackageReferences")
@@ -289,13 +275,12 @@ def replaced(pool: Pool, body: PoolReplace, version: str) -> Pool:
     for name in ("startTask", "applicationPackageReferences", "certificateReferences"):
         facts.pop(name, None)
     change = PoolChange(**{name: getattr(body, name) for name in body.__struct_fields__})
-    return patched(replace(pool, facts={**pool.facts, FACE: facts}), change, version)
+    return patched(replace(pool, facts={**pool.facts, FACE: facts}), change)
 
 
-def targets(body: PoolResize, version: str) -> tuple[int | None, int | None]:
+def targets(body: PoolResize) -> tuple[int | None, int | None]:
     """The new numbers of dedicated and of low priority nodes; at least one has to be given."""
-    SPANS.check(body, version)
-    dedicated = body.target_dedicated if body.target_dedicated_nodes is None else body.target_dedicated_nodes
+    dedicated = body.target_dedicated_nodes
     if dedicated is None and body.target_low_priority_nodes is None:
         raise missing_property("targetDedicatedNodes")
     number(dedicated, "targetDedicatedNodes", 0)

@@ -25,6 +25,8 @@ class ScheduleElement(Element):
 class ScheduleChange(Body):
     """The body of Patch Job Schedule."""
 
+    words = "jobSchedule"
+
     schedule: ScheduleElement | None = None
     job_specification: JobSpecification | None = None
     metadata: list[NameValue] | None = None
@@ -37,11 +39,11 @@ class ScheduleAdd(ScheduleChange):
     display_name: str | None = None
 
 
-SchedulePut = as_read(ScheduleAdd)
+SchedulePut = as_read(ScheduleAdd, "jobSchedule")
 """The body of Update Job Schedule."""
 
 
-def schedule_of(body: ScheduleAdd, version: str) -> ScheduleSpec:
+def schedule_of(body: ScheduleAdd) -> ScheduleSpec:
     """The engine's spec of a job schedule."""
     name = checked_id(body.id)
     if body.schedule is None:
@@ -52,7 +54,7 @@ def schedule_of(body: ScheduleAdd, version: str) -> ScheduleSpec:
         id=name,
         display_name=display_name(body.display_name),
         timetable=_timetable(body.schedule),
-        template=template_of(body.job_specification, version, recurring=True),
+        template=template_of(body.job_specification, recurring=True),
         metadata=metadata(body.metadata),
     )
 
@@ -69,21 +71,21 @@ def _timetable(element: ScheduleElement) -> Timetable:
     )
 
 
-def patched(schedule: JobSchedule, change: ScheduleChange, version: str) -> JobSchedule:
+def patched(schedule: JobSchedule, change: ScheduleChange) -> JobSchedule:
     """The schedule with the properties that `change` gives; each is replaced as a whole."""
     spec = schedule.spec
     if change.schedule is not None:
         spec = replace(spec, timetable=_timetable(change.schedule))
     if change.job_specification is not None:
-        spec = replace(spec, template=template_of(change.job_specification, version, recurring=True))
+        spec = replace(spec, template=template_of(change.job_specification, recurring=True))
     if change.metadata is not None:
         spec = replace(spec, metadata=metadata(change.metadata))
     return replace(schedule, spec=spec)
 
 
-def replaced(schedule: JobSchedule, body: ScheduleAdd, version: str) -> JobSchedule:
+def replaced(schedule: JobSchedule, body: ScheduleAdd) -> JobSchedule:
     """The schedule with all that can be changed set anew; without `schedule` it is one job at once."""
     if body.job_specification is None:
         raise missing_property("jobSpecification")
     bare = replace(schedule, spec=replace(schedule.spec, timetable=None, metadata=()))
-    return patched(bare, body, version)
+    return patched(bare, body)

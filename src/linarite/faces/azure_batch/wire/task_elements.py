@@ -30,12 +30,11 @@ class ExitCodeRangeMapping(Element):
 
 
 class ExitConditionsElement(Element):
-    """All ways of ending; `schedulingError` is the oldest version's name of `preProcessingError`."""
+    """All ways of ending."""
 
     exit_codes: list[ExitCodeMapping] | None = None
     exit_code_ranges: list[ExitCodeRangeMapping] | None = None
     pre_processing_error: ExitOptionsElement | None = None
-    scheduling_error: ExitOptionsElement | None = None
     file_upload_error: ExitOptionsElement | None = None
     default: ExitOptionsElement | None = None
 

@@ -20,7 +20,6 @@ from linarite.engine.model import (
     ResourceFile,
     TaskSpec,
 )  # fmt: skip
-from linarite.faces.azure_batch import versions
 from linarite.faces.azure_batch.errors import invalid_property, missing_property
 from linarite.faces.azure_batch.wire.commands import TaskElement, checked_container, command_line, environment
 from linarite.faces.azure_batch.wire.decoding import TYPE, Body, as_read, plain
@@ -66,6 +65,8 @@ TOKEN_ACCESS = ("job",)
 class TaskAdd(TaskElement):
     """The body of Add Task."""
 
+    words = "task"
+
     affinity_info: AffinityInfo | None = None
     exit_conditions: ExitConditionsElement | None = None
     multi_instance_settings: MultiInstanceSettings | None = None
@@ -73,36 +74,31 @@ class TaskAdd(TaskElement):
     odata_metadata: str | None = TYPE
 
 
-TaskPut = as_read(TaskAdd, "node_info")
+TaskPut = as_read(TaskAdd, "taskPut", "node_info")
 """The body of Update Task."""
 
 
 class TaskCollection(Body):
     """The body of Add Task Collection."""
 
+    words = "taskCollection"
+
     value: list[TaskAdd] | None = None
 
 
-SPANS = versions.Spans(
-    authentication_token_settings=(versions.ALWAYS, versions.WITHOUT_TOKENS),
-    required_slots=(versions.TASK_SLOTS, versions.FOREVER),
-    container_settings=(versions.CONTAINERS, versions.FOREVER),
-    output_files=(versions.TWO_KINDS_OF_NODES, versions.FOREVER),
-)
 _KEPT = (
     "container_settings", "affinity_info", "multi_instance_settings", "application_package_references",
 )  # fmt: skip
 
 
-def task_of(body: TaskAdd, version: str) -> tuple[TaskSpec, Facts]:
+def task_of(body: TaskAdd) -> tuple[TaskSpec, Facts]:
     """The engine's spec of a task and what this face alone keeps of it. Refusals name the element."""
-    SPANS.check(body, version)
     limits = body.constraints or _NO_CONSTRAINTS
     spec = TaskSpec(
         id=checked_id(body.id),
         command=command_line(body.command_line),
         display_name=display_name(body.display_name),
-        resource_files=_resource_files(body.resource_files, version),
+        resource_files=_resource_files(body.resource_files),
         output_files=output_files(body.output_files),
         environment=environment(body.environment_settings),
         max_retries=number(limits.max_task_retry_count, "maxTaskRetryCount", -1),
@@ -113,7 +109,7 @@ def task_of(body: TaskAdd, version: str) -> tuple[TaskSpec, Facts]:
         exit_conditions=exit_conditions(body.exit_conditions),
         elevated=is_elevated(checked_user(body.user_identity)),
         job_token=_has_token(body.authentication_token_settings),
-        not_executed=_not_executed(body, version),
+        not_executed=_not_executed(body),
         preferred_node=_preferred_node(body.affinity_info),
     )
     return spec, facts_of(body)
@@ -127,10 +123,10 @@ def retention(limits: TaskConstraints) -> int | None:
     return RETENTION if limits.retention_time is None else duration(limits.retention_time, "retentionTime")
 
 
-def _resource_files(files: list[ResourceFileElement] | None, version: str) -> tuple[ResourceFile, ...]:
+def _resource_files(files: list[ResourceFileElement] | None) -> tuple[ResourceFile, ...]:
     if not files:
         return ()
-    checked_files(files, "resourceFiles", version)
+    checked_files(files, "resourceFiles")
     return brought_files(files)
 
 
@@ -149,13 +145,12 @@ def exit_conditions(element: ExitConditionsElement | None) -> ExitConditions | N
     """The ways of ending; a mapping without its code or its options is refused."""
     if element is None:
         return None
-    before = element.pre_processing_error or element.scheduling_error
     return ExitConditions(
         codes=tuple([_codes(m.code, m.code, m.exit_options, "exitCodes") for m in element.exit_codes or ()]),
         ranges=tuple(
             [_codes(m.start, m.end, m.exit_options, "exitCodeRanges") for m in element.exit_code_ranges or ()]
         ),
-        pre_processing_error=_options(before),
+        pre_processing_error=_options(element.pre_processing_error),
         file_upload_error=_options(element.file_upload_error),
         default=_options(element.default),
     )
@@ -186,11 +181,11 @@ def _preferred_node(element: AffinityInfo | None) -> str | None:
     return required(element.affinity_id, "affinityInfo.affinityId").removeprefix(AFFINITY)
 
 
-def _not_executed(body: TaskAdd, version: str) -> tuple[str, ...]:
+def _not_executed(body: TaskAdd) -> tuple[str, ...]:
     """Check the elements that nothing executes yet, and name those that would do something."""
     names = list[str]()
     if body.multi_instance_settings is not None:
-        _checked_instances(body, body.multi_instance_settings, version)
+        _checked_instances(body, body.multi_instance_settings)
         names.append("multiInstanceSettings")
     if body.application_package_references:
         checked_packages(body.application_package_references)
@@ -201,13 +196,9 @@ def _not_executed(body: TaskAdd, version: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _checked_instances(body: TaskAdd, settings: MultiInstanceSettings, version: str) -> None:
+def _checked_instances(body: TaskAdd, settings: MultiInstanceSettings) -> None:
     number(settings.number_of_instances, "numberOfInstances", 1)
-    if version >= versions.TWO_KINDS_OF_NODES:
-        required(settings.coordination_command_line, "multiInstanceSettings.coordinationCommandLine")
-    elif settings.number_of_instances is None:
-        raise missing_property("multiInstanceSettings.numberOfInstances")
-    checked_files(settings.common_resource_files, "commonResourceFiles", version)
+    checked_files(settings.common_resource_files, "commonResourceFiles")
     if body.required_slots not in {None, 1}:
         raise invalid_property("requiredSlots", body.required_slots, "It is 1 for a multi-instance task.")
 
