@@ -229,3 +229,22 @@ def test_pool_that_finds_its_own_size(client: Driver) -> None:
     until(lambda: client.get("pool", "pool")["currentDedicatedNodes"], 2)
     shown = client.get("pool", "pool")
     assert (shown["enableAutoScale"], shown["autoScaleFormula"]) == (True, "$TargetDedicatedNodes=2")
+
+
+def test_a_schedule_makes_its_jobs(client: Driver) -> None:
+    """Its job manager's output is read like any task's; it is held, let go on, ended and deleted with its jobs."""
+    make_pool(client)
+    specification = {"poolInfo": {"poolId": "pool"}, "jobManagerTask": {"id": "manager", "commandLine": HELLO}}
+    hourly = {"recurrenceInterval": "PT1H", "startWindow": "PT5M"}
+    client.create("job_schedule", {"id": "hourly", "schedule": hourly, "jobSpecification": specification})
+    assert client.ids("job_schedule") == ["hourly"]
+    assert client.get("job_schedule", "hourly")["executionInfo"]["recentJob"]["id"] == "hourly:job-1"
+    until(lambda: client.get("job", "hourly:job-1")["state"], "completed")
+    assert client.get("job", "hourly:job-1")["executionInfo"]["terminateReason"] == "JMComplete"
+    assert [job["id"] for job in client.jobs_of(schedule="hourly")] == ["hourly:job-1"]
+    assert client.read(job="hourly:job-1", task="manager", path="stdout.txt") == "hello from manager\n"
+    for action, state in (("disable", "disabled"), ("enable", "active"), ("terminate", "completed")):
+        client.act(action, "job_schedule", "hourly")
+        until(lambda: client.get("job_schedule", "hourly")["state"], state)
+    client.act("delete", "job_schedule", "hourly")
+    until(lambda: gone(client, "job_schedule", "hourly") and gone(client, "job", "hourly:job-1"), wanted=True)

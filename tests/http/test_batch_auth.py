@@ -52,6 +52,15 @@ def test_texts_to_sign_take_names_in_their_own_case():
     assert any(text.endswith("\ntimeOut:5") for text in texts)
 
 
+def test_texts_to_sign_take_a_path_whose_escapes_were_taken_back():
+    """The async client signs `%3A`, and what sends its requests writes a colon instead."""
+    texts = list(texts_to_sign("GET", "/jobs/s:job-1/a%2Fb,c", Query(""), headers(), "a", empty_body=True))
+    assert texts[0].endswith("/a/jobs/s:job-1/a%2Fb,c")
+    assert any(text.endswith("/a/jobs/s%3Ajob-1/a%2Fb%2Cc") for text in texts)
+    plain = texts_to_sign("GET", "/jobs/j", Query(""), headers(), "a", empty_body=True)
+    assert len(set(plain)) == 2, "no more than there have to be: with a length of 0 and without"
+
+
 def test_is_signed_by_any_of_the_keys_and_by_no_other():
     given = base64.b64encode(signature(KEY, "text")).decode()
     assert is_signed(given, [b"other", KEY], ["text"])

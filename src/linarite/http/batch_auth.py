@@ -10,7 +10,7 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Iterable, Iterator
-from urllib.parse import unquote_plus
+from urllib.parse import quote, unquote_plus
 
 from linarite.http.messages import Headers, Query
 
@@ -60,14 +60,21 @@ def texts_to_sign(
 ) -> Iterator[str]:
     """The texts that a client may have signed, the documented one first.
 
-    A length of 0 stands as `0` or as nothing, whatever was sent; parameter names stand in lower case or in their own.
+    A length of 0 stands as `0` or as nothing, whatever was sent; parameter names stand in lower case or in their own;
+    the path as it was sent, or with all escaped that may be.
     """
     sent = headers.get("content-length") or ""
     lengths = dict.fromkeys([sent, "", "0"]) if empty_body else [sent]
-    for parameters in (_by_lower_name, _by_own_name):
-        resource = _resource(raw_path, parameters(query), account)
-        for length in lengths:
-            yield _head(method, headers, length) + resource
+    for path in dict.fromkeys([raw_path, _escaped(raw_path)]):
+        for parameters in (_by_lower_name, _by_own_name):
+            resource = _resource(path, parameters(query), account)
+            for length in lengths:
+                yield _head(method, headers, length) + resource
+
+
+def _escaped(raw_path: str) -> str:
+    """The path as azure-batch for Python escapes it and signs it; its async kind sends `job%3A1` as `job:1` then."""
+    return quote(raw_path, safe="/%", errors="surrogateescape")
 
 
 def signature(key: bytes, text: str) -> bytes:

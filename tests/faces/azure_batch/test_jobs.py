@@ -439,6 +439,7 @@ def test_job_that_is_being_deleted_allows_nothing_else(batch: RawBatch):
         )
     ]  # fmt: skip
     assert {(answer.status, answer.code) for answer in answers} == {(409, "JobBeingDeleted")}
+    assert (job_of(batch)["state"], job_of(batch)["previousState"]) == ("deleting", "active")
     assert batch.call("DELETE", "/jobs/j?force=true").status == 202
     assert batch.call("GET", "/jobs/j").code == "JobNotFound"
 

@@ -243,21 +243,25 @@ def test_terminate_job_schedule_ends_its_job(batch: RawBatch, target: str):
         assert (answer.status, answer.code) == (409, "JobScheduleCompleted")
 
 
+STUBBORN = "/bin/sh -c 'trap : TERM; while :; do sleep 0.05; done'"
+
+
 def test_schedule_whose_job_still_ends_allows_nothing_else(batch: RawBatch):
-    """Terminating, then deleting: each says so; the end of the task brings both to theirs."""
+    """Terminating, then deleting: each says so; the end of what runs on the node brings both to theirs."""
     batch.make_pool("p", targetDedicatedNodes=1)
-    stubborn = "/bin/sh -c 'trap : TERM; while :; do sleep 0.05; done'"
-    specification = {"poolInfo": {"poolId": "p"}, "jobManagerTask": {"id": "m", "commandLine": stubborn}}
-    made(batch, specification=specification)
-    batch.wait_task("s:job-1", "m", "running")
+    preparation = {"commandLine": STUBBORN}
+    info = {"poolInfo": {"poolId": "p"}, "jobManagerTask": MANAGER, "jobPreparationTask": preparation}
+    made(batch, specification=info)
+    batch.wait_task("s:job-1", "manager", "preparing")
     assert batch.call("POST", "/jobschedules/s/terminate").status == 202
-    assert shown(batch)["state"] == "terminating"
+    assert (shown(batch)["state"], shown(batch)["previousState"]) == ("terminating", "active")
     assert batch.call("POST", "/jobschedules/s/terminate").code == "JobScheduleBeingTerminated"
     assert batch.call("PATCH", "/jobschedules/s", {}).code == "JobScheduleBeingTerminated"
     assert batch.call("DELETE", "/jobschedules/s").status == 202
-    answer = batch.call("POST", "/jobschedules/s/disable")
-    if answer.status != 404:  # its task may have ended meanwhile, and all of it with it
-        assert answer.code == "JobScheduleBeingDeleted"
+    assert (shown(batch)["state"], shown(batch)["previousState"]) == ("deleting", "terminating")
+    for method, path in (("POST", "/disable"), ("POST", "/terminate"), ("DELETE", "")):
+        answer = batch.call(method, f"/jobschedules/s{path}")
+        assert (answer.status, answer.code) == (409, "JobScheduleBeingDeleted")
     until(lambda: batch.call("GET", "/jobschedules/s").status == 404)
     assert batch.call("GET", "/jobs/s:job-1").code == "JobNotFound"
 
@@ -276,8 +280,7 @@ def test_delete_job_schedule_takes_its_jobs_along(batch: RawBatch):
 def test_forced_deletion_of_a_schedule_waits_for_no_node(batch: RawBatch):
     """A task that will not end holds neither the job nor the schedule; its node is free again and its files go."""
     batch.make_pool("p", targetDedicatedNodes=1)
-    stubborn = "/bin/sh -c 'trap : TERM; while :; do sleep 0.05; done'"
-    specification = {"poolInfo": {"poolId": "p"}, "jobManagerTask": {"id": "m", "commandLine": stubborn}}
+    specification = {"poolInfo": {"poolId": "p"}, "jobManagerTask": {"id": "m", "commandLine": STUBBORN}}
     made(batch, specification=specification)
     node = batch.wait_task("s:job-1", "m", "running")["nodeInfo"]["nodeId"]
     assert batch.call("DELETE", "/jobschedules/s?force=true").status == 202
