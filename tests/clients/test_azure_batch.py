@@ -96,6 +96,31 @@ def test_list_tasks_goes_through_all_pages(client: BatchClient):
     assert picked[0].command_line is None
 
 
+def test_list_tasks_is_filtered_selected_and_expanded(client: BatchClient):
+    """What the client asks for is what it gets, and nothing besides; numbers of 64 bits are numbers to it."""
+    make_pool(client, "p")
+    make_job(client)
+    client.create_tasks("j", [task("good"), task("bad", "/bin/sh -c 'exit 3'"), task("other")])
+    for name in ("good", "bad", "other"):
+        wait_task(client, "j", name)
+    (found,) = client.list_tasks("j", filter="executionInfo/exitCode eq 3", select=["id", "stats"], expand=["stats"])
+    assert (found.id, found.state, found.command_line) == ("bad", None, None)
+    assert found.task_statistics.wall_clock_time.total_seconds() > 0
+    assert isinstance(found.task_statistics.read_iops, int)
+    job = client.get_job("j", expand=["stats"])
+    assert (job.job_statistics.succeeded_tasks_count, job.job_statistics.failed_tasks_count) == (2, 1)
+    assert client.get_job("j").job_statistics is None
+    pool = client.get_pool("p", expand=["stats"])
+    assert pool.pool_statistics.usage_statistics.dedicated_core_time.total_seconds() > 0
+    assert client.get_pool("p").pool_statistics is None
+
+
+def test_list_pool_usage_metrics_of_an_account_that_is_new(client: BatchClient):
+    """Nothing is two hours old yet."""
+    make_pool(client, "p")
+    assert list(client.list_pool_usage_metrics()) == []
+
+
 def test_get_of_what_is_not_there_is_not_found(client: BatchClient):
     for get in (client.get_pool, client.get_job):
         with pytest.raises(ResourceNotFoundError) as caught:

@@ -32,6 +32,7 @@ from linarite.engine.model import (
     TaskState,
 )
 from linarite.engine.outputs import OutputFile, UploadWhen
+from linarite.engine.usage import Spent
 
 FAILURE = Failure(category=FailureCategory.USER, code="gone", message="it went", details=(Named(name="a", value="b"),))
 FACTS = {"hpc_pack": {"Progress": 5, "list": [1, "ü", None]}, "other": {}}
@@ -76,7 +77,7 @@ FULL_TASK = {
     "pool": "pool",
     "node_key": 77,
     "deadline": NOW + 98,
-    "usage": {"user_seconds": 0.25},
+    "usage": Spent(user_time=250_000, peak=4096),
 }
 TASK_SPEC = {
     "display_name": "Größe",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from linarite.engine import exits, layout, preparation
+from linarite.engine import exits, layout, preparation, usage
 from linarite.engine.failures import ended_failure, exit_failure
 from linarite.engine.ledger import BUSY, Ledger, node_ref
 from linarite.engine.model import (
@@ -50,6 +50,7 @@ def complete(
         if waiting.state is TaskState.ACTIVE and not waiting.queued:
             u.put_task(waiting, replace(waiting, queued=True))
     job = u.job(task.job_key)
+    usage.task_ended(u, job, new, well=well)
     u.effects.wake |= task.node_key is None
     if job.spec.on_task_failure is OnTaskFailure.EXIT_OPTIONS:
         act(u, job, exits.job_action(chosen, success=well))
@@ -98,7 +99,7 @@ def reset(u: Ledger, task: Task, **changes: object) -> Task:
         task, state=TaskState.ACTIVE, state_at=u.now, previous_state=task.state, previous_state_at=task.state_at,
         queued=task.waiting == 0, started_at=None, ended_at=None, exit_code=None, result=None, failure=None,
         ending=None, ending_reason=None, node_key=None, node=None, pool=None, held_by=None, deadline=None,
-        cleanup_at=None, usage=None, **changes,
+        cleanup_at=None, **changes,
     )  # fmt: skip
 
 

@@ -92,4 +92,6 @@ def _clean(u: Ledger) -> None:
 def _prune(u: Ledger, retention: Retention) -> None:
     u.tx.documents.prune(u.now)
     if retention.events is not None:
-        u.effects.tend |= u.tx.events.prune(u.now - retention.events, PRUNED) > PRUNED // 2
+        before = u.now - retention.events
+        pruned = max(u.tx.events.prune(before, PRUNED), u.tx.usage.prune(before, PRUNED))
+        u.effects.tend |= pruned > PRUNED // 2

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
+from linarite.engine import usage
 from linarite.engine.launching import Emptied, Launch, NodeOrder, NodeRef
 from linarite.engine.model import (
     Counts,
@@ -28,6 +29,7 @@ from linarite.engine.model import (
     TaskState,
 )  # fmt: skip
 from linarite.engine.ports import Transaction
+from linarite.engine.usage import Charges, Owner
 
 BUSY = (TaskState.PREPARING, TaskState.RUNNING)
 SERVING = frozenset({NodeState.IDLE, NodeState.RUNNING, NodeState.OFFLINE})
@@ -135,6 +137,7 @@ class Ledger:
         self._changed_nodes: set[int] = set()
         self._rewritten: set[int] = set()
         self._events: list[Event] = []
+        self.charges = Charges()
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -173,6 +176,7 @@ class Ledger:
             self._nodes[node.key] = node
             self.event(node.account, "node", node.key, node.state.value)
             self.provision(node)
+            usage.node_comes(self, node)
 
     def provision(self, node: Node, emptied: Emptied = Emptied.NOTHING) -> None:
         """Have a node made, or made anew, once this unit is on disk."""
@@ -327,7 +331,13 @@ class Ledger:
         self._tell_owner(job)
         self._jobs.pop(job.key, None)
         self.tx.jobs.delete(job.key)
+        self.forget(Owner("job", str(job.key)))
         self.event(job.account, "job", job.key, "deleted")
+
+    def forget(self, owner: Owner) -> None:
+        """Let the totals of one that is gone go with it."""
+        self.charges.forget(owner)
+        self.tx.usage.forget(owner)
 
     def put_node(self, node: Node) -> Node:
         """Keep a changed node; it is written at the end."""
@@ -336,9 +346,13 @@ class Ledger:
         return node
 
     def move_node(self, node: Node, state: NodeState, why: str = "") -> Node:
-        """Bring a node into another state."""
+        """Bring a node into another state; one that is deallocated is not there for its pool."""
         self.event(node.account, "node", node.key, state.value, why)
         self.effects.wake = True
+        if state is NodeState.DEALLOCATED:
+            usage.node_goes(self, node)
+        elif node.state is NodeState.DEALLOCATED and state is not NodeState.LEAVING:
+            usage.node_comes(self, node)
         return self.put_node(replace(node, state=state, state_at=self.now))
 
     def drop_node(self, node: Node) -> None:
@@ -349,6 +363,7 @@ class Ledger:
         self.tx.node_tasks.delete(start_tasks)
         self._nodes.pop(node.key, None)
         self.tx.nodes.delete([node.key])
+        usage.node_goes(self, node)
         self.event(node.account, "node", node.key, "removed")
         self.effects.release.append(node_ref(node))
 
@@ -386,5 +401,6 @@ class Ledger:
             self.tx.nodes.update(nodes)
         if self._events:
             self.tx.events.add(self._events)
+        self.tx.usage.add(self.charges)
         self.effects.tend |= any(job.state is JobState.DELETING and not job.counts.running for job in jobs)
         self.effects.tend |= any(node.on_running and not (node.told or node.running_tasks) for node in nodes)

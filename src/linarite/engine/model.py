@@ -14,6 +14,7 @@ import msgspec
 
 from linarite.engine.autoscale.records import Scaling, ScalingRun
 from linarite.engine.outputs import OutputFile
+from linarite.engine.usage import Spent
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
@@ -504,7 +505,7 @@ class Task(msgspec.Struct, kw_only=True):
     `alias` is its number in its job, `account_alias` its number in the account. `attempt` counts runs ever begun;
     `retries` the failed ones tried again, `requeues` the ones taken back through no fault of the task. `waiting` counts
     dependencies not yet satisfied; `queued` tells that it could start now. `satisfied` tells its dependents.
-    `held_by` is the number of the node task that has to succeed before the run may start.
+    `held_by` is the number of the node task that has to succeed before the run may start. `usage` is that of all runs.
     """
 
     key: int = 0
@@ -540,7 +541,7 @@ class Task(msgspec.Struct, kw_only=True):
     held_by: int | None = None
     deadline: int | None = None
     cleanup_at: int | None = None
-    usage: dict[str, float] | None = None
+    usage: Spent | None = None
     facts: Facts = {}
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from linarite.engine import usage
 from linarite.engine.failures import ended_failure, exit_failure, told_failure
 from linarite.engine.launches import node_task_launch
 from linarite.engine.launching import Report, RunExited, RunFailed, RunLost, RunReturned, RunStarted
@@ -56,6 +57,7 @@ def apply(u: Ledger, own: NodeTask, report: Report) -> NodeTask:
         case RunReturned():
             return own
         case RunExited():
+            usage.own_run_ended(u, own.node_key, report.started_at, report.at, report.usage)
             return _exited(u, own, report)
         case RunFailed():
             if own.ending is not None or report.code == "ended":

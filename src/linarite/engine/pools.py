@@ -27,6 +27,7 @@ from linarite.engine.model import (
     PoolState,
 )  # fmt: skip
 from linarite.engine.node_life import advance, leave, recall
+from linarite.engine.usage import Owner
 
 Check = Callable[[Pool], None]
 RESIZE_TIMEOUT = 15 * MINUTE
@@ -111,6 +112,7 @@ def settle_pool(u: Ledger, pool: Pool) -> Pool:
     pool = replace(pool, current_dedicated=sum(here), current_low_priority=len(here) - sum(here))
     if pool.state is PoolState.DELETING and not left:
         u.tx.pools.delete(pool.key)
+        u.forget(Owner("pool", str(pool.key)))
         u.event(pool.account, "pool", pool.key, "deleted")
         return pool
     if pool.allocation is not AllocationState.STEADY and not any(node.state in MOVING for node in left):

@@ -25,6 +25,7 @@ from linarite.engine.model import (
     TaskState,
 )  # fmt: skip
 from linarite.engine.recurrence.records import JobSchedule
+from linarite.engine.usage import NodeSpan, Owner, Running, Totals
 
 T = TypeVar("T")
 Prepared = tuple[NodeTask, NodeTask | None]
@@ -217,6 +218,14 @@ class Tasks(Protocol):
 
     def running_of_job(self, job_key: int, after: int = 0, limit: int = 10_000) -> list[Task]: ...
     def running_on_node(self, node_key: int) -> list[Task]: ...
+    def running_since(self, jobs: Sequence[int]) -> dict[int, Running]:
+        """What runs of each of these jobs, if anything does."""
+        ...
+
+    def running(self, account: str) -> Running:
+        """What runs of the account."""
+        ...
+
     def unfinished_runs(self) -> list[Task]:
         """Every task that is preparing or running, of all accounts."""
         ...
@@ -327,6 +336,38 @@ class Documents(Protocol):
     def prune(self, now: int) -> None: ...
 
 
+class UsageRecords(Protocol):
+    """Totals of what was used, and the times in which nodes were there."""
+
+    def add(self, charges: Iterable[tuple[Owner, Totals]]) -> None:
+        """Add to the totals of each owner."""
+        ...
+
+    def totals(self, kind: str, names: Sequence[str]) -> dict[str, Totals]:
+        """The totals of those owners of a kind that have any, by their names."""
+        ...
+
+    def forget(self, owner: Owner) -> None: ...
+    def open(self, span: NodeSpan) -> None: ...
+    def close(self, node_key: int, moment: int) -> NodeSpan | None:
+        """End the node's open span, if it has one, and give it."""
+        ...
+
+    def open_spans(self, account: str, pools: Sequence[int] | None = None) -> list[NodeSpan]:
+        """The open spans of pools of an account, or of all its pools."""
+        ...
+
+    def spans(self, account: str, where: Expression | None, since: int, until: int) -> list[NodeSpan]:
+        """The spans of an account that have a part between two moments."""
+        ...
+
+    def first_moment(self, account: str, since: int) -> int | None:
+        """The first moment from `since` on at which a node was there for the account."""
+        ...
+
+    def prune(self, before: int, limit: int) -> int: ...
+
+
 class Transaction(Protocol):
     """The repositories, all over one transaction."""
 
@@ -350,6 +391,8 @@ class Transaction(Protocol):
     def events(self) -> Events: ...
     @property
     def documents(self) -> Documents: ...
+    @property
+    def usage(self) -> UsageRecords: ...
     @property
     def shares(self) -> Any: ...  # noqa: ANN401 - `engine.sharing` states its own protocol
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from linarite.engine import exits, node_life, node_runs
+from linarite.engine import exits, node_life, node_runs, usage
 from linarite.engine.endings import complete, end_task, remove, reset, settle
 from linarite.engine.failures import ended_failure, told_failure
 from linarite.engine.launches import task_launch
@@ -62,15 +62,12 @@ def _apply(u: Ledger, task: Task, report: Report) -> None:
         case RunStarted():
             _started(u, task, report.at)
         case RunExited():
-            _exited(u, replace(task, started_at=report.started_at, usage=_usage(report.usage)), report)
+            charged = usage.run_ended(u, task, report.started_at, report.at, report.usage)
+            _exited(u, replace(charged, started_at=report.started_at), report)
         case RunFailed():
             _failed(u, task, report)
         case RunLost():
-            _lost(u, task, report.at)
-
-
-def _usage(usage: Usage) -> dict[str, float]:
-    return {name: getattr(usage, name) for name in usage.__struct_fields__}
+            _lost(u, usage.run_ended(u, task, task.started_at, report.at, Usage()), report.at)
 
 
 def _started(u: Ledger, task: Task, at: int) -> None:
@@ -96,6 +93,7 @@ def _exited(u: Ledger, task: Task, report: RunExited) -> None:
     well = exits.succeeds(task.spec, u.job(task.job_key).spec, report.code)
     if not well and _may_retry(u, task):
         why = f"exit code {report.code}"
+        usage.task_retried(u, u.job(task.job_key))
         u.put_task(task, reset(u, task, retries=task.retries + 1, retried_at=u.now), why)
         settle(u, u.job(task.job_key))
         return

@@ -12,6 +12,7 @@ from sqlalchemy import Boolean, Column, Integer, Table, UniqueConstraint
 
 from linarite.engine.filtering import Compare
 from linarite.engine.model import Ending, Failure, Task, TaskResult, TaskSpec, TaskState
+from linarite.engine.usage import Spent
 from linarite.store.filters import LARGEST, ORDERS, Property
 from linarite.store.routes import Routes, Walk
 from linarite.store.rows import Rows, pack, pack_or_null, unpack_facts, unpacked, word
@@ -155,7 +156,7 @@ rows = Rows(
         "result": word(TaskResult),
         "ending": word(Ending),
         "failure": unpacked(Failure),
-        "usage": unpacked(dict[str, float]),
+        "usage": unpacked(Spent),
         "spec": unpacked(TaskSpec),
         "facts": unpack_facts,
     },

@@ -10,6 +10,7 @@ from sqlalchemy import BindParameter, Connection, bindparam, case, delete, func,
 
 from linarite.engine.filtering import Expression, Listed
 from linarite.engine.model import Task, TaskState
+from linarite.engine.usage import Running
 from linarite.store import dependencies
 from linarite.store.counters import take
 from linarite.store.listing import Listing
@@ -74,6 +75,16 @@ _RUNNING_ON_NODE = Query(
     ON_NODE.answers(rows.select).where(tasks.c.node_key == bindparam("node_key")).order_by(tasks.c.key)
 )
 _HELD = Query(HELD.answers(rows.select).where(tasks.c.held_by == bindparam("node_task")).order_by(tasks.c.key))
+_RUNNING_SINCE = Query(
+    IN_RUN.answers(select(tasks.c.job_key, func.count(), func.sum(tasks.c.started_at)))
+    .where(tasks.c.job_key.in_(bindparam("jobs", expanding=True)), tasks.c.started_at.is_not(None))
+    .group_by(tasks.c.job_key)
+)
+_RUNNING = Query(
+    IN_RUN.answers(select(tasks.c.account, func.count(), func.sum(tasks.c.started_at)))
+    .where(tasks.c.account == bindparam("account"), tasks.c.started_at.is_not(None))
+    .group_by(tasks.c.account)
+)
 _UNFINISHED_RUNS = Query(IN_RUN.answers(rows.select).order_by(tasks.c.job_key, tasks.c.key))
 _READY = Query(_OF_KEYS.where(tasks.c.waiting == 0))
 _DUE = Query(
@@ -172,6 +183,14 @@ class SqlTasks:
 
     def running_on_node(self, node_key: int) -> list[Task]:
         return rows.many(self._connection, _RUNNING_ON_NODE, node_key=node_key)
+
+    def running_since(self, jobs: Sequence[int]) -> dict[int, Running]:
+        found = _RUNNING_SINCE.rows(self._connection, jobs=jobs)
+        return {job: Running(number, int(started)) for job, number, started in found}
+
+    def running(self, account: str) -> Running:
+        found = _RUNNING.rows(self._connection, account=account)
+        return Running(*map(int, found[0][1:])) if found else Running()
 
     def unfinished_runs(self) -> list[Task]:
         return rows.many(self._connection, _UNFINISHED_RUNS)

@@ -18,6 +18,7 @@ from linarite.store.samples import SqlSamples
 from linarite.store.schedules import SqlJobSchedules
 from linarite.store.shares import Shares
 from linarite.store.tasks import SqlTasks
+from linarite.store.usage import SqlUsage
 
 
 class SqlTransaction:
@@ -34,6 +35,7 @@ class SqlTransaction:
         self._node_tasks: ports.NodeTasks = SqlNodeTasks(connection)
         self._events: ports.Events = SqlEvents(connection)
         self._documents: ports.Documents = SqlDocuments(connection)
+        self._usage: ports.UsageRecords = SqlUsage(connection)
         self._shares = Shares(connection)
 
     @property
@@ -75,6 +77,10 @@ class SqlTransaction:
     @property
     def documents(self) -> ports.Documents:
         return self._documents
+
+    @property
+    def usage(self) -> ports.UsageRecords:
+        return self._usage
 
     @property
     def shares(self) -> Any:  # noqa: ANN401 - its protocol is the file service's own

@@ -20,6 +20,7 @@ from linarite.engine.model import AutoPool, Ending, Facts, Job, JobState
 from linarite.engine.recurrence import timetable
 from linarite.engine.recurrence.records import JobSchedule, ScheduleSpec, ScheduleState
 from linarite.engine.templates import JobTemplate
+from linarite.engine.usage import Owner
 
 Check = Callable[[JobSchedule], None]
 REASON = "TerminateJobSchedule"
@@ -158,6 +159,7 @@ def _purge(u: Ledger, schedule: JobSchedule) -> None:
     elif not u.tx.jobs.of_schedule(schedule.key, None, 0, 1):
         _leave_pool(u, schedule)
         u.tx.schedules.delete(schedule.key)
+        u.forget(Owner("schedule", str(schedule.key)))
         u.event(schedule.account, "job schedule", schedule.key, "deleted")
     else:
         _kept(u, timetable.asleep(schedule))

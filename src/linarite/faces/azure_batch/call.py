@@ -16,6 +16,7 @@ from linarite.engine.recurrence.records import JobSchedule
 from linarite.faces.azure_batch import vocabulary
 from linarite.faces.azure_batch.errors import Refusal, Unchanged, invalid_query
 from linarite.faces.azure_batch.render.scalars import etag
+from linarite.faces.azure_batch.selecting import expands_stats, selected, selection
 from linarite.faces.azure_batch.wire.decoding import Element, decode
 from linarite.http.conditions import BadConditionHeader, Conditions, Outcome, read_conditions
 from linarite.http.dates import http_date
@@ -65,6 +66,10 @@ class Call:
             raise invalid_query(name, value, "It is true or false.")
         return value == "true"
 
+    def expands(self, kind: str) -> bool:
+        """Tell whether the answer, of a kind of things, is to have statistics."""
+        return expands_stats(self.request.query, kind)
+
     def conditions(self, *, dates_only: bool = False) -> Conditions | None:
         """The conditional headers of the request."""
         try:
@@ -111,14 +116,14 @@ class Call:
         headers = {"Content-Type": JSON} if record is None else {"Content-Type": JSON, **tag_headers(record)}
         if isinstance(record, Task):
             headers["DataServiceId"] = shown["url"]  # of a task alone, says the specification of every version
-        shown = selected(vocabulary.shown(kind, shown, self.version), self.request.query.get("$select"))
+        shown = selected(vocabulary.shown(kind, shown, self.version), selection(self.request.query, kind))
         return Response(200, _encode({"odata.metadata": f"{self.base}/$metadata#{kind}/@Element", **shown}), headers)
 
     def many(self, kind: str, shown: list[dict[str, Any]], next_link: str | None = None) -> Response:
         """A page of a list."""
-        select = self.request.query.get("$select")
+        names = selection(self.request.query, kind)
         shown = [vocabulary.shown(kind, item, self.version) for item in shown]
-        value = shown if select is None else [selected(item, select) for item in shown]
+        value = shown if names is None else [selected(item, names) for item in shown]
         page: dict[str, Any] = {"odata.metadata": f"{self.base}/$metadata#{kind}", "value": value}
         if next_link is not None:
             page["odata.nextLink"] = next_link
@@ -149,14 +154,6 @@ def raise_outcome(outcome: Outcome) -> None:
 def tag_headers(record: Record) -> dict[str, str]:
     """The tag and the date of a record."""
     return {"ETag": etag(record.modified_at), "Last-Modified": http_date(record.modified_at)}
-
-
-def selected(shown: dict[str, Any], select: str | None) -> dict[str, Any]:
-    """The properties that `$select` names; all without it."""
-    if not select:
-        return shown
-    names = {name.strip() for name in select.split(",")}
-    return {name: value for name, value in shown.items() if name in names}
 
 
 def timeout_of(request: Request) -> int:

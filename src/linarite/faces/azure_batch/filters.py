@@ -96,6 +96,7 @@ PREPARED = {
     **{f"jobPreparationTaskExecutionInfo/{name}": item for name, item in _OUTCOME.items()},
     **{f"jobReleaseTaskExecutionInfo/{name}": item for name, item in _OUTCOME.items()},
 }  # fmt: skip
+POOL_USAGE = {"poolId": _ID}
 NODE_COUNTS = {"poolId": Property("text", frozenset({"eq"}), "id")}
 FILES = {"name": Property("text", frozenset({"startswith"}))}
 IMAGES = {"osType": _STATE, "verificationType": _STATE, "nodeAgentSKUId": Property("text", EQUAL)}

@@ -20,7 +20,9 @@ from linarite.faces.azure_batch.operations import (
     pools,
     preparation,
     schedules,
+    statistics,
     tasks,
+    usage,
 )
 from linarite.faces.azure_batch.versions import (
     HTTP_URLS,
@@ -143,7 +145,7 @@ TABLE: tuple[Row, ...] = (
     Row("POST", f"{_POOL}/resize", pools.resize_pool, "Pools_ResizePool"),
     Row("POST", f"{_POOL}/stopresize", pools.stop_pool_resize, "Pools_StopPoolResize"),
     Row("POST", f"{_POOL}/updateproperties", pools.update_pool_properties, "Pools_ReplacePoolProperties"),
-    Row("GET", "/poolusagemetrics", not_implemented, "Pools_ListPoolUsageMetrics"),
+    Row("GET", "/poolusagemetrics", usage.list_pool_usage_metrics, "Pools_ListPoolUsageMetrics"),
     Row("GET", "/supportedimages", pools.list_supported_images, "Pools_ListSupportedImages", since=SUPPORTED_IMAGES),
     # Of older versions alone.
     Row("POST", "/certificates", not_implemented, "Certificate_Add", until=WITHOUT_TOKENS),
@@ -152,8 +154,14 @@ TABLE: tuple[Row, ...] = (
     Row("GET", _CERTIFICATE, certificate, "Certificate_Get", until=WITHOUT_TOKENS),
     Row("POST", f"{_CERTIFICATE}/canceldelete", certificate, "Certificate_CancelDeletion", until=WITHOUT_TOKENS),
     Row("GET", f"{_NODE}/rdp", not_implemented, "ComputeNode_GetRemoteDesktop", until=LONG_AS_TEXT),
-    Row("GET", "/lifetimejobstats", not_implemented, "Job_GetAllLifetimeStatistics", until=NO_LIFETIME_STATS),
-    Row("GET", "/lifetimepoolstats", not_implemented, "Pool_GetAllLifetimeStatistics", until=NO_LIFETIME_STATS),
+    Row(
+        "GET", "/lifetimejobstats", statistics.get_job_lifetime_statistics, "Job_GetAllLifetimeStatistics",
+        until=NO_LIFETIME_STATS,
+    ),
+    Row(
+        "GET", "/lifetimepoolstats", statistics.get_pool_lifetime_statistics, "Pool_GetAllLifetimeStatistics",
+        until=NO_LIFETIME_STATS,
+    ),
     Row("GET", "/nodeagentskus", not_implemented, "Account_ListNodeAgentSkus", until=SUPPORTED_IMAGES),
     Row("POST", f"{_POOL}/upgradeos", not_implemented, "Pool_UpgradeOS", until=HTTP_URLS),
 )  # fmt: skip

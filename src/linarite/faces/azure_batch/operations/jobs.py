@@ -10,6 +10,7 @@ from linarite.engine.ports import Transaction
 from linarite.faces.azure_batch import filters
 from linarite.faces.azure_batch.call import Call
 from linarite.faces.azure_batch.operations.lists import Where, ask_page
+from linarite.faces.azure_batch.operations.statistics import Stats, stats_of_jobs
 from linarite.faces.azure_batch.render.jobs import job_json, task_counts
 from linarite.faces.azure_batch.wire.job_changes import patched, put, replaced
 from linarite.faces.azure_batch.wire.jobs import (
@@ -41,19 +42,28 @@ async def _job(call: Call) -> Job:
 
 async def get_job(call: Call) -> Response:
     """Jobs_GetJob."""
-    job = await _job(call)
+    expands = call.expands("jobs")
+
+    def one(tx: Transaction) -> tuple[Job, Stats]:
+        job = find_job(tx, call.account, call.parameters["jobId"])
+        return job, stats_of_jobs(tx, call, [job] if expands else [])
+
+    job, stats = await call.engine.ask(one)
     call.check_read(job)
-    return call.one("jobs", job_json(job, call.base), job)
+    return call.one("jobs", {**job_json(job, call.base), **stats.get(job.key, {})}, job)
 
 
 async def list_jobs(call: Call) -> Response:
     """Jobs_ListJobs."""
+    expands = call.expands("jobs")
 
-    def page(tx: Transaction, where: Where, start: str, limit: int) -> tuple[None, Listed[Job]]:
-        return None, tx.jobs.listed(call.account, where, start, limit)
+    def page(tx: Transaction, where: Where, start: str, limit: int) -> tuple[Stats, Listed[Job]]:
+        found = tx.jobs.listed(call.account, where, start, limit)
+        return stats_of_jobs(tx, call, found.records if expands else []), found
 
-    _, found, link = await ask_page(call, filters.JOBS, page)
-    return call.many("jobs", [job_json(job, call.base) for job in found], link)
+    stats, found, link = await ask_page(call, filters.JOBS, page)
+    shown = [{**job_json(job, call.base), **stats.get(job.key, {})} for job in found]
+    return call.many("jobs", shown, link)
 
 
 async def patch_job(call: Call) -> Response:

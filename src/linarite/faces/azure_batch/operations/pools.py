@@ -10,6 +10,7 @@ from linarite.engine.ports import Transaction
 from linarite.faces.azure_batch import filters
 from linarite.faces.azure_batch.call import Call, tag_headers
 from linarite.faces.azure_batch.operations.lists import Where, ask_page, next_link, number_of, page_size, position
+from linarite.faces.azure_batch.operations.statistics import Stats, stats_of_pools
 from linarite.faces.azure_batch.render.images import IMAGES
 from linarite.faces.azure_batch.render.pools import node_counts, pool_json
 from linarite.faces.azure_batch.wire.nodes import option
@@ -41,31 +42,38 @@ async def add_pool(call: Call) -> Response:
     return call.done(201, pool, "pools", pool.spec.id, created=True)
 
 
-async def _pool(call: Call) -> Pool:
-    pool = await call.engine.ask(lambda tx: find_pool(tx, call.account, call.parameters["poolId"]))
+async def _pool(call: Call, *, expands: bool = False) -> tuple[Pool, Stats]:
+    def one(tx: Transaction) -> tuple[Pool, Stats]:
+        pool = find_pool(tx, call.account, call.parameters["poolId"])
+        return pool, stats_of_pools(tx, call, [pool] if expands else [])
+
+    pool, stats = await call.engine.ask(one)
     call.check_read(pool)
-    return pool
+    return pool, stats
 
 
 async def get_pool(call: Call) -> Response:
     """Pools_GetPool."""
-    pool = await _pool(call)
-    return call.one("pools", pool_json(pool, call.base, call.version), pool)
+    pool, stats = await _pool(call, expands=call.expands("pools"))
+    return call.one("pools", {**pool_json(pool, call.base, call.version), **stats.get(pool.key, {})}, pool)
 
 
 async def pool_exists(call: Call) -> Response:
     """Pools_PoolExists."""
-    return Response(200, b"", tag_headers(await _pool(call)))
+    return Response(200, b"", tag_headers((await _pool(call))[0]))
 
 
 async def list_pools(call: Call) -> Response:
     """Pools_ListPools."""
+    expands = call.expands("pools")
 
-    def page(tx: Transaction, where: Where, start: str, limit: int) -> tuple[None, Listed[Pool]]:
-        return None, tx.pools.listed(call.account, where, start, limit)
+    def page(tx: Transaction, where: Where, start: str, limit: int) -> tuple[Stats, Listed[Pool]]:
+        found = tx.pools.listed(call.account, where, start, limit)
+        return stats_of_pools(tx, call, found.records if expands else []), found
 
-    _, found, link = await ask_page(call, filters.POOLS, page)
-    return call.many("pools", [pool_json(pool, call.base, call.version) for pool in found], link)
+    stats, found, link = await ask_page(call, filters.POOLS, page)
+    shown = [{**pool_json(pool, call.base, call.version), **stats.get(pool.key, {})} for pool in found]
+    return call.many("pools", shown, link)
 
 
 async def patch_pool(call: Call) -> Response:

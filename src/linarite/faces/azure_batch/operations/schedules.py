@@ -11,6 +11,7 @@ from linarite.engine.recurrence.records import JobSchedule
 from linarite.faces.azure_batch import filters
 from linarite.faces.azure_batch.call import Call, tag_headers
 from linarite.faces.azure_batch.operations.lists import Where, ask_page
+from linarite.faces.azure_batch.operations.statistics import Stats, stats_of_jobs, stats_of_schedules
 from linarite.faces.azure_batch.render.jobs import job_json
 from linarite.faces.azure_batch.render.schedules import schedule_json
 from linarite.faces.azure_batch.wire.jobs import not_executed
@@ -33,43 +34,55 @@ async def add_job_schedule(call: Call) -> Response:
     return call.done(201, schedule, "jobschedules", spec.id, created=True)
 
 
-async def _schedule(call: Call) -> JobSchedule:
+async def _schedule(call: Call, *, expands: bool = False) -> tuple[JobSchedule, Stats]:
     name = call.parameters["jobScheduleId"]
-    schedule = await call.engine.ask(lambda tx: find_schedule(tx, call.account, name))
+
+    def one(tx: Transaction) -> tuple[JobSchedule, Stats]:
+        schedule = find_schedule(tx, call.account, name)
+        return schedule, stats_of_schedules(tx, call, [schedule] if expands else [])
+
+    schedule, stats = await call.engine.ask(one)
     call.check_read(schedule)
-    return schedule
+    return schedule, stats
 
 
 async def get_job_schedule(call: Call) -> Response:
     """JobSchedules_GetJobSchedule."""
-    schedule = await _schedule(call)
-    return call.one("jobschedules", schedule_json(schedule, call.base), schedule)
+    schedule, stats = await _schedule(call, expands=call.expands("jobschedules"))
+    shown = {**schedule_json(schedule, call.base), **stats.get(schedule.key, {})}
+    return call.one("jobschedules", shown, schedule)
 
 
 async def job_schedule_exists(call: Call) -> Response:
     """JobSchedules_JobScheduleExists."""
-    return Response(200, b"", tag_headers(await _schedule(call)))
+    return Response(200, b"", tag_headers((await _schedule(call))[0]))
 
 
 async def list_job_schedules(call: Call) -> Response:
     """JobSchedules_ListJobSchedules."""
+    expands = call.expands("jobschedules")
 
-    def page(tx: Transaction, where: Where, start: str, limit: int) -> tuple[None, Listed[JobSchedule]]:
-        return None, tx.schedules.listed(call.account, where, start, limit)
+    def page(tx: Transaction, where: Where, start: str, limit: int) -> tuple[Stats, Listed[JobSchedule]]:
+        found = tx.schedules.listed(call.account, where, start, limit)
+        return stats_of_schedules(tx, call, found.records if expands else []), found
 
-    _, found, link = await ask_page(call, filters.JOB_SCHEDULES, page)
-    return call.many("jobschedules", [schedule_json(schedule, call.base) for schedule in found], link)
+    stats, found, link = await ask_page(call, filters.JOB_SCHEDULES, page)
+    shown = [{**schedule_json(one, call.base), **stats.get(one.key, {})} for one in found]
+    return call.many("jobschedules", shown, link)
 
 
 async def list_jobs_of_schedule(call: Call) -> Response:
     """Jobs_ListJobsFromSchedule."""
+    expands = call.expands("jobs")
 
-    def page(tx: Transaction, where: Where, start: str, limit: int) -> tuple[None, Listed[Job]]:
+    def page(tx: Transaction, where: Where, start: str, limit: int) -> tuple[Stats, Listed[Job]]:
         schedule = find_schedule(tx, call.account, call.parameters["jobScheduleId"])
-        return None, tx.jobs.listed_of_schedule(schedule.key, where, start, limit)
+        found = tx.jobs.listed_of_schedule(schedule.key, where, start, limit)
+        return stats_of_jobs(tx, call, found.records if expands else []), found
 
-    _, found, link = await ask_page(call, filters.JOBS_OF_SCHEDULE, page)
-    return call.many("jobs", [job_json(job, call.base) for job in found], link)
+    stats, found, link = await ask_page(call, filters.JOBS_OF_SCHEDULE, page)
+    shown = [{**job_json(job, call.base), **stats.get(job.key, {})} for job in found]
+    return call.many("jobs", shown, link)
 
 
 async def patch_job_schedule(call: Call) -> Response:

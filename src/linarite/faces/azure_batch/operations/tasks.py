@@ -17,6 +17,7 @@ from linarite.faces.azure_batch import filters
 from linarite.faces.azure_batch.call import Call
 from linarite.faces.azure_batch.errors import Refusal, body, missing_property, refusal_of
 from linarite.faces.azure_batch.operations.lists import Where, ask_page
+from linarite.faces.azure_batch.operations.statistics import stats_of_task
 from linarite.faces.azure_batch.render.scalars import etag, moment
 from linarite.faces.azure_batch.render.tasks import task_json, task_url
 from linarite.faces.azure_batch.wire.tasks import (
@@ -98,7 +99,8 @@ async def get_task(call: Call) -> Response:
         lambda tx: find_task(tx, call.account, parameters["jobId"], parameters["taskId"])
     )  # fmt: skip
     call.check_read(task)
-    return call.one("tasks", task_json(task, job, call.base), task)
+    stats = stats_of_task(call, task, job) if call.expands("tasks") else {}
+    return call.one("tasks", {**task_json(task, job, call.base), **stats}, task)
 
 
 async def list_tasks(call: Call) -> Response:
@@ -108,8 +110,12 @@ async def list_tasks(call: Call) -> Response:
         job = find_job(tx, call.account, call.parameters["jobId"])
         return job, tx.tasks.listed(job.key, where, start, limit)
 
+    expands = call.expands("tasks")
     job, found, link = await ask_page(call, filters.TASKS, page)
-    return call.many("tasks", [task_json(task, job, call.base) for task in found], link)
+    shown = [task_json(task, job, call.base) for task in found]
+    if expands:
+        shown = [{**one, **stats_of_task(call, task, job)} for one, task in zip(shown, found, strict=True)]
+    return call.many("tasks", shown, link)
 
 
 async def update_task(call: Call) -> Response:
