@@ -128,6 +128,7 @@ def _engine(
     nodes = LocalNodes(
         folder.path, allow_elevated=settings.allow_elevated, ca_file=authority(folder.tls) if settings.tls else None,
         uid_of=None if first_uid is None else lambda account: first_uid + identity.number(account),
+        uid_of_user=lambda number: (first_uid or 0) + number,
     )  # fmt: skip
     batch_url = settings.public_url("batch") or local["batch"]
     days = {"events": settings.events_days, "finished_jobs": settings.finished_jobs_days}

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.engine.world import ACCOUNT, SECOND, World, play
 
 from linarite.engine import jobs, node_life, pools, runs
 from linarite.engine.errors import WrongState
-from linarite.engine.launching import Emptied, NodeReady, NodeUnusable, RunLost
+from linarite.engine.launching import Emptied, NodeReady, NodeUnusable, RunLost, RunUser
 from linarite.engine.ledger import node_ref
-from linarite.engine.model import NodeCommand, NodeState, OnRunning, PoolSpec
+from linarite.engine.model import NodeCommand, NodeState, OnRunning, PoolSpec, PoolUser
 
 REBOOT, REIMAGE, DEALLOCATE = NodeState.REBOOTING, NodeState.REIMAGING, NodeState.DEALLOCATING
 START = NodeCommand(id="startup", command="start")
@@ -457,5 +458,33 @@ def test_leaving_node_waits_for_the_files_of_its_tasks(tmp_path: Path) -> None:
         await world.tend()
         await world.tend()
         assert await world.nodes() == []
+
+    play(tmp_path, story)
+
+
+def test_users_of_a_pool_have_numbers_of_their_own(tmp_path: Path) -> None:
+    """A task that names one is launched as such; a number is kept as long as its user is, and given to nobody else."""
+
+    async def story(world: World) -> None:
+        users = (PoolUser(name="anna"), PoolUser(name="boss", elevated=True))
+        await world.pool(users=users, start_task=NodeCommand(id="startup", command="s", user="boss"))
+        await world.pool("other", nodes=0, users=(PoolUser(name="anna"),))
+        (anna, boss), (another,) = (await world.the_pool()).spec.users, (await world.the_pool("other")).spec.users
+        assert len({anna.number, boss.number, another.number, 0}) == 4
+        await world.exit("n1.1")
+        await world.job()
+        await world.tasks("a", user="anna")
+        await world.tasks("b", user="nobody")
+        await world.run_all()
+        seen = [(launch.user, launch.elevated) for launch in world.launched]
+        assert seen == [
+            (RunUser(name="boss", number=boss.number), True), (RunUser(name="anna", number=anna.number), False),
+            (RunUser(name="nobody", number=0), False),
+        ]  # fmt: skip
+        changed = replace((await world.the_pool()).spec, users=(PoolUser(name="carl"), PoolUser(name="anna")))
+        await world.do(pools.update, ACCOUNT, "pool", lambda pool: replace(pool, spec=changed))
+        carl, same = (await world.the_pool()).spec.users
+        assert same == anna
+        assert carl.number not in {anna.number, boss.number, another.number}
 
     play(tmp_path, story)

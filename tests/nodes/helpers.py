@@ -99,7 +99,12 @@ class Site:
     def _make(self, **options: Any) -> LocalNodes:
         uid = self.uid
         uid_of = None if uid is None else lambda account: self._uids.setdefault(account, uid + len(self._uids))
-        return LocalNodes(self.data, uid_of=uid_of, **{"fetch_patience": 0.0} | options)
+        users = {"uid_of_user": self.uid_of_user}
+        return LocalNodes(self.data, uid_of=uid_of, **{"fetch_patience": 0.0} | users | options)
+
+    def uid_of_user(self, number: int) -> int:
+        """The user that is the pool's user of this number; the first of these are accounts' own."""
+        return (self.uid or 0) + number
 
     async def start(self, heard: Heard | None = None, **options: Any) -> None:
         self.heard = heard or Heard()

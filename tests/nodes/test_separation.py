@@ -9,7 +9,7 @@ import pytest
 from tests.nodes.helpers import NODE, Site, eventually
 from tests.nodes.web import Web
 
-from linarite.engine.launching import Fetch, NodeRef, RunLost
+from linarite.engine.launching import Fetch, NodeRef, RunLost, RunUser
 
 pytestmark = [
     pytest.mark.anyio,
@@ -133,10 +133,88 @@ async def test_remove_what_elevated_left(site: Site) -> None:
     assert not site.folder(run).exists()
 
 
+ANNA, BOB = RunUser(name="anna", number=101), RunUser(name="bob", number=102)
+
+
+async def test_launch_pool_user(site: Site) -> None:
+    """A user of a pool is one of their own, in the account's group, and cannot get more privileges."""
+    run = await site.sh("id -u; id -G; grep -o NoNewPrivs:.1 /proc/self/status; echo $USER $LOGNAME", user=ANNA)
+    assert (await site.heard.exited(run)).code == 0
+    lines = site.out(run).split("\n")
+    assert lines[:4] == [str(site.uid_of_user(101)), str(site.uid), "NoNewPrivs:\t1", "anna anna"]
+    assert (site.folder(run) / "wd").stat().st_uid == site.uid_of_user(101)
+    assert (site.folder(run) / "stdout.txt").stat().st_mode & 0o007 == 0
+
+
+async def test_pool_users_share_a_node(site: Site) -> None:
+    """What one leaves on the node the others read and change, as they do in the service's common group."""
+    writers: list[dict[str, RunUser]] = [{}, {"user": ANNA}, {"user": BOB}]
+    for number, writer in enumerate(writers):
+        run = await site.sh(f"cd $AZ_BATCH_NODE_SHARED_DIR; mkdir {number}; echo x > {number}/f", **writer)
+        assert (await site.heard.exited(run)).code == 0
+    for writer in writers:
+        change = "for i in 0 1 2; do echo y >> $i/f && touch $i/$$ || exit 1; done"
+        run = await site.sh(f"cd $AZ_BATCH_NODE_SHARED_DIR; {change}", **writer)
+        assert (await site.heard.exited(run)).code == 0, site.out(run, "stderr.txt")
+
+
+async def test_pool_user_reaches_no_other_account(site: Site) -> None:
+    """Neither another account's files, nor its processes, nor another pool user's."""
+    await site.provision(OTHER)
+    theirs = site.make_launch("sleep 600", node=OTHER)
+    anothers = site.make_launch("sleep 600", user=BOB)
+    await site.local.launch([theirs, anothers])
+    await site.heard.started(theirs.run)
+    await site.heard.started(anothers.run)
+    root = site.root(OTHER)
+    pids = " ".join(map(str, site.task_pids()))
+    run = await site.sh(f"ls {root} || ls {root.parents[1]} || ls {site.data}/hosts || kill {pids}", user=ANNA)
+    assert (await site.heard.exited(run)).code != 0
+    await site.local.end([(OTHER, theirs.run), (NODE, anothers.run)], 0)
+    await site.heard.exited(theirs.run)
+    await site.heard.exited(anothers.run)
+
+
+async def test_end_pool_user_after_restart(site: Site) -> None:
+    """A run of a pool's user outlives the server, which finds the host that has it."""
+    run = await site.launch("sleep 600", user=ANNA)
+    await site.heard.started(run)
+    await site.again()
+    await site.local.end([(NODE, run)], 0)
+    assert (await site.heard.exited(run)).code == 128 + signal.SIGKILL
+
+
+async def test_remove_what_pool_users_left(site: Site) -> None:
+    """Their files go with their node, also those that they kept from all others."""
+    run = await site.sh("umask 077; mkdir -p below/deeper; touch below/deeper/file; chmod 0 below", user=ANNA)
+    await site.heard.exited(run)
+    await site.local.release([NODE])
+    trash = site.data / "nodes/devaccount/.trash"
+    await eventually(lambda: trash.exists() and not any(trash.iterdir()))
+
+
+async def test_launch_pool_user_elevated(site: Site) -> None:
+    """A user who is an administrator is root when the settings allow it, under their own name."""
+    run = await site.launch("id -u", user=ANNA, elevated=True)
+    assert (await site.heard.failed(run)).code == "not-allowed"
+    await site.again(allow_elevated=True)
+    run = await site.sh("id -u; echo $USER", user=ANNA, elevated=True)
+    await site.heard.exited(run)
+    assert site.out(run) == "0\nanna\n"
+
+
+async def test_launch_unknown_user(site: Site) -> None:
+    """A user that the pool does not have runs nothing."""
+    run = await site.launch("id -u", user=RunUser(name="nobody", number=0))
+    report = await site.heard.failed(run)
+    assert (report.code, report.user) == ("user-not-found", True)
+    assert "'nobody'" in report.message
+
+
 async def test_folders_modes(site: Site) -> None:
-    """An account's folder is its user's alone; the servers's hosts are root's alone."""
+    """An account's folder is its users' alone; the servers's hosts are root's alone."""
     account = (site.data / "nodes/devaccount").stat()
-    assert (account.st_uid, account.st_mode & 0o777) == (site.uid, 0o700)
+    assert (account.st_uid, account.st_mode & 0o777) == (site.uid, 0o770)
     for folder in (site.data / "hosts", *(site.data / "hosts").iterdir()):
         assert (folder.stat().st_uid, folder.stat().st_mode & 0o077) == (0, 0), folder
     assert site.root().stat().st_uid == site.uid

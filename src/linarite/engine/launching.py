@@ -62,6 +62,13 @@ class NodeOrder(msgspec.Struct, frozen=True, kw_only=True):
     emptied: Emptied = Emptied.NOTHING
 
 
+class RunUser(msgspec.Struct, frozen=True, kw_only=True):
+    """A user of a pool: `number` is theirs alone among all users and accounts, 0 when the pool has no such user."""
+
+    name: str
+    number: int
+
+
 class Launch(msgspec.Struct, frozen=True, kw_only=True):
     """One run of a command line on a node.
 
@@ -70,7 +77,8 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     directory).
     Variables that name the node's and the run's own folders are added by the host; `folders` are further ones: names to
     paths relative to the node's root. `shell` runs the line by /bin/sh -c, else it is split like argv.
-    `elevated` runs with the server's privileges (only when settings allow it). `announced` asks for a report of the
+    `elevated` runs with the server's privileges (only when settings allow it); otherwise a `user` is one of their own,
+    where the server can give them that, in the account's group. `announced` asks for a report of the
     start; the end tells of it too. With `stays`, a command line that exits with 0 does not end the run: that it has
     returned is reported, and what it left running lives until the run is ended. `fetch_into` is where fetched files go
     instead of the working directory (relative to the node's root). `keeps_output` goes on with the files of the
@@ -84,6 +92,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     command: str
     shell: bool = False
     elevated: bool = False
+    user: RunUser | None = None
     announced: bool = True
     environment: dict[str, str] = {}
     folders: dict[str, str] = {}
@@ -142,7 +151,7 @@ class RunFailed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
 
     Codes: `command-not-found`, `command-invalid`, `fetch-not-found`, `fetch-refused`, `fetch-timeout`, `fetch-failed`,
     `fetch-path`, `container-not-found`, `container-refused`, `container-failed` (of blobs), `disk-full`, `not-allowed`,
-    `ended` (asked to end before it started), `failed`. `user` tells whose fault it is.
+    `user-not-found`, `ended` (asked to end before it started), `failed`. `user` tells whose fault it is.
     """
 
     run: str

@@ -230,7 +230,8 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `max_retries` -1 is without limit, None the job's. `valid_exit_codes` None means that 0 alone is success.
     `not_executed` names elements that no node here executes: such a task ends at once with a failure naming them.
-    `fails_job`: its failure ends the job. `job_token`: its runs are given a token that opens their job.
+    `fails_job`: its failure ends the job. `user` is one of the pool's, which says whether they are elevated.
+    `job_token`: its runs are given a token that opens their job.
     """
 
     id: str
@@ -250,6 +251,7 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     fails_job: bool = False
     exclusive: bool = False
     dedicated_only: bool = False
+    user: str | None = None
     elevated: bool = False
     job_token: bool = False
     not_executed: tuple[str, ...] = ()
@@ -271,6 +273,7 @@ class NodeCommand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     command: str
     resource_files: tuple[ResourceFile, ...] = ()
     environment: tuple[Named, ...] = ()
+    user: str | None = None
     elevated: bool = False
     max_retries: int = 0
     max_wall_clock: int | None = None
@@ -327,6 +330,14 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.auto_pool is not None and not (self.auto_pool.kept or self.auto_pool.lasting)
 
 
+class PoolUser(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A user that tasks of a pool may run as. `number` is theirs alone among all users and accounts; 0 is none yet."""
+
+    name: str
+    elevated: bool = False
+    number: int = 0
+
+
 class PoolSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a user asks of a pool. `inter_node`: its nodes speak to each other.
 
@@ -344,6 +355,7 @@ class PoolSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     inter_node: bool = False
     resize_timeout: int = 15 * MINUTE
     start_task: NodeCommand | None = None
+    users: tuple[PoolUser, ...] = ()
     metadata: tuple[Named, ...] = ()
     scaling: Scaling | None = None
     not_executed: tuple[str, ...] = ()

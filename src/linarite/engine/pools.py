@@ -25,6 +25,7 @@ from linarite.engine.model import (
     Pool,
     PoolSpec,
     PoolState,
+    PoolUser,
 )  # fmt: skip
 from linarite.engine.node_life import advance, leave, recall
 from linarite.engine.usage import Owner
@@ -50,8 +51,8 @@ def add(u: Ledger, account: str, spec: PoolSpec, facts: Facts) -> Pool:
     if u.tx.pools.get(account, spec.id) is not None:
         raise AlreadyExists("pool", spec.id)
     pool = Pool(
-        account=account, spec=spec, created_at=u.now, modified_at=u.now, state_at=u.now, allocation_at=u.now,
-        facts=facts,
+        account=account, spec=_numbered(u, spec, ()), created_at=u.now, modified_at=u.now, state_at=u.now,
+        allocation_at=u.now, facts=facts,
     )  # fmt: skip
     u.tx.pools.insert(pool)
     u.event(account, "pool", pool.key, "created")
@@ -63,6 +64,13 @@ def add_auto(u: Ledger, account: str, automatic: AutoPool) -> Pool:
     name = u.make_id("pool")
     name = f"{automatic.prefix}_{name}" if automatic.prefix else name
     return add(u, account, replace(automatic.spec, id=name), automatic.facts)
+
+
+def _numbered(u: Ledger, spec: PoolSpec, before: Sequence[PoolUser]) -> PoolSpec:
+    """The spec with a number for each user: who was there before keeps theirs."""
+    numbers = {user.name: user.number for user in before}
+    users = [replace(user, number=numbers.get(user.name) or u.tx.accounts.take_number()) for user in spec.users]
+    return replace(spec, users=tuple(users)) if users else spec
 
 
 def grow(u: Ledger, pool: Pool, on_running: OnRunning = OnRunning.REQUEUE) -> Pool:
@@ -159,6 +167,7 @@ def update(
     if pool.state is PoolState.DELETING:
         raise WrongState("pool", pool.state.value, "update")
     new = replace(change(pool), modified_at=max(u.now, pool.modified_at + 1))
+    new = replace(new, spec=_numbered(u, new.spec, pool.spec.users))
     u.tx.pools.update(new)
     return new
 

@@ -44,12 +44,24 @@ def _passes(facts: os.stat_result, uid: int) -> bool:
     return bool(facts.st_mode & stat.S_IXOTH)
 
 
-def drop_privileges(uid: int) -> None:
-    """Become `uid` (and the group of the same number) for ever, this process and all that it starts. Raises OSError."""
+def drop_privileges(uid: int, gid: int | None = None) -> None:
+    """Become `uid`, in one group, for ever, this process and all that it starts. Raises OSError.
+
+    The group is the one of the user's number, unless `gid` says another.
+    """
+    group = uid if gid is None else gid
     os.setgroups([])
-    os.setresgid(uid, uid, uid)
+    os.setresgid(group, group, group)
     os.setresuid(uid, uid, uid)
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+
+
+def set_mask(*, alone: bool) -> None:
+    """Let others than the owner do nothing with new files; their group may when it is of this account `alone`.
+
+    An account's users share its group. Without root the group is the server's, which others may be in.
+    """
+    os.umask(0o007 if alone else 0o077)
 
 
 def adopt_orphans() -> None:

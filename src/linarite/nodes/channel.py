@@ -157,7 +157,8 @@ class HostStarter:
         os.makedirs(place.folder, mode=0o700, exist_ok=True)
         command = [sys.executable, "-P", "-s", "-m", "linarite.nodes.host", "--folder", place.folder]
         command += ["--patience", str(self._patience)]
-        for option, value in (("--uid", place.uid), ("--owner", place.owner), ("--ca-file", self._ca_file)):
+        who = (("--uid", place.uid), ("--gid", place.gid), ("--owner", place.owner))
+        for option, value in (*who, ("--ca-file", self._ca_file)):
             command += [] if value is None else [option, str(value)]
         ours, theirs = socket.socketpair()
         ours.settimeout(0)

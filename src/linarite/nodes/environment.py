@@ -41,6 +41,8 @@ def run_environment(launch: Launch, root: str, directory: str) -> dict[str, str]
     environment = _node_environment(root, launch.node.account).copy()
     wd = f"{directory}/wd"
     environment["HOME"] = wd
+    if launch.user is not None:
+        environment["USER"] = environment["LOGNAME"] = launch.user.name
     environment["AZ_BATCH_TASK_DIR"] = directory
     environment["AZ_BATCH_TASK_WORKING_DIR"] = wd
     environment["AZ_BATCH_CERTIFICATES_DIR"] = f"{directory}/certs"

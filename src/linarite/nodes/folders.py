@@ -16,11 +16,14 @@ from contextlib import suppress
 
 from linarite.nodes.environment import NODE_FOLDERS
 
-FOLDER_MODE = 0o700
+FOLDER_MODE = 0o770
+"""What of it is left says the mask of the process, see `access.set_mask`."""
 SLICE = 32
 """Files removed between two pauses."""
 PAUSE = 0.05
 """Seconds."""
+LOOKS = 5
+"""So many looks in a row that find nothing to remove are the last, each a pause later than the one before."""
 
 _log = logging.getLogger(__name__)
 _serial = itertools.count()
@@ -94,13 +97,15 @@ class Sweeper:
     def _empty(self, trash: str) -> None:
         folder = os.open(trash, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
-            # What cannot be removed stays for the elevated host; a round that removed nothing is the last.
-            before = -1
-            while before != self._removed and (names := os.listdir(folder)):
+            # What cannot be removed stays for a host of another user, who may just be at it: so a few more looks.
+            vain = 0
+            while vain < LOOKS and (names := os.listdir(folder)):
                 before = self._removed
                 for name in names:
                     with suppress(OSError):
                         self._remove(name, folder)
+                vain = 0 if self._removed > before else vain + 1
+                self._pause.wait(PAUSE * vain)
         finally:
             os.close(folder)
 
@@ -137,7 +142,8 @@ def _open_up(name: str, folder: int) -> None:
     """Make a folder that its task closed removable."""
     # Root needs no permission, and must not follow a link that a task puts in the folder's place just now.
     if os.geteuid() != 0:
-        os.chmod(name, FOLDER_MODE, dir_fd=folder)
+        with suppress(PermissionError):  # another user's of the account, who may have left it open
+            os.chmod(name, FOLDER_MODE, dir_fd=folder)
 
 
 def _remove_empty(folder: str, keep: str) -> None:

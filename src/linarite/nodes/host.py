@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from linarite.nodes.access import adopt_orphans, drop_privileges
+from linarite.nodes.access import adopt_orphans, drop_privileges, set_mask
 from linarite.nodes.folders import Sweeper, make_node
 from linarite.nodes.journal import Journal
 from linarite.nodes.leftovers import end_leftovers
@@ -219,6 +219,7 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="linarite.nodes.host")
     parser.add_argument("--folder", type=Path, required=True, help="the host's own folder")
     parser.add_argument("--uid", type=int, help="become this user before anything is started")
+    parser.add_argument("--gid", type=int, help="in this group, not in that of the user's number")
     parser.add_argument("--owner", type=int, help="give new folders to this user")
     parser.add_argument("--ca-file", help="trust these certificate authorities too")
     parser.add_argument("--patience", type=float, default=30.0, help="seconds to try again when a fetch fails")
@@ -229,8 +230,8 @@ def main(arguments: list[str]) -> None:
     connection = _take_over_stdin()
     carriage = Carriage(_of_carrier(options))
     if options.uid is not None:
-        drop_privileges(options.uid)
-    os.umask(0o077)
+        drop_privileges(options.uid, options.gid)
+    set_mask(alone=options.uid is not None)
     adopt_orphans()
     unfinished = [run for run in journal.history.runs.values() if run.ended is None]
     end_leftovers(unfinished, same_boot=journal.same_boot)
@@ -248,7 +249,7 @@ def main(arguments: list[str]) -> None:
 def _of_carrier(options: argparse.Namespace) -> list[str]:
     """The carrier's options: it becomes the same user, and trusts the same authorities."""
     words = ["--patience", str(options.patience)]
-    for name, value in (("--uid", options.uid), ("--ca-file", options.ca_file)):
+    for name, value in (("--uid", options.uid), ("--gid", options.gid), ("--ca-file", options.ca_file)):
         words += [] if value is None else [name, str(value)]
     return words
 

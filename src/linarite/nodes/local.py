@@ -7,7 +7,6 @@ otherwise all run as the server's user. Two hosts share the nodes. See `host` fo
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Sequence
@@ -54,16 +53,18 @@ class LocalNodes:
         *,
         allow_elevated: bool = False,
         uid_of: Callable[[str], int] | None = None,
+        uid_of_user: Callable[[int], int] = int,
         ca_file: Path | None = None,
         fetch_patience: float = 30.0,
     ) -> None:
         """Keep everything below `data`; nothing is touched before `start`.
 
         `uid_of` gives the user (and group) number of an account's tasks and asks for root; None runs all tasks as the
-        server's user. `ca_file` names certificate authorities that fetches trust besides the system's.
-        `fetch_patience` is how many seconds a fetch is tried again when the other side fails.
+        server's user. `uid_of_user` gives that of a pool's user by their number: no two of all these are the same.
+        `ca_file` names certificate authorities that fetches trust besides the system's. `fetch_patience` is how many
+        seconds a fetch is tried again when the other side fails.
         """
-        self._places = Places(data, uid_of)
+        self._places = Places(data, uid_of, uid_of_user)
         self._allow_elevated = allow_elevated
         self._ca_file = ca_file
         self._fetch_patience = fetch_patience
@@ -121,12 +122,15 @@ class LocalNodes:
             if launch.elevated and not self._allow_elevated:
                 self._refuse(launch, "not-allowed", "The settings of this server do not allow elevated tasks.")
                 continue
+            if launch.user is not None and not launch.user.number:
+                self._refuse(launch, "user-not-found", f"The pool has no user account {launch.user.name!r}.")
+                continue
             try:
                 self._places.account(launch.node)
             except OSError as error:
                 self._refuse(launch, "failed", f"The account's folder cannot be made: {error.strerror}.")
                 continue
-            link = self._link(self._places.host(launch.node, elevated=launch.elevated))
+            link = self._link(self._places.host(launch.node, elevated=launch.elevated, user=launch.user))
             batches[link].append(LaunchRun(launch, self._places.root(launch.node)))
         for link, batch in batches.items():
             link.launch(batch)
@@ -179,9 +183,10 @@ class LocalNodes:
 
     def _holder(self, node: NodeRef, run: str) -> HostLink:
         """The host that has the run; the account's usual one when none is known to."""
-        elevated = self._links.get(self._places.host(node, elevated=True))
-        if elevated is not None and elevated.knows(run):
-            return elevated
+        for place in self._places.others(node):
+            other = self._links.get(place)
+            if other is not None and other.knows(run):
+                return other
         return self._link(self._places.host(node, elevated=False))
 
     def _remove(self, node: NodeRef, path: str, keep: str, report: NodeReport | None = None) -> None:
@@ -191,15 +196,14 @@ class LocalNodes:
         def then() -> None:
             if report is not None:
                 self._report(report)
-            # The account's own host cannot remove what an elevated run left in its folders.
-            elevated = self._places.host(node, elevated=True)
-            if elevated.owner is not None and os.path.isdir(elevated.folder):
-                self._link(elevated).sweep(trash)
+            # The account's own host cannot remove all that elevated runs and those of users left in its folders.
+            for place in self._places.others(node):
+                self._link(place).sweep(trash)
 
         self._link(self._places.host(node, elevated=False)).remove(Remove(path, trash, keep), then)
 
     def _refuse(self, launch: Launch, code: str, message: str) -> None:
-        user = code == "not-allowed"
+        user = code in {"not-allowed", "user-not-found"}
         report = RunFailed(run=launch.run, code=code, message=message, at=time.time_ns() // 1000, user=user)
         self._later(self._tell(report))
 

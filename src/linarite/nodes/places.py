@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -10,22 +11,25 @@ from urllib.parse import quote
 
 import msgspec
 
-from linarite.engine.launching import NodeRef
+from linarite.engine.launching import NodeRef, RunUser
 
 TRASH = ".trash"
 """The folder of an account's removed folders; no pool has that name, see `_part`."""
 
 _ELEVATED = "-elevated"
+_WITHIN = "-within-"
+_AS_ROOT = re.compile(rf"\d+({_ELEVATED}|{_WITHIN}\d+)?")
 _LOCAL = "local"
 _LANES = 2
 """Hosts that share an account's nodes: while one waits for a process to take shape, another starts its own."""
 
 
 class HostPlace(msgspec.Struct, frozen=True):
-    """A host's folder; the user that it becomes (None: stays the server's); the user who owns what it makes."""
+    """A host's folder; the user that it becomes (None: stays the server's), their group; who owns what it makes."""
 
     folder: str
     uid: int | None = None
+    gid: int | None = None
     owner: int | None = None
 
 
@@ -37,13 +41,18 @@ def _part(name: str) -> str:
 
 
 class Places:
-    """All folders below `data`. As root, `uid_of` gives each account the user of its tasks; otherwise it is None."""
+    """All folders below `data`. As root, `uid_of` gives each account the user of its tasks; otherwise it is None.
 
-    def __init__(self, data: Path, uid_of: Callable[[str], int] | None) -> None:
+    `uid_of_user` gives the user that is one of a pool's, by their number.
+    """
+
+    def __init__(
+        self, data: Path, uid_of: Callable[[str], int] | None, uid_of_user: Callable[[int], int]
+    ) -> None:  # fmt: skip
         """Nothing is made yet."""
         self._nodes = os.path.abspath(data / "nodes")
         self._hosts = os.path.abspath(data / "hosts")
-        self._uid_of = uid_of
+        self._uid_of, self._uid_of_user = uid_of, uid_of_user
         self._made: set[str] = set()
         self._known: dict[str, HostPlace] = {}
 
@@ -70,20 +79,38 @@ class Places:
             if self._uid_of is not None:
                 uid = self._uid_of(node.account)
                 os.chown(folder, uid, uid, follow_symlinks=False)
+                os.chmod(folder, 0o770)  # noqa: S103 - the account's users pass through it, nobody else is in its group
             self._made.add(folder)
         return folder
 
-    def host(self, node: NodeRef, *, elevated: bool) -> HostPlace:
+    def host(self, node: NodeRef, *, elevated: bool, user: RunUser | None = None) -> HostPlace:
         """Give the host that starts the node's runs: always the same one, or a run could start twice."""
-        first = self._first(None if self._uid_of is None else self._uid_of(node.account), elevated=elevated)
-        lane = 0 if elevated and self._uid_of is not None else node.key % _LANES
+        uid = None if self._uid_of is None else self._uid_of(node.account)
+        if uid is None:
+            return self._in_lane(_LOCAL, node)
+        if elevated:
+            return self._host_of(f"{uid}{_ELEVATED}")
+        if user is not None:
+            return self._host_of(f"{self._uid_of_user(user.number)}{_WITHIN}{uid}")
+        return self._in_lane(str(uid), node)
+
+    def _in_lane(self, first: str, node: NodeRef) -> HostPlace:
+        lane = node.key % _LANES
         return self._host_of(f"{first}.{lane}" if lane else first)
+
+    def others(self, node: NodeRef) -> list[HostPlace]:
+        """The hosts of the account that are there beside its usual ones: of elevated runs and of users."""
+        return [] if self._uid_of is None else self._others_of(self._uid_of(node.account))
+
+    def _others_of(self, uid: int) -> list[HostPlace]:
+        others = [place for place in self._known.values() if uid in {place.owner, place.gid}]
+        return [place for place in others if os.path.isdir(place.folder)]
 
     def hosts(self) -> Iterator[HostPlace]:
         """Every host that has a folder and is of this mode: as root, or not."""
         for name in sorted(os.listdir(self._hosts)):
-            first = name.partition(".")[0].removesuffix(_ELEVATED)
-            if first == _LOCAL if self._uid_of is None else first.isdecimal():
+            first = name.partition(".")[0]
+            if first == _LOCAL if self._uid_of is None else _AS_ROOT.fullmatch(first):
                 yield self._host_of(name)
 
     def unswept(self) -> Iterator[tuple[HostPlace, str]]:
@@ -93,17 +120,12 @@ class Places:
             if not os.path.isdir(trash) or not os.listdir(trash):
                 continue
             uid = None if self._uid_of is None else os.stat(f"{self._nodes}/{name}").st_uid
-            yield self._host_of(self._first(uid, elevated=False)), trash
-            if uid is not None and os.path.isdir((elevated := self._host_of(self._first(uid, elevated=True))).folder):
-                yield elevated, trash
+            yield self._host_of(_LOCAL if uid is None else str(uid)), trash
+            for other in () if uid is None else self._others_of(uid):
+                yield other, trash
 
     def _account(self, name: str) -> str:
         return f"{self._nodes}/{_part(name)}"
-
-    @staticmethod
-    def _first(uid: int | None, *, elevated: bool) -> str:
-        """Name the first host of a user; None is the server's own, for all."""
-        return _LOCAL if uid is None else f"{uid}{_ELEVATED if elevated else ''}"
 
     def _host_of(self, name: str) -> HostPlace:
         place = self._known.get(name)
@@ -115,5 +137,7 @@ class Places:
     def _made_of(folder: str, first: str) -> HostPlace:
         if first == _LOCAL:
             return HostPlace(folder)
-        uid = int(first.removesuffix(_ELEVATED))
-        return HostPlace(folder, owner=uid) if first.endswith(_ELEVATED) else HostPlace(folder, uid=uid)
+        if first.endswith(_ELEVATED):
+            return HostPlace(folder, owner=int(first.removesuffix(_ELEVATED)))
+        user, _, account = first.partition(_WITHIN)
+        return HostPlace(folder, uid=int(user), gid=int(account) if account else None)

@@ -38,9 +38,13 @@ class SqlAccounts:
     def get(self, name: str) -> Account | None:
         return _rows.one(self._connection, _BY_NAME, name=name.lower())
 
+    def take_number(self) -> int:
+        """Taken where accounts take their keys: the operating system's users are numbered by both."""
+        return take(self._connection, "accounts")
+
     def insert(self, account: Account) -> None:
         """Store a new account and set its key."""
-        account.key = take(self._connection, "accounts")
+        account.key = self.take_number()
         with unique("account", account.name):
             _insert(self._connection, [account])
 

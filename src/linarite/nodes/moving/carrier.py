@@ -18,7 +18,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from linarite.engine.launching import Problem
-from linarite.nodes.access import drop_privileges
+from linarite.nodes.access import drop_privileges, set_mask
 from linarite.nodes.moving import errands
 from linarite.nodes.moving.blobs import Storage
 from linarite.nodes.moving.bringing import Bringing
@@ -104,6 +104,7 @@ def main(arguments: list[str]) -> None:
     """Run a carrier."""
     parser = argparse.ArgumentParser(prog="linarite.nodes.moving.carrier")
     parser.add_argument("--uid", type=int, help="become this user before anything is moved")
+    parser.add_argument("--gid", type=int, help="in this group, not in that of the user's number")
     parser.add_argument("--ca-file", help="trust these certificate authorities too")
     parser.add_argument("--patience", type=float, default=30.0, help="seconds to try again when the other side fails")
     options = parser.parse_args(arguments)
@@ -115,8 +116,8 @@ def main(arguments: list[str]) -> None:
     bringing.warm_up()
     connection = socket.socket(fileno=os.dup(0))
     if options.uid is not None:
-        drop_privileges(options.uid)
-    os.umask(0o077)
+        drop_privileges(options.uid, options.gid)
+    set_mask(alone=options.uid is not None)
     gc.freeze()
     try:
         Carrier(connection, bringing, storage, patience).serve()

@@ -18,6 +18,7 @@ CODES = {
     "command-invalid": "CommandLaunchFailed",
     "file-not-found": "CommandLaunchFailed",
     "not-allowed": "CommandLaunchFailed",
+    "user-not-found": "CommandLaunchFailed",
     "fetch-not-found": "BlobNotFound",
     "fetch-refused": "BlobAccessDenied",
     "fetch-timeout": "BlobDownloadTimedOut",

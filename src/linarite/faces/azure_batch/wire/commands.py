@@ -21,6 +21,7 @@ from linarite.faces.azure_batch.wire.elements import (
     checked_user,
     is_elevated,
     named,
+    named_user,
 )  # fmt: skip
 from linarite.faces.azure_batch.wire.outputs import OutputFile
 from linarite.faces.azure_batch.wire.task_elements import TokenSettings
@@ -89,7 +90,7 @@ def node_command(task: CommandElement, id: str, **limits: Any) -> NodeCommand:  
     return NodeCommand(
         id=id, command=command_line(task.command_line), resource_files=brought_files(task.resource_files),
         environment=environment(task.environment_settings),
-        elevated=is_elevated(checked_user(task.user_identity)), **limits,
+        user=named_user(task.user_identity), elevated=is_elevated(checked_user(task.user_identity)), **limits,
     )  # fmt: skip
 
 

@@ -108,6 +108,11 @@ def is_elevated(identity: UserIdentity | None) -> bool:
     return auto is not None and auto.elevation_level == "admin"
 
 
+def named_user(identity: UserIdentity | None) -> str | None:
+    """The user of the pool that the element asks for."""
+    return identity.username if identity else None
+
+
 def checked_files(files: list[ResourceFileElement] | None, element: str) -> None:
     """Each file has exactly one source, and a path where its source needs one."""
     for file in files or ():

@@ -29,6 +29,7 @@ from linarite.faces.azure_batch.wire.elements import (
 from linarite.faces.azure_batch.wire.networks import checked_network
 from linarite.faces.azure_batch.wire.node_tasks import StartTask, checked_start, start_command
 from linarite.faces.azure_batch.wire.tasks import FACE
+from linarite.faces.azure_batch.wire.users import UserAccount, checked_users, pool_users
 from linarite.faces.azure_batch.wire.values import (
     Int32,
     checked_id,
@@ -80,7 +81,7 @@ class PoolChange(Body):
     task_slots_per_node: Int32 | None = None
     task_scheduling_policy: SchedulingPolicy | None = None
     network_configuration: dict[str, Any] | None = None
-    user_accounts: list[dict[str, Any]] | None = None
+    user_accounts: list[UserAccount] | None = None
     mount_configuration: list[dict[str, Any]] | None = None
     upgrade_policy: dict[str, Any] | None = None
     certificate_references: list[dict[str, Any]] | None = None
@@ -148,7 +149,7 @@ WHILE_EMPTY = (
 """What Patch Pool changes of a pool that has no nodes alone."""
 _KEPT = (
     "application_package_references", "virtual_machine_configuration",
-    "cloud_service_configuration", "network_configuration", "user_accounts", "mount_configuration", "upgrade_policy",
+    "cloud_service_configuration", "network_configuration", "mount_configuration", "upgrade_policy",
     "certificate_references", "target_node_communication_mode", "resource_tags", "application_licenses",
 )  # fmt: skip
 _NOT_DONE = ("applicationPackageReferences", "mountConfiguration")
@@ -197,6 +198,8 @@ def _facts(body: PoolChange) -> dict[str, Any]:
     facts = kept(body, tuple(name for name in _KEPT if name in body.__struct_fields__))
     if body.virtual_machine_configuration is not None:
         facts["virtualMachineConfiguration"] = _with_version(body.virtual_machine_configuration)
+    if body.user_accounts is not None:
+        facts["userAccounts"] = checked_users(body.user_accounts)
     if body.network_configuration is not None:
         facts["networkConfiguration"] = checked_network(body.network_configuration)
     if body.start_task is not None:
@@ -233,6 +236,7 @@ def _done_by_nodes(facts: Mapping[str, Any]) -> dict[str, Any]:
     start = msgspec.convert(facts["startTask"], StartTask) if "startTask" in facts else None
     return {
         "start_task": None if start is None else start_command(start),
+        "users": pool_users(facts.get("userAccounts", [])),
         "not_executed": (*(name for name in _NOT_DONE if facts.get(name)), *left_out(start, "startTask")),
     }
 

@@ -34,6 +34,7 @@ from linarite.faces.azure_batch.wire.elements import (
     is_elevated,
     keeps_empty_values,
     kept,
+    named_user,
 )  # fmt: skip
 from linarite.faces.azure_batch.wire.outputs import output_files
 from linarite.faces.azure_batch.wire.task_elements import (
@@ -107,6 +108,7 @@ def task_of(body: TaskAdd) -> tuple[TaskSpec, Facts]:
         required_slots=number(body.required_slots, "requiredSlots", 1, MOST_SLOTS) or 1,
         dependencies=_dependencies(body.depends_on),
         exit_conditions=exit_conditions(body.exit_conditions),
+        user=named_user(body.user_identity),
         elevated=is_elevated(checked_user(body.user_identity)),
         job_token=_has_token(body.authentication_token_settings),
         not_executed=_not_executed(body),
