@@ -62,6 +62,7 @@ class FakeNodes:
     def __init__(self) -> None:
         self.told: list[tuple[str, str]] = []
         self.refuse = ""
+        self.standing: dict[str, list[str]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self, listener: Listener) -> None:
@@ -94,6 +95,12 @@ class FakeNodes:
 
     async def remove_directory(self, node: NodeRef, directory: str) -> None:
         self._hear("remove", [directory])
+
+    async def forget_others(self, nodes: Sequence[NodeRef]) -> None:
+        self._hear("forget all but", [node.node for node in nodes])
+
+    async def directories(self, node: NodeRef) -> list[str]:
+        return self.standing.get(node.node, [])
 
     def root(self, node: NodeRef) -> str:
         return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -198,3 +199,26 @@ async def test_sweep_follows_no_link(data: Path) -> None:
     assert not tree.exists()
     await eventually(lambda: not any((data / "trash").iterdir()))
     assert (precious / "file").exists()
+
+
+async def test_forget_others(site: Site) -> None:
+    """Folders of nodes that nobody knows any more go; the known ones stay."""
+    known, other = site.root(), site.data / "nodes/devaccount/pool2/lost"
+    (other / "workitems/j/job-1/t").mkdir(parents=True)
+    owner = known.stat().st_uid
+    for folder in (other.parent, other, *other.rglob("*")):
+        os.chown(folder, owner, owner)
+    await site.local.forget_others([NODE])
+    await eventually(lambda: not other.exists() and _swept(site))
+    assert known.is_dir()
+
+
+async def test_directories(site: Site) -> None:
+    """The directories of tasks on a node, whoever made them."""
+    run = await site.sh("true")
+    await site.heard.exited(run)
+    (site.root() / "workitems/s/job-2/x/wd").mkdir(parents=True)
+    (site.root() / "workitems/s/file").touch()
+    found = await site.local.directories(NODE)
+    assert "workitems/s/job-2/x" in found
+    assert len(found) == 2

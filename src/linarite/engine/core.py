@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 
 import structlog
 
-from linarite.engine import housekeeping, pools, runs
+from linarite.engine import housekeeping, leftovers, pools, runs
 from linarite.engine.launching import NodeReport, Nodes, Report, RunStarted
-from linarite.engine.ledger import Effects, Environment, Ledger
+from linarite.engine.ledger import Effects, Environment, Ledger, node_ref
+from linarite.engine.model import Node
 from linarite.engine.ports import Clock, Store, Transaction
 from linarite.engine.scheduling import schedule, schedule_all
 
@@ -41,6 +42,7 @@ class Engine:
         self._awaited: set[str] = set()
         self._going: set[asyncio.Task[Any]] = set()
         self._loop: asyncio.Task[None] | None = None
+        self._sweeping: asyncio.Task[None] | None = None
 
     # What the faces call.
 
@@ -58,13 +60,28 @@ class Engine:
         """Take up the work where it was left: the nodes repeat their reports, what should run is launched."""
         await self.nodes.start(self)
         await self.do(runs.resume, who="restart")
+        known = await self.ask(lambda tx: tx.nodes.all())
+        await self.nodes.forget_others([node_ref(node) for node in known])
         self._loop = asyncio.create_task(self._run())
+        self._sweeping = asyncio.create_task(self._sweep(known))
+
+    async def _sweep(self, nodes: Sequence[Node]) -> None:
+        """Remove what a crash left of tasks that are gone, beside all else."""
+        for node in nodes:
+            try:
+                directories = await self.nodes.directories(node_ref(node))
+                for first in range(0, len(directories), leftovers.AT_ONCE):
+                    some = directories[first : first + leftovers.AT_ONCE]
+                    await self.do(leftovers.sweep, node.key, some, who="restart")
+            except Exception:
+                log.exception("what was left on a node could not be removed", node=node.id)
 
     async def stop(self) -> None:
         """Stop scheduling; what runs goes on running, and the nodes hear of all that was committed."""
-        if self._loop is not None:
-            self._loop.cancel()
-            await asyncio.gather(self._loop, return_exceptions=True)
+        passing = [task for task in (self._loop, self._sweeping) if task is not None]
+        for task in passing:
+            task.cancel()
+        await asyncio.gather(*passing, return_exceptions=True)
         await asyncio.gather(*self._going, return_exceptions=True)
         await self.nodes.stop()
 

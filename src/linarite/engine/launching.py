@@ -240,6 +240,14 @@ class Nodes(Protocol):
         """Remove a task's directory in the background, a few files at a time."""
         ...
 
+    async def forget_others(self, nodes: Sequence[NodeRef]) -> None:
+        """Remove, in the background, the folders of all nodes but these: a crash may have left some."""
+        ...
+
+    async def directories(self, node: NodeRef) -> list[str]:
+        """The directories of tasks that stand on the node (`workitems/<job>/<job-n>/<task>`)."""
+        ...
+
     def root(self, node: NodeRef) -> str:
         """The folder on this machine that holds the node's files."""
         ...

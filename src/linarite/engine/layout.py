@@ -12,3 +12,15 @@ def job_directory(job: str) -> str:
 def task_directory(job: str, task: str) -> str:
     """The task's own directory: holds stdout.txt, stderr.txt and wd/."""
     return f"{job_directory(job)}/{task}"
+
+
+def jobs_of(directory: str) -> tuple[str, ...]:
+    """The ids of the jobs that a task's directory may be of."""
+    _, first, number, *_ = directory.split("/")
+    made = f"{first}:{number}"
+    return (first, made) if number == "job-1" else (made,)
+
+
+def task_of(directory: str) -> str:
+    """The id of the task that a directory is of."""
+    return directory.split("/")[3]

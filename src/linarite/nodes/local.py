@@ -29,7 +29,7 @@ from linarite.engine.launching import (
 from linarite.nodes.channel import HostStarter
 from linarite.nodes.environment import stays_below
 from linarite.nodes.link import HostLink
-from linarite.nodes.places import HostPlace, Places
+from linarite.nodes.places import HostPlace, Places, task_directories
 from linarite.nodes.wire import LaunchRun, Remove
 
 _GREETING = 15.0
@@ -149,6 +149,15 @@ class LocalNodes:
             raise ValueError(f"{directory!r} leaves the node.")
         root = self._places.root(node)
         self._remove(node, f"{root}/{directory}", keep=f"{root}/{directory.partition('/')[0]}")
+
+    async def forget_others(self, nodes: Sequence[NodeRef]) -> None:
+        """Remove, in the background, the folders of all nodes but these."""
+        for place, left in self._places.strangers({self._places.root(node) for node in nodes}):
+            self._link(place).remove(left, lambda: None)
+
+    async def directories(self, node: NodeRef) -> list[str]:
+        """The directories of tasks that stand on the node."""
+        return await asyncio.to_thread(task_directories, self._places.root(node))
 
     def root(self, node: NodeRef) -> str:
         """The folder on this machine that holds the node's files."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import lru_cache
 from pathlib import Path
 from urllib.parse import quote
@@ -12,6 +12,7 @@ from urllib.parse import quote
 import msgspec
 
 from linarite.engine.launching import NodeRef, RunUser
+from linarite.nodes.wire import Remove
 
 TRASH = ".trash"
 """The folder of an account's removed folders; no pool has that name, see `_part`."""
@@ -31,6 +32,21 @@ class HostPlace(msgspec.Struct, frozen=True):
     uid: int | None = None
     gid: int | None = None
     owner: int | None = None
+
+
+def _folders(folder: str) -> list[str]:
+    """The folders in a folder, which may be gone or closed to us."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entry.path for entry in entries if entry.is_dir(follow_symlinks=False))
+    except OSError:
+        return []
+
+
+def task_directories(root: str) -> list[str]:
+    """The directories of tasks below a node's folder, relative to it."""
+    jobs = [job for schedule in _folders(f"{root}/workitems") for job in _folders(schedule)]
+    return [task.removeprefix(f"{root}/") for job in jobs for task in _folders(job)]
 
 
 @lru_cache(maxsize=4096)
@@ -123,6 +139,17 @@ class Places:
             yield self._host_of(_LOCAL if uid is None else str(uid)), trash
             for other in () if uid is None else self._others_of(uid):
                 yield other, trash
+
+    def strangers(self, roots: Collection[str]) -> Iterator[tuple[HostPlace, Remove]]:
+        """What removes each node's folder but these, with the host whose work it is."""
+        for name in sorted(os.listdir(self._nodes)):
+            account = f"{self._nodes}/{name}"
+            uid = None if self._uid_of is None else os.stat(account).st_uid
+            for pool in _folders(account):
+                for root in _folders(pool):
+                    if root not in roots and pool != f"{account}/{TRASH}":
+                        gone = Remove(root, f"{account}/{TRASH}", account)
+                        yield self._host_of(_LOCAL if uid is None else str(uid)), gone
 
     def _account(self, name: str) -> str:
         return f"{self._nodes}/{_part(name)}"

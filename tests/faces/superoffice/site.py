@@ -76,6 +76,12 @@ class QuietNodes:
         assert self._listener is not None
         await self._listener.on_reports([RunExited(run=run, code=code, started_at=now, at=now)])
 
+    async def forget_others(self, nodes: Sequence[NodeRef]) -> None:
+        return
+
+    async def directories(self, node: NodeRef) -> list[str]:
+        return []
+
     def root(self, node: NodeRef) -> str:
         return str(self.folder / node.node)
 
