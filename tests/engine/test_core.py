@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -101,6 +101,9 @@ class FakeNodes:
 
     async def directories(self, node: NodeRef) -> list[str]:
         return self.standing.get(node.node, [])
+
+    async def send_logs(self, node: NodeRef, url: str, folder: str, logs: Mapping[str, bytes], since: int) -> int:
+        raise NotImplementedError
 
     def root(self, node: NodeRef) -> str:
         return ""

@@ -5,7 +5,7 @@ Plain data. A *run* is one try of one task; its name is unique for ever, so that
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Protocol
 
@@ -246,6 +246,13 @@ class Nodes(Protocol):
 
     async def directories(self, node: NodeRef) -> list[str]:
         """The directories of tasks that stand on the node (`workitems/<job>/<job-n>/<task>`)."""
+        ...
+
+    async def send_logs(self, node: NodeRef, url: str, folder: str, logs: Mapping[str, bytes], since: int) -> int:
+        """Send `logs`, and what the node's hosts logged after `since`, to the blob container `url` below `folder`.
+
+        They go in the background; gives how many they are.
+        """
         ...
 
     def root(self, node: NodeRef) -> str:

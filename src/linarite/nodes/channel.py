@@ -20,7 +20,12 @@ _START_DEADLINE = 60.0
 """Seconds until a host must have said hello. A new one imports, outwaits its predecessor and ends its leftovers."""
 
 _REQUESTS_A_FRAME = 64
-_passed_on = ("LANG", "LC_ALL", "PATH", "PYTHONHOME", "PYTHONPATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "VIRTUAL_ENV")
+_PASSED_ON = ("LANG", "LC_ALL", "PATH", "PYTHONHOME", "PYTHONPATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "VIRTUAL_ENV")
+
+
+def passed_on() -> dict[str, str]:
+    """What of the server's environment its own processes get."""
+    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
 
 
 class HostUnavailableError(Exception):
@@ -162,7 +167,7 @@ class HostStarter:
             command += [] if value is None else [option, str(value)]
         ours, theirs = socket.socketpair()
         ours.settimeout(0)
-        environment = {name: os.environ[name] for name in _passed_on if name in os.environ}
+        environment = passed_on()
         with theirs, open(f"{place.folder}/log", "ab") as log:
             self._process = subprocess.Popen(
                 command, stdin=theirs.fileno(), stdout=log, stderr=log, cwd="/", env=environment, start_new_session=True

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,6 +29,8 @@ from linarite.engine.launching import (
 from linarite.nodes.channel import HostStarter
 from linarite.nodes.environment import stays_below
 from linarite.nodes.link import HostLink
+from linarite.nodes.moving.parcels import Parcel
+from linarite.nodes.node_logs import host_logs, send
 from linarite.nodes.places import HostPlace, Places, task_directories
 from linarite.nodes.wire import LaunchRun, Remove
 
@@ -72,6 +74,7 @@ class LocalNodes:
         self._links: dict[HostPlace, HostLink] = {}
         self._idle: dict[HostLink, None] = {}
         self._refusals: set[asyncio.Task[None]] = set()
+        self._sending: set[asyncio.Task[None]] = set()
 
     async def start(self, listener: Listener) -> None:
         """Connect to every host that is there, or start its successor; each repeats what was not acknowledged.
@@ -159,12 +162,27 @@ class LocalNodes:
         """The directories of tasks that stand on the node."""
         return await asyncio.to_thread(task_directories, self._places.root(node))
 
+    async def send_logs(self, node: NodeRef, url: str, folder: str, logs: Mapping[str, bytes], since: int) -> int:
+        """Send logs of the node's hosts and these to a blob container, in the background; gives how many they are."""
+        files = {**logs, **host_logs(self._places.of_node(node), since)}
+        if files:
+            parcel = Parcel(url, {f"{folder}/{name}": content for name, content in files.items()})
+            going = asyncio.create_task(
+                send(parcel, self._places.uid(node), self._ca_file, self._fetch_patience)
+            )  # fmt: skip
+            self._sending.add(going)
+            going.add_done_callback(self._sending.discard)
+        return len(files)
+
     def root(self, node: NodeRef) -> str:
         """The folder on this machine that holds the node's files."""
         return self._places.root(node)
 
     async def stop(self) -> None:
-        """Let go without ending any run."""
+        """Let go without ending any run; logs that are still being sent stay here."""
+        for going in self._sending:
+            going.cancel()
+        await asyncio.gather(*self._sending, return_exceptions=True)
         await asyncio.gather(*(link.stop() for link in self._links.values()), *self._refusals)
         self._links.clear()
         self._idle.clear()

@@ -114,6 +114,14 @@ class Places:
         lane = node.key % _LANES
         return self._host_of(f"{first}.{lane}" if lane else first)
 
+    def of_node(self, node: NodeRef) -> list[HostPlace]:
+        """All hosts that may have started something on the node."""
+        return [self.host(node, elevated=False), *self.others(node)]
+
+    def uid(self, node: NodeRef) -> int | None:
+        """The user of the account's tasks; None is the server's own."""
+        return None if self._uid_of is None else self._uid_of(node.account)
+
     def others(self, node: NodeRef) -> list[HostPlace]:
         """The hosts of the account that are there beside its usual ones: of elevated runs and of users."""
         return [] if self._uid_of is None else self._others_of(self._uid_of(node.account))

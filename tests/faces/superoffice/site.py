@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -81,6 +81,9 @@ class QuietNodes:
 
     async def directories(self, node: NodeRef) -> list[str]:
         return []
+
+    async def send_logs(self, node: NodeRef, url: str, folder: str, logs: Mapping[str, bytes], since: int) -> int:
+        raise NotImplementedError
 
     def root(self, node: NodeRef) -> str:
         return str(self.folder / node.node)

@@ -137,7 +137,7 @@ TABLE: tuple[Row, ...] = (
         "Nodes_GetNodeRemoteLoginSettings",
     ),
     Row("POST", f"{_NODE}/start", nodes.start_node, "Nodes_StartNode", since=LONG_AS_TEXT),
-    Row("POST", f"{_NODE}/uploadbatchservicelogs", not_implemented, "Nodes_UploadNodeLogs", since=NODE_COUNTS),
+    Row("POST", f"{_NODE}/uploadbatchservicelogs", node_access.upload_logs, "Nodes_UploadNodeLogs", since=NODE_COUNTS),
     Row("POST", f"{_NODE}/users", node_access.add_user, "Nodes_CreateNodeUser"),
     Row("PUT", f"{_NODE}/users/{{userName}}", node_access.update_user, "Nodes_ReplaceNodeUser"),
     Row("DELETE", f"{_NODE}/users/{{userName}}", node_access.delete_user, "Nodes_DeleteNodeUser"),

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from linarite.engine import node_life
+from linarite.engine.errors import WrongState
 from linarite.engine.finding import find_node
-from linarite.engine.model import Node, Pool
+from linarite.engine.ledger import node_ref
+from linarite.engine.model import Event, Node, NodeState, Pool
+from linarite.engine.ports import Transaction
 from linarite.faces.azure_batch.call import Call
 from linarite.faces.azure_batch.errors import Refusal
 from linarite.faces.azure_batch.operations.lists import next_link, number_of, page_size, position
-from linarite.faces.azure_batch.render.node_access import extensions, remote_login
-from linarite.faces.azure_batch.wire.nodes import UserAdd, UserChange, with_changed_user, with_user, without_user
+from linarite.faces.azure_batch.render.node_access import extensions, history, remote_login
+from linarite.faces.azure_batch.wire.nodes import (
+    LogsUpload,
+    UserAdd,
+    UserChange,
+    logs_span,
+    with_changed_user,
+    with_user,
+    without_user,
+)
 from linarite.http.messages import Response
+
+AWAY = {NodeState.CREATING, NodeState.DEALLOCATING, NodeState.DEALLOCATED}
+MOST_EVENTS = 10_000
 
 
 def _names(call: Call) -> tuple[str, str]:
@@ -46,6 +60,28 @@ async def get_remote_login_settings(call: Call) -> Response:
     """Nodes_GetNodeRemoteLoginSettings."""
     _, node = await _found(call)
     return call.one("remoteloginsettings", remote_login(node))
+
+
+async def upload_logs(call: Call) -> Response:
+    """Nodes_UploadNodeLogs: what is sent is known at once, how that goes stands in the server's log."""
+    url, since, until = logs_span(await call.body(LogsUpload))
+
+    def ask(tx: Transaction) -> tuple[Node, list[Event]]:
+        _, node = find_node(tx, call.account, *_names(call))
+        own = [
+            event
+            for task in tx.node_tasks.of_node(node.key)
+            for event in tx.events.of(f"{task.kind.value} task", task.key)
+        ]
+        return node, [*tx.events.of("node", node.key, MOST_EVENTS), *own]
+
+    node, events = await call.engine.ask(ask)
+    if node.state in AWAY:
+        raise WrongState("node", node.state.value, "upload logs")
+    logs = history(event for event in events if since <= event.at and (until is None or event.at <= until))
+    folder = f"{node.pool}/{node.id}/{call.request.id}"
+    number = await call.engine.nodes.send_logs(node_ref(node), url, folder, logs, since)
+    return call.one("uploadbatchservicelogs", {"virtualDirectoryName": folder, "numberOfFilesUploaded": number})
 
 
 async def list_extensions(call: Call) -> Response:

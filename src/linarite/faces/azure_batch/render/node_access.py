@@ -5,10 +5,11 @@ Source: InboundEndpoint, BatchNodeRemoteLoginSettings and BatchNodeVMExtension o
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from linarite.engine.addresses import address
-from linarite.engine.model import Node, Pool
+from linarite.engine.model import Event, Node, Pool
 from linarite.faces.azure_batch.render.scalars import moment
 from linarite.faces.azure_batch.render.tasks import FACE
 from linarite.faces.azure_batch.secrets import without_secrets
@@ -47,6 +48,15 @@ def _part(given: dict[str, Any], *names: str) -> dict[str, Any]:
     for name in names:
         given = given.get(name) or {}
     return given
+
+
+def history(events: Iterable[Event]) -> dict[str, bytes]:
+    """What became of a node, as a log: a line an event, the oldest first; nothing when there is none."""
+    lines = [
+        " ".join(filter(None, (moment(event.at), event.kind, str(event.key), event.what, event.why)))
+        for event in sorted(events, key=lambda event: event.at)
+    ]
+    return {"agent-history.log": "".join(f"{line}\n" for line in lines).encode()} if lines else {}
 
 
 def extensions(pool: Pool, node: Node) -> list[dict[str, Any]]:

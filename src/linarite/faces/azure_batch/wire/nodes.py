@@ -54,6 +54,29 @@ def option(value: str | None, name: str, options: dict[str, OnRunning] = OPTIONS
     return options[word_of(tuple(options), value, name) or "requeue"]
 
 
+class LogsUpload(Body):
+    """The body of Upload Batch Service Logs."""
+
+    container_url: str | None = None
+    start_time: str | None = None
+    end_time: str | None = None
+    identity_reference: dict[str, Any] | None = None
+
+
+def logs_span(body: LogsUpload) -> tuple[str, int, int | None]:
+    """The container, and the time that the logs are asked of; None is without end."""
+    url = required(body.container_url, "containerUrl")
+    if not url.lower().startswith(("https://", "http://")):
+        raise invalid_property("containerUrl", url, "It is the URL of a blob container.")
+    if body.identity_reference is not None:
+        reason = "The nodes of this server have no managed identity."
+        raise invalid_property("identityReference", body.identity_reference.get("resourceId", ""), reason)
+    since, until = moment(required(body.start_time, "startTime"), "startTime"), moment(body.end_time, "endTime")
+    if until is not None and until < (since or 0):
+        raise invalid_property("endTime", body.end_time, "It is before startTime.")
+    return url, since or 0, until
+
+
 class UserChange(Body):
     """The body of Update Node User."""
 
