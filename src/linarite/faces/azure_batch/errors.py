@@ -66,6 +66,7 @@ CODES: dict[str, tuple[int, str]] = {
     "NodeUserExists": (409, "The specified node user already exists."),
     "NodeUserNotFound": (404, "The specified node user does not exist."),
     "NotImplemented": (400, "This server does not implement the requested operation or element yet."),
+    "OSVersionNotFound": (400, "The specified guest OS version does not exist."),
     "OperationInvalidForCurrentState": (
         409, "The specified operation is not valid for the current state of the resource.",
     ),
@@ -74,7 +75,9 @@ CODES: dict[str, tuple[int, str]] = {
     "PoolBeingDeleted": (409, "The specified pool has been marked for deletion and is being reclaimed."),
     "PoolBeingResized": (409, "The specified pool is being resized."),
     "PoolExists": (409, "The specified pool already exists."),
+    "PoolNotEligibleForOSVersionUpgrade": (400, "The specified pool has no guest OS that could be upgraded."),
     "PoolNotFound": (404, "The specified pool does not exist."),
+    "PoolVersionEqualsUpgradeVersion": (400, "The pool has the requested guest OS version already."),
     "RequestBodyTooLarge": (413, "The request body is too large and exceeds the maximum permissible limit."),
     "ResourceAlreadyExists": (409, "The specified resource already exists."),
     "ResourceNotFound": (404, "The specified resource does not exist."),

@@ -99,6 +99,7 @@ PREPARED = {
 POOL_USAGE = {"poolId": _ID}
 NODE_COUNTS = {"poolId": Property("text", frozenset({"eq"}), "id")}
 FILES = {"name": Property("text", frozenset({"startswith"}))}
+AGENTS = {"osType": _STATE}
 IMAGES = {"osType": _STATE, "verificationType": _STATE, "nodeAgentSKUId": Property("text", EQUAL)}
 
 Properties = Mapping[str, Property]

@@ -17,6 +17,7 @@ from linarite.faces.azure_batch.operations import (
     jobs,
     node_access,
     nodes,
+    older,
     pools,
     preparation,
     schedules,
@@ -153,7 +154,7 @@ TABLE: tuple[Row, ...] = (
     Row("DELETE", _CERTIFICATE, certificate, "Certificate_Delete", until=WITHOUT_TOKENS),
     Row("GET", _CERTIFICATE, certificate, "Certificate_Get", until=WITHOUT_TOKENS),
     Row("POST", f"{_CERTIFICATE}/canceldelete", certificate, "Certificate_CancelDeletion", until=WITHOUT_TOKENS),
-    Row("GET", f"{_NODE}/rdp", not_implemented, "ComputeNode_GetRemoteDesktop", until=LONG_AS_TEXT),
+    Row("GET", f"{_NODE}/rdp", older.get_remote_desktop, "ComputeNode_GetRemoteDesktop", until=LONG_AS_TEXT),
     Row(
         "GET", "/lifetimejobstats", statistics.get_job_lifetime_statistics, "Job_GetAllLifetimeStatistics",
         until=NO_LIFETIME_STATS,
@@ -162,6 +163,6 @@ TABLE: tuple[Row, ...] = (
         "GET", "/lifetimepoolstats", statistics.get_pool_lifetime_statistics, "Pool_GetAllLifetimeStatistics",
         until=NO_LIFETIME_STATS,
     ),
-    Row("GET", "/nodeagentskus", not_implemented, "Account_ListNodeAgentSkus", until=SUPPORTED_IMAGES),
-    Row("POST", f"{_POOL}/upgradeos", not_implemented, "Pool_UpgradeOS", until=HTTP_URLS),
+    Row("GET", "/nodeagentskus", older.list_node_agent_skus, "Account_ListNodeAgentSkus", until=SUPPORTED_IMAGES),
+    Row("POST", f"{_POOL}/upgradeos", older.upgrade_os, "Pool_UpgradeOS", until=HTTP_URLS),
 )  # fmt: skip

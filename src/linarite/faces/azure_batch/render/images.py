@@ -21,3 +21,11 @@ IMAGES = (
     _image("almalinux", "almalinux-x86_64", "8-gen2", "batch.node.el 8"),
     _image("almalinux", "almalinux-x86_64", "9-gen2", "batch.node.el 9"),
 )
+AGENTS = tuple(
+    {
+        "id": agent, "osType": "linux",
+        "verifiedImageReferences": [one["imageReference"] for one in IMAGES if one["nodeAgentSKUId"] == agent],
+    }
+    for agent in dict.fromkeys(one["nodeAgentSKUId"] for one in IMAGES)
+)  # fmt: skip
+"""The same by their agents, as versions before 2019-06-01.9.0 list them."""

@@ -55,8 +55,22 @@ def pool_json(pool: Pool, base: str, version: str) -> dict[str, Any]:
     if spec.metadata:
         shown["metadata"] = pairs(spec.metadata)
     shown.update({name: without_secrets(given[name]) for name in _GIVEN if name in given})
+    shown.update(_of_older_versions(given))
     if "startTask" in given:
         shown["startTask"] = start_task(given["startTask"])
+    return shown
+
+
+def _of_older_versions(given: dict[str, Any]) -> dict[str, Any]:
+    """How nodes are spoken to, and the guest OS of a cloud service with the version that its nodes have now."""
+    wanted = given.get("targetNodeCommunicationMode", "default")
+    shown: dict[str, Any] = {
+        "targetNodeCommunicationMode": wanted,
+        "currentNodeCommunicationMode": "simplified" if wanted == "default" else wanted,
+    }
+    if "cloudServiceConfiguration" in given:
+        service = {"osVersion": "*", **given["cloudServiceConfiguration"]}
+        shown["cloudServiceConfiguration"] = {**service, "currentOSVersion": service["osVersion"]}
     return shown
 
 

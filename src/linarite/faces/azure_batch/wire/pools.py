@@ -38,8 +38,10 @@ from linarite.faces.azure_batch.wire.values import (
     number,
     required,
     word,
+    word_of,
 )
 
+MODES = ("default", "classic", "simplified")
 LEAST_RESIZE_TIMEOUT = 5 * MINUTE
 MOST_SLOTS = 256
 MOST_REMOVED = 100
@@ -122,6 +124,12 @@ class PoolReplace(Body):
     target_node_communication_mode: str | None = None
 
 
+class PoolUpgrade(Body):
+    """The body of Upgrade OS."""
+
+    target_os_version: str | None = msgspec.field(default=None, name="targetOSVersion")
+
+
 class PoolResize(Body):
     """The body of Resize Pool."""
 
@@ -160,6 +168,9 @@ def pool_of(body: PoolSpecification, pool_id: str | None) -> tuple[PoolSpec, Fac
     checked_id(pool_id)
     size = required(body.vm_size, "vmSize")
     scaling = scaling_of(body)
+    if body.cloud_service_configuration is not None and body.virtual_machine_configuration is not None:
+        reason = "A pool has one of cloudServiceConfiguration and virtualMachineConfiguration."
+        raise invalid_property("cloudServiceConfiguration", "", reason)
     facts = _facts(body)
     policy = body.task_scheduling_policy or SchedulingPolicy()
     dedicated = body.target_dedicated_nodes
@@ -200,6 +211,7 @@ def _facts(body: PoolChange) -> dict[str, Any]:
         facts["virtualMachineConfiguration"] = _with_version(body.virtual_machine_configuration)
     if body.user_accounts is not None:
         facts["userAccounts"] = checked_users(body.user_accounts)
+    facts.update(_of_older_versions(body))
     if body.network_configuration is not None:
         facts["networkConfiguration"] = checked_network(body.network_configuration)
     if body.start_task is not None:
@@ -208,6 +220,23 @@ def _facts(body: PoolChange) -> dict[str, Any]:
     if policy is not None and policy.job_default_order is not None:
         facts["jobDefaultOrder"] = word(JobOrder, policy.job_default_order, "jobDefaultOrder")
     return facts
+
+
+def _of_older_versions(body: PoolChange) -> dict[str, Any]:
+    """How nodes are spoken to, and the cloud service that a pool is of."""
+    facts: dict[str, Any] = {}
+    if body.target_node_communication_mode is not None:
+        mode = word_of(MODES, body.target_node_communication_mode, "targetNodeCommunicationMode")
+        facts["targetNodeCommunicationMode"] = mode
+    if isinstance(body, PoolSpecification) and body.cloud_service_configuration is not None:
+        facts["cloudServiceConfiguration"] = _checked_service(body.cloud_service_configuration)
+    return facts
+
+
+def _checked_service(configuration: dict[str, Any]) -> dict[str, Any]:
+    """A cloud service: its OS family has to be there; its present version is nothing that a client can set."""
+    required(configuration.get("osFamily"), "cloudServiceConfiguration.osFamily")
+    return {name: value for name, value in configuration.items() if name != "currentOSVersion"}
 
 
 def _check_image(configuration: dict[str, Any] | None) -> None:
