@@ -117,6 +117,18 @@ class RawBatch:
             time.sleep(0.02)
         return found
 
+    def wait_stubborn(self, job: str, task: str, directory: str) -> Any:
+        """The task once the STUBBORN command in `directory` (the task's own or the preparation's) heeds no SIGTERM."""
+        deadline = time.monotonic() + 30
+        while True:
+            found = self.call("GET", f"/jobs/{job}/tasks/{task}").json
+            if "nodeInfo" in found:
+                node = f"/pools/{found['nodeInfo']['poolId']}/nodes/{found['nodeInfo']['nodeId']}"
+                if self.call("GET", f"{node}/files/{directory}/stdout.txt").body == b"ready\n":
+                    return found
+            assert time.monotonic() < deadline, f"task {task} is {found}"
+            time.sleep(0.02)
+
     def wait_node(self, target: str, state: str = "idle", seconds: float = 30) -> Any:
         """The node at an address once it is in a state."""
         deadline = time.monotonic() + seconds
@@ -144,3 +156,5 @@ MACHINE = {
     "imageReference": {"publisher": "canonical", "offer": "ubuntu", "sku": "22_04-lts"},
     "nodeAgentSKUId": "batch.node.ubuntu 22.04",
 }
+STUBBORN = "/bin/sh -c 'trap : TERM; echo ready; while :; do sleep 0.05; done'"
+"""Ends by nothing but SIGKILL, which follows some seconds after SIGTERM."""

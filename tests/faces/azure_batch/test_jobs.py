@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 import pytest
-from tests.faces.azure_batch.raw import MACHINE, RawBatch
+from tests.faces.azure_batch.raw import MACHINE, STUBBORN, RawBatch
 from tests.support.server import RunningServer
 
 AUTO_POOL = {
@@ -277,10 +277,11 @@ def test_put_job_resets_each_property_that_can_be_changed(batch: RawBatch):
 
 
 def test_auto_pool_of_a_job_changes_its_keep_alive_alone(batch: RawBatch):
-    """Sent as it was read in any state; whether the pool is kept counts when the job is over."""
+    """Sent as it was read, but for passwords, in any state; whether the pool is kept counts when the job is over."""
     pool = {**AUTO_POOL["pool"], "userAccounts": [{"name": "u", "password": "p"}], "resizeTimeout": "PT15M"}
     batch.make_job("j", poolInfo={"autoPoolSpecification": {**AUTO_POOL, "pool": pool}})
     read = job_of(batch)
+    read["poolInfo"]["autoPoolSpecification"]["pool"]["userAccounts"][0]["password"] = "p"
     assert batch.call("PUT", "/jobs/j", read).status == 200
     same = {**read["poolInfo"]["autoPoolSpecification"], "pool": {**pool, "resizeTimeout": "PT15M0S"}}
     assert batch.call("PATCH", "/jobs/j", {"poolInfo": {"autoPoolSpecification": same}}).status == 200
@@ -399,15 +400,12 @@ def test_job_over_its_time_is_ended(batch: RawBatch):
     assert (shown["state"], shown["executionInfo"]["terminateReason"]) == ("completed", "MaxWallClockTimeExpiry")
 
 
-STUBBORN = "/bin/sh -c 'trap : TERM; while :; do sleep 0.05; done'"
-
-
 def test_forced_end_of_a_job_waits_for_no_node(batch: RawBatch):
     """Terminated and deleted at once, though its task has not ended; a second, forced request hurries a first one."""
     batch.make_pool("p", targetDedicatedNodes=1)
     batch.make_job("j", "p")
     batch.call("POST", "/jobs/j/tasks", {"id": "t", "commandLine": STUBBORN})
-    batch.wait_task("j", "t", "running")
+    batch.wait_stubborn("j", "t", "workitems/j/job-1/t")
     batch.call("POST", "/jobs/j/terminate", {"terminateReason": "enough"})
     shown = job_of(batch)
     assert (shown["state"], shown["executionInfo"].keys()) == ("terminating", {"startTime", "poolId"})
@@ -429,7 +427,7 @@ def test_job_that_is_being_deleted_allows_nothing_else(batch: RawBatch):
     prepared = {"jobPreparationTask": {"commandLine": STUBBORN}}
     batch.make_job("j", "p", **prepared)
     batch.call("POST", "/jobs/j/tasks", {"id": "t", "commandLine": "/bin/true"})
-    batch.wait_task("j", "t", "preparing")
+    batch.wait_stubborn("j", "t", "workitems/j/job-1/jobpreparation")
     batch.call("DELETE", "/jobs/j")
     answers = [
         batch.call(method, f"/jobs/j{path}", body)

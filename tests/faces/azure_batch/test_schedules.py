@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.faces.azure_batch.raw import MACHINE, Answer, RawBatch
+from tests.faces.azure_batch.raw import MACHINE, STUBBORN, Answer, RawBatch
 from tests.support.server import RunningServer
 
 UNLIMITED = "P10675199DT2H48M5.4775807S"
@@ -243,16 +243,13 @@ def test_terminate_job_schedule_ends_its_job(batch: RawBatch, target: str):
         assert (answer.status, answer.code) == (409, "JobScheduleCompleted")
 
 
-STUBBORN = "/bin/sh -c 'trap : TERM; while :; do sleep 0.05; done'"
-
-
 def test_schedule_whose_job_still_ends_allows_nothing_else(batch: RawBatch):
     """Terminating, then deleting: each says so; the end of what runs on the node brings both to theirs."""
     batch.make_pool("p", targetDedicatedNodes=1)
     preparation = {"commandLine": STUBBORN}
     info = {"poolInfo": {"poolId": "p"}, "jobManagerTask": MANAGER, "jobPreparationTask": preparation}
     made(batch, specification=info)
-    batch.wait_task("s:job-1", "manager", "preparing")
+    batch.wait_stubborn("s:job-1", "manager", "workitems/s/job-1/jobpreparation")
     assert batch.call("POST", "/jobschedules/s/terminate").status == 202
     assert (shown(batch)["state"], shown(batch)["previousState"]) == ("terminating", "active")
     assert batch.call("POST", "/jobschedules/s/terminate").code == "JobScheduleBeingTerminated"
@@ -262,8 +259,21 @@ def test_schedule_whose_job_still_ends_allows_nothing_else(batch: RawBatch):
     for method, path in (("POST", "/disable"), ("POST", "/terminate"), ("DELETE", "")):
         answer = batch.call(method, f"/jobschedules/s{path}")
         assert (answer.status, answer.code) == (409, "JobScheduleBeingDeleted")
-    until(lambda: batch.call("GET", "/jobschedules/s").status == 404)
+    assert batch.call("DELETE", "/jobschedules/s?force=true").status == 202
+    assert batch.call("GET", "/jobschedules/s").code == "JobScheduleNotFound"
     assert batch.call("GET", "/jobs/s:job-1").code == "JobNotFound"
+
+
+def test_schedule_that_is_being_terminated_can_be_forced_to_its_end(batch: RawBatch):
+    batch.make_pool("p", targetDedicatedNodes=1)
+    specification = {"poolInfo": {"poolId": "p"}, "jobManagerTask": {"id": "m", "commandLine": STUBBORN}}
+    made(batch, specification=specification)
+    batch.wait_stubborn("s:job-1", "m", "workitems/s/job-1/m")
+    batch.call("POST", "/jobschedules/s/terminate")
+    assert shown(batch)["state"] == "terminating"
+    assert batch.call("POST", "/jobschedules/s/terminate?force=true").status == 202
+    assert (shown(batch)["state"], shown(batch)["previousState"]) == ("completed", "terminating")
+    batch.wait_task("s:job-1", "m")
 
 
 def test_delete_job_schedule_takes_its_jobs_along(batch: RawBatch):
@@ -282,7 +292,7 @@ def test_forced_deletion_of_a_schedule_waits_for_no_node(batch: RawBatch):
     batch.make_pool("p", targetDedicatedNodes=1)
     specification = {"poolInfo": {"poolId": "p"}, "jobManagerTask": {"id": "m", "commandLine": STUBBORN}}
     made(batch, specification=specification)
-    node = batch.wait_task("s:job-1", "m", "running")["nodeInfo"]["nodeId"]
+    node = batch.wait_stubborn("s:job-1", "m", "workitems/s/job-1/m")["nodeInfo"]["nodeId"]
     assert batch.call("DELETE", "/jobschedules/s?force=true").status == 202
     assert batch.call("GET", "/jobschedules/s").code == "JobScheduleNotFound"
     assert batch.call("GET", f"/pools/p/nodes/{node}").json["runningTasksCount"] == 0

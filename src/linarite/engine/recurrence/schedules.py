@@ -55,12 +55,14 @@ def _check_tasks(template: JobTemplate) -> None:
             raise refused
 
 
-def _checked(u: Ledger, account: str, name: str, action: str, check: Check | None) -> JobSchedule:
-    """The schedule, which is not over. NotFound, WrongState."""
+def _checked(
+    u: Ledger, account: str, name: str, action: str, check: Check | None, *, but: ScheduleState | None = None
+) -> JobSchedule:
+    """The schedule, which is not over, `but` maybe in that state. NotFound, WrongState."""
     schedule = find_schedule(u.tx, account, name)
     if check:
         check(schedule)
-    if timetable.is_over(schedule):
+    if timetable.is_over(schedule) and schedule.state is not but:
         raise WrongState("job schedule", schedule.state.value, action)
     return schedule
 
@@ -122,26 +124,33 @@ def enable(u: Ledger, account: str, name: str, *, check: Check | None = None) ->
 def terminate(
     u: Ledger, account: str, name: str, *, forced: bool = False, check: Check | None = None
 ) -> JobSchedule:  # fmt: skip
-    """End a schedule and its active job; `forced` waits for no node. WrongState when it is over."""
-    schedule = _touched(u, _checked(u, account, name, "terminate", check))
-    schedule = timetable.asleep(_move(u, schedule, ScheduleState.TERMINATING))
-    schedule = replace(schedule, next_run_at=None, opened_at=None)
+    """End a schedule and its active job; `forced` waits for no node. WrongState when it is over.
+
+    One that is being terminated can still be forced to its end.
+    """
+    hurried = ScheduleState.TERMINATING if forced else None
+    schedule = _touched(u, _checked(u, account, name, "terminate", check, but=hurried))
+    if schedule.state is not ScheduleState.TERMINATING:
+        schedule = _move(u, schedule, ScheduleState.TERMINATING)
+    schedule = replace(timetable.asleep(schedule), next_run_at=None, opened_at=None)
     job = _last_job(u, schedule)
-    if job is not None and job.state not in jobs.OVER:
+    if job is not None and (job.state not in jobs.OVER or (forced and job.state is JobState.TERMINATING)):
         end_job(u, job, REASON, Ending.TERMINATED, forced=forced)
     return _settled(u, schedule)
 
 
 def delete(u: Ledger, account: str, name: str, *, forced: bool = False, check: Check | None = None) -> None:
-    """Delete a schedule with its jobs, in the background. WrongState when that goes on already."""
+    """Delete a schedule with its jobs, in the background. WrongState when that goes on already, and is not `forced`."""
     schedule = find_schedule(u.tx, account, name)
     if check:
         check(schedule)
-    if schedule.state is ScheduleState.DELETING:
+    if schedule.state is ScheduleState.DELETING and not forced:
         raise WrongState("job schedule", schedule.state.value, "delete")
-    schedule = _kept(u, timetable.asleep(_move(u, _touched(u, schedule), ScheduleState.DELETING)))
+    if schedule.state is not ScheduleState.DELETING:
+        schedule = _move(u, schedule, ScheduleState.DELETING)
+    schedule = _kept(u, timetable.asleep(_touched(u, schedule)))
     job = _last_job(u, schedule)
-    if job is not None and job.state is not JobState.DELETING:
+    if job is not None and (forced or job.state is not JobState.DELETING):
         jobs.discard(u, job, forced=forced)
     _purge(u, schedule)
 
