@@ -20,6 +20,9 @@ SECOND = 1_000_000
 MINUTE = 60 * SECOND
 DAY = 24 * 60 * MINUTE
 
+MOST_NODES = 10_000
+"""Nodes that an account may have. A limit of our own, in place of an account's quota of cores."""
+
 Facts = dict[str, dict[str, Any]]
 
 

@@ -13,6 +13,7 @@ from linarite.engine.finding import find_node, find_pool
 from linarite.engine.ledger import SERVING, Ledger
 from linarite.engine.model import (
     MINUTE,
+    MOST_NODES,
     AllocationState,
     AutoPool,
     Ending,
@@ -76,13 +77,29 @@ def _numbered(u: Ledger, spec: PoolSpec, before: Sequence[PoolUser]) -> PoolSpec
 def grow(u: Ledger, pool: Pool, on_running: OnRunning = OnRunning.REQUEUE) -> Pool:
     """Make or remove nodes until the pool has its targets; it is resizing until they are all there."""
     nodes = [node for node in u.nodes_of(pool) if node.state is not NodeState.LEAVING]
+    refused = list[Failure]()
     for dedicated, target in ((True, pool.spec.target_dedicated), (False, pool.spec.target_low_priority)):
         present = [node for node in nodes if node.dedicated is dedicated]
-        if len(present) < target:
-            _make(u, pool, dedicated, target - len(present))
+        wanted = target - len(present)
+        room = _room(u, pool.account, wanted)
+        if wanted > room:
+            refused.append(_over_quota(dedicated))
+        if room > 0:
+            _make(u, pool, dedicated, room)
         for node in sorted(present, key=_loss)[: max(0, len(present) - target)]:
             leave(u, node, on_running)
-    return settle_pool(u, resizing(u, pool))
+    return settle_pool(u, replace(resizing(u, pool), resize_errors=tuple(refused)))
+
+
+def _room(u: Ledger, account: str, wanted: int) -> int:
+    """How many of the nodes that are wanted the account may still have."""
+    return 0 if wanted <= 0 else max(0, min(wanted, MOST_NODES - len(u.tx.nodes.of_account(account))))
+
+
+def _over_quota(dedicated: bool) -> Failure:  # noqa: FBT001 - one of two kinds
+    code = "quota" if dedicated else "low-priority-quota"
+    text = f"The account has as many nodes as it may have: {MOST_NODES}."
+    return Failure(category=FailureCategory.USER, code=code, message=text)
 
 
 def resizing(u: Ledger, pool: Pool) -> Pool:

@@ -27,13 +27,12 @@ from linarite.engine.autoscale.syntax import (
     Vector,
 )  # fmt: skip
 from linarite.engine.autoscale.values import INTERVALS, TIMESTAMP_MEMBERS, Metric, Option, Timestamp, Value, kind, text
+from linarite.engine.model import MOST_NODES
 
 MOST_STEPS = 100_000
 """Operations and elements of vectors that one evaluation may touch. A limit of our own."""
 MOST_PRINTED = 65_536
 """Characters of the variables in results; what is longer is cut, and ends with three dots. A limit of our own."""
-MOST_NODES = 10_000
-"""Nodes of one kind that a formula may ask for. A limit of our own, in place of an account's quota."""
 
 DEDICATED, LOW_PRIORITY, OPTION = "$TargetDedicatedNodes", "$TargetLowPriorityNodes", "$NodeDeallocationOption"
 ALIASES = {"$TargetDedicated": DEDICATED, "$TargetLowPriority": LOW_PRIORITY}

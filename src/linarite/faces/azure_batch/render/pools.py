@@ -19,6 +19,7 @@ _GIVEN = (
 )  # fmt: skip
 _RESIZE_CODES = {
     "resize-stopped": "ResizeStopped", "resize-timeout": "AllocationTimedout", "removal-timeout": "RemoveNodesFailed",
+    "quota": "AccountCoreQuotaReached", "low-priority-quota": "AccountLowPriorityCoreQuotaReached",
 }  # fmt: skip
 _COUNTED = (
     "creating", "idle", "offline", "preempted", "rebooting", "reimaging", "running", "starting", "startTaskFailed",
