@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
 from tests.contract.records import ACCOUNT, NOW, completed, insert, job, running, task
 
-from linarite.engine.model import JobState, TaskState
+from linarite.engine.model import JobState, MultiInstance, TaskState
 
 
 def ids(records):
@@ -195,9 +196,25 @@ def test_queue_gives_the_oldest_that_fit(play):
             task("d"),
             task("other", job_key=2),
         )
-        assert ids(await store.read(lambda tx: tx.tasks.queue(1, 2, 10))) == ["c", "b", "d"]
-        assert ids(await store.read(lambda tx: tx.tasks.queue(1, 4, 2))) == ["c", "a"]
-        assert ids(await store.read(lambda tx: tx.tasks.queue(3, 4, 2))) == []
+        assert ids(await store.read(lambda tx: tx.tasks.queue(1, 2, 0, 10))) == ["c", "b", "d"]
+        assert ids(await store.read(lambda tx: tx.tasks.queue(1, 4, 0, 2))) == ["c", "a"]
+        assert ids(await store.read(lambda tx: tx.tasks.queue(3, 4, 0, 2))) == []
+
+    play(story)
+
+
+def test_queue_leaves_out_what_needs_too_many_nodes(play):
+    """A task of one instance needs one for itself, which is more than none."""
+
+    async def story(store):
+        spread = [task(name, spec={"multi_instance": MultiInstance(instances=n)}) for n, name in enumerate("abc", 1)]
+        await insert(store, *spread, task("d"))
+        for most, expected in ((0, "d"), (1, "ad"), (2, "abd"), (3, "abcd")):
+            found = await store.read(lambda tx, most=most: tx.tasks.queue(1, 1, most, 10))
+            assert ids(found) == list(expected)
+        spread[0].spec = replace(spread[0].spec, multi_instance=None)
+        await store.write(lambda tx: tx.tasks.rewrite(spread[:1]))
+        assert ids(await store.read(lambda tx: tx.tasks.queue(1, 1, 0, 10))) == ["a", "d"]
 
     play(story)
 
@@ -210,10 +227,10 @@ def test_queue_follows_updates(play):
         await insert(store, first, task("2"))
         first.queued, first.state = False, TaskState.PREPARING
         await store.write(lambda tx: tx.tasks.update([first]))
-        assert ids(await store.read(lambda tx: tx.tasks.queue(1, 1, 10))) == ["2"]
+        assert ids(await store.read(lambda tx: tx.tasks.queue(1, 1, 0, 10))) == ["2"]
         first.queued, first.state = True, TaskState.ACTIVE
         await store.write(lambda tx: tx.tasks.update([first]))
-        assert ids(await store.read(lambda tx: tx.tasks.queue(1, 1, 10))) == ["1", "2"]
+        assert ids(await store.read(lambda tx: tx.tasks.queue(1, 1, 0, 10))) == ["1", "2"]
 
     play(story)
 

@@ -8,6 +8,7 @@ from typing import Any
 from tests.contract.records import ACCOUNT, NOW
 
 from linarite.engine.filtering import Compare
+from linarite.engine.launching import RunExited, RunFailed, RunLost, Usage
 from linarite.engine.model import (
     Ending,
     Failure,
@@ -24,6 +25,7 @@ from linarite.store import SqlStore
 
 Play = Callable[[Callable[[SqlStore], Awaitable[None]]], None]
 START, PREPARATION, RELEASE = NodeTaskKind.START, NodeTaskKind.PREPARATION, NodeTaskKind.RELEASE
+COORDINATION = NodeTaskKind.COORDINATION
 
 
 def node_task(kind: NodeTaskKind, node: int = 1, job: int | None = None, **fields: Any) -> NodeTask:
@@ -56,7 +58,50 @@ def test_node_task_comes_back_as_it_was(play: Play) -> None:
         await store.write(lambda tx: tx.node_tasks.update([own]))
         assert await store.read(lambda tx: tx.node_tasks.of_job(7)) == [own]
         await store.write(lambda tx: tx.node_tasks.delete([1]))
-        assert await store.read(lambda tx: tx.node_tasks.of_node(1)) == []
+        assert await store.read(lambda tx: tx.node_tasks.of_node(1, PREPARATION)) == []
+
+    play(story)
+
+
+def test_instance_of_a_task_comes_back_as_it_was(play: Play) -> None:
+    """With what its task's own run came to, whichever way that ended."""
+
+    async def story(store: SqlStore) -> None:
+        ends = (
+            RunExited(run="7.1", code=3, started_at=NOW, at=NOW + 1, usage=Usage(user_seconds=1.5)),
+            RunFailed(run="7.1", code="ended", message="m", at=NOW, details={"FilePath": "x"}),
+            RunLost(run="7.1", at=NOW),
+        )  # fmt: skip
+        for end in ends:
+            own = node_task(
+                COORDINATION, task_key=7, instance=0, held_report=end, attempt=0, state=TaskState.PREPARING,
+                previous_state=TaskState.RUNNING, previous_state_at=NOW - 1,
+            )  # fmt: skip
+            await kept(store, own)
+            assert await store.read(lambda tx, own=own: tx.node_tasks.by_keys([own.key])) == [own]
+
+    play(story)
+
+
+def test_instances_are_found_by_their_task_and_by_their_node(play: Play) -> None:
+    async def story(store: SqlStore) -> None:
+        await kept(
+            store, node_task(COORDINATION, 1, task_key=7, instance=2), node_task(COORDINATION, 2, task_key=7),
+            node_task(COORDINATION, 1, task_key=7, instance=1, state=TaskState.COMPLETED), node_task(START),
+            node_task(COORDINATION, 1, task_key=8), node_task(COORDINATION, 1, task_key=9, instance=1),
+        )  # fmt: skip
+
+        def found(tx: Transaction) -> list[list[int]]:
+            own = tx.node_tasks
+            lists = [
+                own.of_task(7), own.of_task(1), own.under_way(1), own.under_way(2), own.recent_subtasks(1, 9),
+                own.recent_subtasks(1, 2), own.recent_subtasks(2, 9), own.of_node(1, START), own.of_node(1),
+            ]  # fmt: skip
+            return [[each.key for each in some] for some in lists]
+
+        assert await store.read(found) == [
+            [2, 3, 1], [], [1, 4, 5, 6], [2], [6, 3, 1], [6, 3], [], [4], [1, 3, 4, 5, 6],
+        ]  # fmt: skip
 
     play(story)
 

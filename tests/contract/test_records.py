@@ -166,7 +166,7 @@ def test_rewrite_task_writes_specification_and_facts(play):
         await store.write(lambda tx: tx.tasks.rewrite([record]))
         found = await store.read(lambda tx: tx.tasks.by_key(record.key))
         assert (found.spec, found.facts, found.attempt) == (new, FACTS, 9)
-        assert await store.read(lambda tx: tx.tasks.queue(1, 3, 10)) == []
+        assert await store.read(lambda tx: tx.tasks.queue(1, 3, 0, 10)) == []
 
     play(story)
 

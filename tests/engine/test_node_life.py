@@ -13,7 +13,7 @@ from linarite.engine import jobs, node_life, pools, runs
 from linarite.engine.errors import WrongState
 from linarite.engine.launching import Emptied, NodeReady, NodeUnusable, RunLost, RunUser
 from linarite.engine.ledger import node_ref
-from linarite.engine.model import NodeCommand, NodeState, OnRunning, PoolSpec, PoolUser
+from linarite.engine.model import NodeCommand, NodeState, NodeTaskKind, OnRunning, PoolSpec, PoolUser
 
 REBOOT, REIMAGE, DEALLOCATE = NodeState.REBOOTING, NodeState.REIMAGING, NodeState.DEALLOCATING
 START = NodeCommand(id="startup", command="start")
@@ -65,7 +65,9 @@ def test_idle_node_begins_anew(tmp_path: Path, state: NodeState, emptied: Emptie
         assert (after.state.value, after.boot_at, after.id) == ("waitingforstarttask", world.now, before.id)
         assert (await world.the_pool()).current_dedicated == 1
         assert world.launched[-1].run == "n2.1"
-        assert [own.key for own in await world.store.read(lambda tx: tx.node_tasks.of_node(1))] == [2]
+        assert [own.key for own in await world.store.read(lambda tx: tx.node_tasks.of_node(1, NodeTaskKind.START))] == [
+            2
+        ]
         await world.exit("n2.1")
         assert (await node(world)).state is NodeState.IDLE
         assert await world.schedule() == ["1.1"]

@@ -8,7 +8,7 @@ from tests.engine.world import ACCOUNT, SECOND, World, play
 
 from linarite.engine import housekeeping, jobs, pools, runs, tasks
 from linarite.engine.launching import RunLost
-from linarite.engine.model import Named, NodeCommand, OnRunning
+from linarite.engine.model import Named, NodeCommand, NodeTaskKind, OnRunning
 
 START = NodeCommand(id="startup", command="start", max_retries=1)
 PREPARE = NodeCommand(id="jobpreparation", command="prepare")
@@ -51,7 +51,7 @@ def test_start_task_that_fails_after_its_retries_keeps_the_node_from_tasks(tmp_p
         await world.exit("n1.2", 4)
         assert await states(world) == ["starttaskfailed"]
         assert await world.schedule() == []
-        own = await world.store.read(lambda tx: tx.node_tasks.of_node(1)[0])
+        own = await world.store.read(lambda tx: tx.node_tasks.of_node(1, NodeTaskKind.START)[0])
         assert (own.exit_code, own.retries, own.attempt, own.failure.code) == (4, 1, 2, "exit-code")
 
     play(tmp_path, story)
@@ -75,7 +75,7 @@ def test_start_task_of_a_lost_host_begins_again_without_a_retry(tmp_path: Path) 
         await world.report(RunLost(run="n1.1", at=world.now))
         await world.exit("n1.2")
         assert await states(world) == ["idle"]
-        own = await world.store.read(lambda tx: tx.node_tasks.of_node(1)[0])
+        own = await world.store.read(lambda tx: tx.node_tasks.of_node(1, NodeTaskKind.START)[0])
         assert (own.attempt, own.retries) == (2, 0)
 
     play(tmp_path, story)
@@ -89,7 +89,7 @@ def test_node_leaves_its_pool_when_its_start_task_has_been_ended(tmp_path: Path)
         await world.exit("n1.1", 143)
         await world.do(housekeeping.tend, housekeeping.Retention())
         assert await states(world) == []
-        assert await world.store.read(lambda tx: tx.node_tasks.of_node(1)) == []
+        assert await world.store.read(lambda tx: tx.node_tasks.of_node(1, NodeTaskKind.START)) == []
 
     play(tmp_path, story)
 

@@ -35,6 +35,7 @@ class World:
         self.now = 1_000 * SECOND
         self.launched: list[Launch] = []
         self.ended: list[str] = []
+        self.graces: list[float] = []
         self.removed: list[str] = []
         self.awake = self.tending = False
         self.prompt = True
@@ -55,6 +56,7 @@ class World:
         result, effects = await self.store.write(work)
         self.launched += effects.launch
         self.ended += [run for _, run, *_ in effects.end]
+        self.graces += [grace for _, _, grace, _ in effects.end]
         self.removed += [directory for _, directory in effects.remove]
         self.awake, self.tending = effects.wake, effects.tend
         self.orders += effects.provision
@@ -184,10 +186,11 @@ async def counters_are_true(world: World) -> None:
             assert job.counts.failed == sum(result == "failure" for _, result in states)
             assert job.queued == sum(task.queued for task in found)
         for node in tx.nodes.all():
-            running = tx.tasks.running_on_node(node.key)
-            assert node.running_tasks == len(running)
-            assert node.own_tasks == sum(own.state.value != "completed" for own in tx.node_tasks.of_node(node.key))
-            assert node.running_slots == sum(task.spec.required_slots for task in running)
+            running, own = tx.tasks.running_on_node(node.key), tx.node_tasks.under_way(node.key)
+            subtasks = sum(each.is_subtask for each in own)
+            assert node.running_tasks == len(running) + subtasks
+            assert node.running_slots == sum(task.spec.required_slots for task in running) + subtasks
+            assert node.own_tasks == sum(each.task_key is None for each in own)
             assert node.exclusive_tasks == sum(task.spec.exclusive for task in running)
 
     await world.store.read(check)

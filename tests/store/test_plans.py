@@ -25,7 +25,7 @@ QUESTIONS = {
     "schedules.due": (lambda tx: tx.schedules.due(NOW, 5), {"ix_job_schedules_due"}),
     "schedules.next_moment": (lambda tx: tx.schedules.next_moment(), {"ix_job_schedules_due"}),
     "schedules.page": (lambda tx: tx.schedules.page(ACCOUNT, None, 0, 5), {"ix_job_schedules_keys"}),
-    "tasks.queue": (lambda tx: tx.tasks.queue(1, 1, 5), {"ix_tasks_queued"}),
+    "tasks.queue": (lambda tx: tx.tasks.queue(1, 1, 0, 5), {"ix_tasks_queued"}),
     "tasks.running_of_job": (lambda tx: tx.tasks.running_of_job(1), {"ix_tasks_in_run"}),
     "tasks.running_on_node": (lambda tx: tx.tasks.running_on_node(1), {"ix_tasks_on_node"}),
     "tasks.unfinished_runs": (lambda tx: tx.tasks.unfinished_runs(), {"ix_tasks_in_run"}),
@@ -54,6 +54,13 @@ QUESTIONS = {
         {"ix_node_tasks_node_key_kind_key"},
     ),
     "node_tasks.of_job": (lambda tx: tx.node_tasks.of_job(1), {"ix_node_tasks_job_key_key"}),
+    "node_tasks.of_node": (
+        lambda tx: tx.node_tasks.of_node(1, NodeTaskKind.START),
+        {"ix_node_tasks_node_key_kind_key"},
+    ),
+    "node_tasks.under_way": (lambda tx: tx.node_tasks.under_way(1), {"ix_node_tasks_under_way"}),
+    "node_tasks.of_task": (lambda tx: tx.node_tasks.of_task(1), {"ix_node_tasks_of_task"}),
+    "node_tasks.recent_subtasks": (lambda tx: tx.node_tasks.recent_subtasks(1, 5), {"ix_node_tasks_subtasks"}),
     "node_tasks.unfinished": (lambda tx: tx.node_tasks.unfinished(), {"ix_node_tasks_unfinished"}),
     "node_tasks.next_moment": (
         lambda tx: tx.node_tasks.next_moment(),

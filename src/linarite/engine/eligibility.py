@@ -1,4 +1,4 @@
-"""What may start where: nodes with room, nodes that suit, jobs that may run. All but `may_start` is pure."""
+"""What may start where: nodes with room, nodes that suit, jobs that may run. All but what takes a ledger is pure."""
 
 from __future__ import annotations
 
@@ -6,9 +6,14 @@ from collections.abc import Iterable
 
 from linarite.engine.endings import end_job
 from linarite.engine.ledger import Ledger
-from linarite.engine.model import Job, JobState, Node, NodeFill, NodeState, Placement, Task
+from linarite.engine.model import Job, JobState, Node, NodeFill, NodeState, Placement, Pool, Task
+from linarite.engine.preparation import refuses
 
 ELIGIBLE = {NodeState.IDLE, NodeState.RUNNING}
+EXPECTED = ELIGIBLE | {
+    NodeState.CREATING, NodeState.STARTING, NodeState.WAITING_FOR_START_TASK, NodeState.REBOOTING, NodeState.REIMAGING,
+}  # fmt: skip
+"""The states of nodes that take tasks, or will by themselves."""
 
 
 def free_slots(node: Node) -> int:
@@ -46,6 +51,33 @@ def choose(task: Task, placement: Placement, fill: NodeFill, nodes: Iterable[Nod
             return node
     pick = min if fill is NodeFill.PACK else max
     return pick(fit, key=free_slots)
+
+
+def empty(task: Task, nodes: Iterable[Node]) -> list[Node]:
+    """The nodes that a task which takes nodes for itself could have now."""
+    return [node for node in nodes if free_slots(node) and not node.running_tasks and suits(task, node)]
+
+
+def gather(task: Task, placement: Placement, fill: NodeFill, nodes: Iterable[Node]) -> list[Node]:
+    """The nodes for a task, its own first; none when it does not fit now."""
+    if task.spec.multi_instance is None:
+        node = choose(task, placement, fill, nodes)
+        return [] if node is None else [node]
+    free = empty(task, nodes)
+    if len(free) < task.spec.instances:
+        return []
+    free.sort(key=lambda node: node.id != task.spec.preferred_node)
+    return free[: task.spec.instances]
+
+
+def most_instances(u: Ledger, pool: Pool, job: Job) -> int:
+    """How many nodes a task of the job may ask for here: as many as may take it some day, none in other pools."""
+    if not pool.spec.inter_node or pool.spec.slots_per_node > 1:
+        return 0
+    placement = job.spec.placement
+    nodes = [node for node in u.nodes_of(pool) if node.scheduling and node.state in EXPECTED]
+    fit = sum(allowed(placement, node) and not refuses(u, job, node) for node in nodes)
+    return min(fit, 1) if placement.single_node else fit
 
 
 def may_start(u: Ledger, job: Job) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from linarite.engine import exits, layout, preparation, usage
+from linarite.engine import exits, instances, layout, preparation, usage
 from linarite.engine.failures import ended_failure, exit_failure
 from linarite.engine.ledger import BUSY, Ledger, node_ref
 from linarite.engine.model import (
@@ -108,6 +108,7 @@ def remove(u: Ledger, job: Job, task: Task) -> None:
     node = u.node(task.node_key) if task.node_key is not None else None
     if node is not None:
         u.effects.remove.append((node_ref(node), layout.task_directory(job.spec.id, task.spec.id)))
+    instances.forget(u, task)
     u.delete_task(task)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from linarite.engine.launching import Problem, RunFailed
 from linarite.engine.model import Ending, Failure, FailureCategory, Named
 
+LOST = Failure(category=FailureCategory.SERVER, code="lost", message="The node host that ran it was lost.")
+
 
 def exit_failure(code: int | None) -> Failure:
     """The failure of a process that exited with a code that is no success."""

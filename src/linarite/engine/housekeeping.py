@@ -85,7 +85,8 @@ def _clean(u: Ledger) -> None:
     for own in u.tx.node_tasks.to_clean(u.now, 100):
         node = u.node(own.node_key)
         if node is not None:
-            u.effects.remove.append((node_ref(node), own.directory))
+            u.effects.remove.append((node_ref(node), own.removable))
+            u.effects.tend |= node.on_running is OnRunning.RETAIN
         u.put_node_task(own, replace(own, cleanup_at=None))
 
 

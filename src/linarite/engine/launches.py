@@ -4,17 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from linarite.engine import layout
+from msgspec.structs import replace
+
+from linarite.engine import instances, layout
+from linarite.engine.addresses import address
 from linarite.engine.bringing import fetches
-from linarite.engine.launching import Launch, RunUser
+from linarite.engine.launching import Fetch, Launch, RunUser
 from linarite.engine.ledger import Ledger, node_ref, node_run_name, run_name
 from linarite.engine.model import Job, Named, Node, NodeTask, Task
 
 PREPARED, PREPARED_IN = "AZ_BATCH_JOB_PREP_DIR", "AZ_BATCH_JOB_PREP_WORKING_DIR"
+SHARED = "AZ_BATCH_TASK_SHARED_DIR"
+MASTER_PORT = 6000
+"""Stands beside the address of a multi-instance task's own node, as the service writes it; nothing listens there."""
 
 
 def task_launch(u: Ledger, job: Job, task: Task, node: Node) -> Launch:
-    """The run of a task: the job's variables, the task's, then the service's own."""
+    """The run of a task. One of several instances goes on in the directory where instance 0 has brought its files."""
+    launch = _launch(u, job, task, node)
+    if task.spec.multi_instance is None:
+        return launch
+    of_instance = _of_instance(u, job, task, launch, 0)
+    return replace(of_instance, fetches=(), announced=False, keeps_output=True)
+
+
+def _launch(u: Ledger, job: Job, task: Task, node: Node) -> Launch:
+    """The job's variables, the task's, then the service's own."""
     spec = task.spec
     variables = _variables(job.spec.environment, spec.environment)
     variables.update(u.environment(node, job, task))
@@ -30,7 +45,9 @@ def task_launch(u: Ledger, job: Job, task: Task, node: Node) -> Launch:
 
 
 def node_task_launch(u: Ledger, own: NodeTask, node: Node) -> Launch:
-    """The run of a start, preparation or release task."""
+    """The run of a start, preparation, release or coordination task."""
+    if own.task_key is not None:
+        return _coordination_launch(u, own, own.task_key, node)
     command, job = own.command, None if own.job_key is None else u.job(own.job_key)
     variables = _variables(job.spec.environment if job else (), command.environment)
     variables.update(u.environment(node, job))
@@ -51,6 +68,52 @@ def _user(u: Ledger, node: Node, name: str) -> tuple[RunUser, bool]:
         if user.name == name:
             return RunUser(name=name, number=user.number), user.elevated
     return RunUser(name=name, number=0), False
+
+
+def _coordination_launch(u: Ledger, own: NodeTask, task_key: int, node: Node) -> Launch:
+    """The coordination command of an instance. The files common to all come to the directory of the task.
+
+    On the task's own node its own files come too, below the working directory there.
+    """
+    task = u.tx.tasks.by_key(task_key)
+    assert task is not None, "an instance goes with its task"
+    task, job = u.task(task), u.job(task.job_key)
+    settings = task.spec.multi_instance
+    assert settings is not None, "it is an instance"
+    brought = fetches(u, job.account, settings.files) if settings.files else ()
+    if not own.instance and task.spec.resource_files:
+        brought += tuple(map(_below_wd, fetches(u, job.account, task.spec.resource_files)))
+    return replace(
+        _of_instance(u, job, task, _launch(u, job, task, node), own.instance), run=node_run_name(own),
+        directory=own.directory, command=own.command.command, shell=False, announced=False, stays=True,
+        outputs=(), fetches=brought, fetch_into=layout.task_directory(job.spec.id, task.spec.id),
+    )  # fmt: skip
+
+
+def _below_wd(fetch: Fetch) -> Fetch:
+    return replace(fetch, path=f"wd/{fetch.path}")
+
+
+def _of_instance(u: Ledger, job: Job, task: Task, launch: Launch, instance: int) -> Launch:
+    """The same with what tells an instance of the others. Source: 'Azure Batch runtime environment variables'."""
+    nodes = [own.node_key for own in instances.of_task(u, task)]
+    variables = {**launch.environment, **instance_variables([address(key) for key in nodes], instance)}
+    directory = layout.task_directory(job.spec.id, task.spec.id)
+    return replace(launch, environment=variables, folders={**launch.folders, SHARED: directory})
+
+
+def instance_variables(addresses: Sequence[str], instance: int) -> dict[str, str]:
+    """The variables of an instance of a task whose nodes have these addresses, the task's own node first.
+
+    A node that takes one task at a time counts as one core.
+    """
+    return {
+        "AZ_BATCH_NODE_LIST": ";".join(addresses),
+        "AZ_BATCH_HOST_LIST": ",".join(addresses),
+        "AZ_BATCH_MASTER_NODE": f"{addresses[0]}:{MASTER_PORT}",
+        "AZ_BATCH_IS_CURRENT_NODE_MASTER": "false" if instance else "true",
+        "CCP_NODES": " ".join([str(len(addresses)), *(f"{each} 1" for each in addresses)]),
+    }
 
 
 def _variables(*groups: Sequence[Named]) -> dict[str, str]:

@@ -169,7 +169,8 @@ class RunLost(msgspec.Struct, frozen=True, kw_only=True, tag="lost"):
     at: int
 
 
-Report = RunStarted | RunReturned | RunExited | RunFailed | RunLost
+Ended = RunExited | RunFailed | RunLost
+Report = RunStarted | RunReturned | Ended
 
 
 class NodeReady(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,12 @@ def task_directory(job: str, task: str) -> str:
     return f"{job_directory(job)}/{task}"
 
 
+def instance_directory(job: str, task: str, instance: int) -> str:
+    """The directory of one instance of a multi-instance task: the task's own is that of instance 0."""
+    directory = task_directory(job, task)
+    return f"{directory}/{instance}" if instance else directory
+
+
 def jobs_of(directory: str) -> tuple[str, ...]:
     """The ids of the jobs that a task's directory may be of."""
     _, first, number, *_ = directory.split("/")

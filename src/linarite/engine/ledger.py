@@ -22,6 +22,7 @@ from linarite.engine.model import (
     Node,
     NodeState,
     NodeTask,
+    NodeTaskKind,
     Pool,
     PoolState,
     Task,
@@ -132,6 +133,7 @@ class Ledger:
         self._pools_read: set[int] = set()
         self._tasks: dict[int, Task] = {}
         self._node_tasks: dict[int, NodeTask] = {}
+        self._gone: set[str] = set()
         self._taken: dict[int, int] = {}
         self._changed_jobs: set[int] = set()
         self._changed_nodes: set[int] = set()
@@ -167,7 +169,8 @@ class Ledger:
         """Read the nodes of a pool, once: who asks for one of them mostly schedules on all of them next."""
         if pool_key not in self._pools_read:
             self._pools_read.add(pool_key)
-            self._nodes |= {node.key: node for node in self.tx.nodes.of_pool(pool_key)}
+            found = {node.key: node for node in self.tx.nodes.of_pool(pool_key)}
+            self._nodes = found | self._nodes  # one that this unit has changed already stays as it is
 
     def add_nodes(self, nodes: Sequence[Node]) -> None:
         """Store new nodes and have them made."""
@@ -190,15 +193,22 @@ class Ledger:
         """The same task as this unit has changed it, else the given one."""
         return self._tasks.get(task.key, task)
 
-    def queue(self, job: Job, max_slots: int, most: int) -> list[Task]:
-        """The oldest tasks of a job that could start and need at most `max_slots`, without what this unit has taken."""
+    def queue(self, job: Job, max_slots: int, max_instances: int, most: int) -> list[Task]:
+        """The oldest tasks of a job that could start, without what this unit has taken.
+
+        They need at most `max_slots` and, where they take nodes for themselves, at most `max_instances`.
+        """
         taken = self._taken.get(job.key, 0)
-        found = self.tx.tasks.queue(job.key, max_slots, most + taken)
+        found = self.tx.tasks.queue(job.key, max_slots, max_instances, most + taken)
         return [task for task in found if self.task(task).queued][:most] if taken else found
 
     def node_task(self, own: NodeTask) -> NodeTask:
         """The same node task as this unit has changed it, else the given one."""
         return self._node_tasks.get(own.key, own)
+
+    def is_gone(self, run: str) -> bool:
+        """Tell whether the record whose run it is was taken out in this unit: there may be another report on it."""
+        return run in self._gone
 
     # -- changing ----------------------------------------------------------------------------------------------------
 
@@ -247,10 +257,13 @@ class Ledger:
         node = self.node(task.node_key)
         if node is None:
             return
+        node.exclusive_tasks += by * task.spec.exclusive
+        self._occupy(node, by, task.spec.required_slots)
+
+    def _occupy(self, node: Node, by: int, slots: int) -> None:
         self._changed_nodes.add(node.key)
         node.running_tasks += by
-        node.running_slots += by * task.spec.required_slots
-        node.exclusive_tasks += by * task.spec.exclusive
+        node.running_slots += by * slots
         if node.state in SERVING and node.state is not node.in_service:
             node.state, node.state_at = node.in_service, self.now
         self.effects.pools.add(node.pool_key)
@@ -264,6 +277,7 @@ class Ledger:
         self._on_node(task, -1)
         self.event(task.account, "task", task.key, "deleted")
         self._tasks.pop(task.key, None)
+        self._gone.add(run_name(task))
         self.tx.tasks.delete([task.key])
 
     def add_node_task(self, own: NodeTask) -> NodeTask:
@@ -277,6 +291,7 @@ class Ledger:
         """Change it; an event is written when its state changed."""
         if old.state is not new.state:
             self.event(new.account, f"{new.kind.value} task", new.key, new.state.value, why, new.attempt)
+            new = replace(new, previous_state=old.state, previous_state_at=old.state_at)
         self._with_node(old, -1)
         self._with_node(new, 1)
         return self._keep_node_task(new)
@@ -287,17 +302,21 @@ class Ledger:
         return own
 
     def _with_node(self, own: NodeTask, by: int) -> None:
+        """Count it on its node: a subtask as a task; of an instance 0 the task itself is counted."""
         node = self.node(own.node_key) if own.state in BUSY else None
-        if node is not None:
+        if node is not None and own.task_key is None:
             node.own_tasks += by
             self.put_node(node)
+        elif node is not None and own.is_subtask:
+            self._occupy(node, by, 1)
 
     def drop_node_task(self, own: NodeTask, *, with_directory: bool = True) -> None:
         """Forget one that is completed, and let its directory go."""
         node = self.node(own.node_key) if with_directory else None
         if node is not None:
-            self.effects.remove.append((node_ref(node), own.directory))
+            self.effects.remove.append((node_ref(node), own.removable))
         self._node_tasks.pop(own.key, None)
+        self._gone.add(node_run_name(own))
         self.tx.node_tasks.delete([own.key])
 
     def put_job(self, job: Job) -> Job:
@@ -356,8 +375,8 @@ class Ledger:
         return self.put_node(replace(node, state=state, state_at=self.now))
 
     def drop_node(self, node: Node) -> None:
-        """Forget a node and let its files go; what was run to prepare it for jobs is still told of."""
-        start_tasks = [own.key for own in self.tx.node_tasks.of_node(node.key) if own.job_key is None]
+        """Forget a node and let its files go; what was run there for jobs and tasks is still told of."""
+        start_tasks = [own.key for own in self.tx.node_tasks.of_node(node.key, NodeTaskKind.START)]
         for key in start_tasks:
             self._node_tasks.pop(key, None)
         self.tx.node_tasks.delete(start_tasks)

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from linarite.engine.autoscale.records import Scaling, ScalingRun
+from linarite.engine.launching import Ended
 from linarite.engine.outputs import OutputFile
 from linarite.engine.usage import Spent
 
@@ -139,6 +140,7 @@ class NodeTaskKind(StrEnum):
     START = "start"
     PREPARATION = "preparation"
     RELEASE = "release"
+    COORDINATION = "coordination"
 
 
 class JobAction(StrEnum):
@@ -228,6 +230,18 @@ class Dependencies(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     ranges: tuple[tuple[int, int], ...] = ()
 
 
+class MultiInstance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What makes a task run on `instances` nodes at once.
+
+    On each of them `files` come to the task's directory, then `coordination` runs and has to return 0 (None: there is
+    none); after that the task's own command line starts on the first.
+    """
+
+    instances: int = 1
+    coordination: str | None = None
+    files: tuple[ResourceFile, ...] = ()
+
+
 class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a user asks of a task.
 
@@ -250,6 +264,7 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     required_slots: int = 1
     dependencies: Dependencies | None = None
     exit_conditions: ExitConditions | None = None
+    multi_instance: MultiInstance | None = None
     valid_exit_codes: tuple[tuple[int, int], ...] | None = None
     fails_job: bool = False
     exclusive: bool = False
@@ -264,9 +279,14 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     stderr: str | None = None
     working_directory: str | None = None
 
+    @property
+    def instances(self) -> int:
+        """How many nodes it takes for itself; 0 when it shares one with others."""
+        return 0 if self.multi_instance is None else self.multi_instance.instances
+
 
 class NodeCommand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A command line that the service runs on a node for a pool or a job: a start, preparation or release task.
+    """A command line that the service runs on a node: a start, preparation, release or coordination task.
 
     `max_retries` -1 is without limit. `wait_for_success`: without its success the node takes no tasks (of the job).
     `again_after_reboot`: a success does not outlive the node's next start.
@@ -561,9 +581,12 @@ class Task(msgspec.Struct, kw_only=True):
 
 
 class NodeTask(msgspec.Struct, kw_only=True):
-    """What the service runs on a node, as it is: a start task of its pool, a preparation or release task of a job.
+    """What the service runs on a node, as it is: for its pool, for a job (`job_key`), or for a task (`task_key`).
 
     `attempt` counts runs ever begun, `retries` the failed ones tried again. `directory` is relative to the node's root.
+    Of a multi-instance task each instance is one, which coordinates with the others; number 0 is the task's own node,
+    the others are subtasks. Such a one has its exit code once its command has returned, and goes on. `held_report`, of
+    number 0, is what the task's own run came to, until the last instance is over.
     """
 
     key: int = 0
@@ -573,11 +596,15 @@ class NodeTask(msgspec.Struct, kw_only=True):
     node: str
     pool: str
     job_key: int | None = None
+    task_key: int | None = None
+    instance: int = 0
     command: NodeCommand
     directory: str
     created_at: int
     state: TaskState = TaskState.RUNNING
     state_at: int
+    previous_state: TaskState | None = None
+    previous_state_at: int | None = None
     attempt: int = 1
     retries: int = 0
     retried_at: int | None = None
@@ -589,6 +616,17 @@ class NodeTask(msgspec.Struct, kw_only=True):
     ending: Ending | None = None
     deadline: int | None = None
     cleanup_at: int | None = None
+    held_report: Ended | None = None
+
+    @property
+    def is_subtask(self) -> bool:
+        """Tell whether it is an instance of a task beside the task's own."""
+        return self.task_key is not None and self.instance > 0
+
+    @property
+    def removable(self) -> str:
+        """The directory that goes with it; a subtask's stands in that of its task, beside the files of all."""
+        return self.directory.rpartition("/")[0] if self.is_subtask else self.directory
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):

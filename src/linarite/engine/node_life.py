@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from linarite.engine import node_tasks
+from linarite.engine import instances, node_tasks
 from linarite.engine.endings import end_task
 from linarite.engine.errors import WrongState
 from linarite.engine.finding import find_node
@@ -81,8 +81,8 @@ def set_out(u: Ledger, node: Node, on_running: OnRunning) -> Node:
     node = u.put_node(replace(node, on_running=on_running, told=False))
     if on_running not in PATIENT:
         ending = Ending.REQUEUED if on_running is OnRunning.REQUEUE else Ending.TERMINATED
-        for task in u.tx.tasks.running_on_node(node.key) if node.running_tasks else ():
-            if u.task(task).state in BUSY:
+        for task in instances.tasks_on(u, node):
+            if task.state in BUSY:
                 end_task(u, task, ending)
         end_own_tasks(u, node)
     advance(u, node)
@@ -91,8 +91,8 @@ def set_out(u: Ledger, node: Node, on_running: OnRunning) -> Node:
 
 def end_own_tasks(u: Ledger, node: Node, *kinds: NodeTaskKind) -> None:
     """End what the service itself runs on a node, all of it or these kinds."""
-    for own in u.tx.node_tasks.of_node(node.key) if node.own_tasks else ():
-        if not kinds or own.kind in kinds:
+    for own in u.tx.node_tasks.under_way(node.key) if node.own_tasks else ():
+        if own.task_key is None and (not kinds or own.kind in kinds):
             node_tasks.end(u, own, Ending.TERMINATED)
 
 
@@ -103,7 +103,7 @@ def advance(u: Ledger, node: Node) -> None:
     if node.own_tasks:
         end_own_tasks(u, node, NodeTaskKind.START)  # it may run for ever, and there is no task left that it serves
         return
-    if node.on_running is OnRunning.RETAIN and u.tx.tasks.kept_on_node(node.key):
+    if node.on_running is OnRunning.RETAIN and instances.kept_on(u, node):
         return
     if node.state is NodeState.LEAVING:
         u.drop_node(node)

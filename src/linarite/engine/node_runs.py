@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from linarite.engine import node_tasks
+from linarite.engine import coordination, node_tasks
 from linarite.engine.endings import reset, settle
-from linarite.engine.failures import ended_failure, not_executed
+from linarite.engine.failures import LOST, ended_failure, not_executed
 from linarite.engine.launches import node_task_launch, task_launch
 from linarite.engine.launching import Report
 from linarite.engine.ledger import BUSY, NODE_RUN, Ledger, node_run_name
@@ -36,11 +36,18 @@ def take(u: Ledger, reports: Sequence[Report]) -> None:
     known = {own.key: own for own in u.tx.node_tasks.by_keys(sorted(set(map(_key, reports))))}
     for report in reports:
         own = known.get(_key(report))
-        if own is None:
+        if own is None or u.is_gone(report.run):
             continue
         own = u.node_task(own)
         if own.state is not TaskState.COMPLETED and node_run_name(own) == report.run:
-            ended(u, node_tasks.apply(u, own, report))
+            _follow(u, node_tasks.apply(u, own, report))
+
+
+def _follow(u: Ledger, own: NodeTask) -> None:
+    if own.kind is NodeTaskKind.COORDINATION:
+        coordination.follow(u, own)
+    else:
+        ended(u, own)
 
 
 def _key(report: Report) -> int:
@@ -80,9 +87,8 @@ def boot(u: Ledger, node: Node, pool: Pool) -> Node:
 
 def _forget_start_tasks(u: Ledger, node: Node) -> None:
     """A node tells of the start task of its present life alone."""
-    for own in u.tx.node_tasks.of_node(node.key):
-        if own.kind is NodeTaskKind.START:
-            u.drop_node_task(own, with_directory=False)
+    for own in u.tx.node_tasks.of_node(node.key, NodeTaskKind.START):
+        u.drop_node_task(own, with_directory=False)
 
 
 def _after_start(u: Ledger, own: NodeTask) -> None:
@@ -106,6 +112,7 @@ def _after_preparation(u: Ledger, own: NodeTask) -> None:
             _let_run(u, task)
         else:
             u.put_task(task, reset(u, task), "the node could not be prepared")
+    coordination.after_preparation(u, own)
     u.effects.wake = True
 
 
@@ -126,10 +133,11 @@ def resume(u: Ledger, own: NodeTask) -> None:
     """After a start: launch again what should run, end what should end."""
     node = u.node(own.node_key)
     if node is None:
-        ended(u, node_tasks.complete(u, own, failure=ended_failure(Ending.TERMINATED, "The node is gone.")))
+        failure = LOST if own.task_key is not None else ended_failure(Ending.TERMINATED, "The node is gone.")
+        _follow(u, node_tasks.complete(u, own, failure=failure))
     elif own.ending is not None:
         u.end_node_task(own, 0)
-    else:
+    elif own.attempt:
         u.effects.launch.append(node_task_launch(u, own, node))
 
 

@@ -1,6 +1,7 @@
-"""What the service runs on nodes by itself: start, preparation and release tasks, as runs with retries of their own.
+"""What the service runs on nodes by itself: start, preparation, release and coordination tasks, as runs with retries.
 
-What their ends mean for nodes and jobs is decided in `node_runs`. Source: Batch NOTES sections 6 and 7.
+What their ends mean for nodes, jobs and tasks is decided in `node_runs` and `coordination`. Source: Batch NOTES
+sections 6, 7 and 8.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from linarite.engine import usage
-from linarite.engine.failures import ended_failure, exit_failure, told_failure
+from linarite.engine.failures import LOST, ended_failure, exit_failure, told_failure
 from linarite.engine.launches import node_task_launch
 from linarite.engine.launching import Report, RunExited, RunFailed, RunLost, RunReturned, RunStarted
 from linarite.engine.ledger import Ledger
@@ -50,21 +51,31 @@ def _under_way(u: Ledger, own: NodeTask) -> NodeTask:
 
 
 def apply(u: Ledger, own: NodeTask, report: Report) -> NodeTask:
-    """Bring a report of its current run into the record; it is completed when no run follows."""
+    """Bring a report of its current run into the record; it is completed when no run follows.
+
+    One whose command has returned and that goes on has its exit code from then on.
+    """
     match report:
         case RunStarted():
             return _started(u, own, report.at)
         case RunReturned():
-            return own
+            return u.put_node_task(own, replace(own, exit_code=0))
         case RunExited():
-            usage.own_run_ended(u, own.node_key, report.started_at, report.at, report.usage)
+            if own.task_key is None or own.is_subtask:  # on its own node the task itself is charged
+                usage.own_run_ended(u, own.node_key, report.started_at, report.at, report.usage)
             return _exited(u, own, report)
         case RunFailed():
             if own.ending is not None or report.code == "ended":
                 return _ended(u, own, None, report.at)
             return complete(u, own, failure=told_failure(report), at=report.at)
         case RunLost():
-            return _ended(u, own, None, report.at) if own.ending is not None else _again(u, own)
+            return _lost(u, own, report.at)
+
+
+def _lost(u: Ledger, own: NodeTask, at: int) -> NodeTask:
+    if own.ending is not None:
+        return _ended(u, own, None, at)
+    return complete(u, own, failure=LOST, at=at) if own.task_key is not None else _again(u, own)
 
 
 def _started(u: Ledger, own: NodeTask, at: int) -> NodeTask:
@@ -87,6 +98,8 @@ def _exited(u: Ledger, own: NodeTask, report: RunExited) -> NodeTask:
 
 
 def _ended(u: Ledger, own: NodeTask, code: int | None, at: int) -> NodeTask:
+    if own.exit_code is not None:
+        return complete(u, own, code=own.exit_code, at=at)
     failure = ended_failure(own.ending or Ending.TERMINATED, None)
     return complete(u, own, code=code, failure=failure, at=at)
 
@@ -110,7 +123,7 @@ def complete(
     new = replace(
         own, state=TaskState.COMPLETED, state_at=ended, ended_at=ended, exit_code=code, failure=failure,
         result=TaskResult.SUCCESS if failure is None else TaskResult.FAILURE, deadline=None, ending=None,
-        cleanup_at=None if kept is None or own.job_key is None else ended + kept,
+        cleanup_at=None if kept is None or own.kind is NodeTaskKind.START else ended + kept,
     )  # fmt: skip
     return u.put_node_task(own, new, failure.code if failure else "")
 
@@ -120,6 +133,8 @@ def end(u: Ledger, own: NodeTask, ending: Ending, grace: float = GRACE) -> NodeT
     own = u.node_task(own)
     if own.state is TaskState.COMPLETED or own.ending is not None:
         return own
+    if not own.attempt:
+        return complete(u, own, failure=ended_failure(ending, None))
     new = u.put_node_task(own, replace(own, ending=ending))
     u.end_node_task(new, grace)
     return new

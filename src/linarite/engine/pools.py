@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from linarite.engine import sampling
+from linarite.engine import instances, sampling
 from linarite.engine.endings import end_task
 from linarite.engine.errors import AlreadyExists, InvalidValue, WrongState
 from linarite.engine.finding import find_node, find_pool
@@ -286,6 +286,6 @@ def set_scheduling(
     u.effects.wake = True
     if not enabled and on_running is not OnRunning.WAIT:
         ending = Ending.REQUEUED if on_running is OnRunning.REQUEUE else Ending.TERMINATED
-        for task in u.tx.tasks.running_on_node(node.key):
+        for task in instances.tasks_on(u, node):
             end_task(u, task, ending)
     return u.node(node.key) or node

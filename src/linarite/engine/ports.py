@@ -216,8 +216,8 @@ class Tasks(Protocol):
         """Tasks after the account alias `after`, in the order of account aliases."""
         ...
 
-    def queue(self, job_key: int, max_slots: int, limit: int) -> list[Task]:
-        """Queued tasks of a job that need at most `max_slots`, the oldest first."""
+    def queue(self, job_key: int, max_slots: int, max_instances: int, limit: int) -> list[Task]:
+        """Queued tasks of a job that need at most `max_slots` and `max_instances`, the oldest first."""
         ...
 
     def running_of_job(self, job_key: int, after: int = 0, limit: int = 10_000) -> list[Task]: ...
@@ -276,14 +276,33 @@ class Tasks(Protocol):
 
 
 class NodeTasks(Protocol):
-    """What the service runs on nodes: start, preparation and release tasks."""
+    """What the service runs on nodes: start, preparation, release and coordination tasks."""
 
     def by_keys(self, keys: Sequence[int]) -> list[NodeTask]: ...
     def latest(self, node_key: int, kind: NodeTaskKind, job_key: int | None = None) -> NodeTask | None:
         """The last one of a kind on a node (of a job)."""
         ...
 
-    def of_node(self, node_key: int) -> list[NodeTask]: ...
+    def of_node(self, node_key: int, kind: NodeTaskKind | None = None) -> list[NodeTask]:
+        """All on a node, or all of a kind there, the oldest first."""
+        ...
+
+    def under_way(self, node_key: int) -> list[NodeTask]:
+        """All on a node that are not completed."""
+        ...
+
+    def recent_subtasks(self, node_key: int, limit: int) -> list[NodeTask]:
+        """The last subtasks on a node, the newest first."""
+        ...
+
+    def kept_on_node(self, node_key: int) -> bool:
+        """Tell whether the files of a subtask that ended there are to be kept for some time yet."""
+        ...
+
+    def of_task(self, task_key: int) -> list[NodeTask]:
+        """The instances of a multi-instance task, in the order of their numbers."""
+        ...
+
     def of_job(self, job_key: int) -> list[NodeTask]:
         """All of a job, the oldest first."""
         ...

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from linarite.engine.eligibility import allowed, is_open, may_start, startable, suits
+from linarite.engine import instances
+from linarite.engine.eligibility import allowed, is_open, may_start, most_instances, startable, suits
 from linarite.engine.endings import end_task
 from linarite.engine.ledger import BUSY, Ledger
 from linarite.engine.model import Ending, Job, Node, Pool, Task
@@ -70,7 +71,7 @@ def _rooms(u: Ledger, pool: Pool, tame: dict[int, Job]) -> list[Room]:
 
 
 def _room(u: Ledger, node: Node, tame: dict[int, Job]) -> Room:
-    runs = [run for run in map(u.task, u.tx.tasks.running_on_node(node.key)) if run.state in BUSY]
+    runs = [run for run in instances.tasks_on(u, node) if run.state in BUSY]
     going = [run for run in runs if run.ending is not None]
     staying = [(tame[run.job_key].spec.priority, run) for run in runs if run.ending is None and run.job_key in tame]
     staying.sort(key=lambda one: (one[0], -(one[1].started_at or 0)))
@@ -83,15 +84,17 @@ def _make_room(u: Ledger, pool: Pool, job: Job, rooms: Sequence[Room]) -> None:
     """Find a place for each task that the job could start, and take back the runs that stand there."""
     usable = [one for one in rooms if allowed(job.spec.placement, one.node) and not refuses(u, job, one.node)]
     most = startable(job, sum(one.node.slots for one in usable))
-    for task in u.queue(job, pool.spec.slots_per_node, most) if most > 0 else ():
+    for task in u.queue(job, pool.spec.slots_per_node, most_instances(u, pool, job), most) if most > 0 else ():
         found = [
             (len(taken), place) for place, one in enumerate(usable)
             if suits(task, one.node) and (taken := one.taken_for(task, job.spec.priority)) is not None
         ]  # fmt: skip
-        if not found:
+        wanted = max(1, task.spec.instances)
+        if len(found) < wanted:
             return
-        room = usable[min(found)[1]]
-        taken = room.taken_for(task, job.spec.priority) or []
-        room.give(task, taken)
-        for run in taken:
-            end_task(u, run, Ending.REQUEUED, REASON)
+        for _, place in sorted(found)[:wanted]:
+            room = usable[place]
+            taken = room.taken_for(task, job.spec.priority) or []
+            room.give(task, taken)
+            for run in taken:
+                end_task(u, run, Ending.REQUEUED, REASON)

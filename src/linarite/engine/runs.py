@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from linarite.engine import exits, node_life, node_runs, usage
-from linarite.engine.endings import complete, end_task, remove, reset, settle
-from linarite.engine.failures import ended_failure, told_failure
+from linarite.engine import coordination, node_life, node_runs, outcomes
+from linarite.engine.endings import end_task
 from linarite.engine.launches import task_launch
 from linarite.engine.launching import (
     NodeFreed,
@@ -16,10 +15,8 @@ from linarite.engine.launching import (
     NodeUnusable,
     Report,
     RunExited,
-    RunFailed,
-    RunLost,
+    RunReturned,
     RunStarted,
-    Usage,
 )
 from linarite.engine.ledger import BUSY, NODE_RUN, Ledger, run_name
 from linarite.engine.model import (
@@ -27,15 +24,12 @@ from linarite.engine.model import (
     Ending,
     Failure,
     FailureCategory,
-    JobState,
     Node,
     NodeState,
     Task,
     TaskState,
 )  # fmt: skip
 from linarite.engine.pools import settle_pool
-
-ENDED = 143
 
 
 def take(u: Ledger, reports: Sequence[Report]) -> None:
@@ -46,7 +40,7 @@ def take(u: Ledger, reports: Sequence[Report]) -> None:
     tasks = {task.key: task for task in u.tx.tasks.by_keys(sorted(set(map(_task_key, of_tasks))))}
     for report in of_tasks:
         task = tasks.get(_task_key(report))
-        if task is None:
+        if task is None or u.is_gone(report.run):
             continue
         task = u.task(task)
         if task.state in BUSY and run_name(task) == report.run:
@@ -61,13 +55,14 @@ def _apply(u: Ledger, task: Task, report: Report) -> None:
     match report:
         case RunStarted():
             _started(u, task, report.at)
+        case RunReturned():
+            return  # no task's own run stays
+        case _ if task.spec.multi_instance is not None:
+            coordination.take(u, task, report)
         case RunExited():
-            charged = usage.run_ended(u, task, report.started_at, report.at, report.usage)
-            _exited(u, replace(charged, started_at=report.started_at), report)
-        case RunFailed():
-            _failed(u, task, report)
-        case RunLost():
-            _lost(u, usage.run_ended(u, task, task.started_at, report.at, Usage()), report.at)
+            outcomes.take(u, replace(task, started_at=report.started_at), report)
+        case _:
+            outcomes.take(u, task, report)
 
 
 def _started(u: Ledger, task: Task, at: int) -> None:
@@ -81,67 +76,6 @@ def _started(u: Ledger, task: Task, at: int) -> None:
             started_at=at, deadline=None if limit is None else at + limit,
         ),
     )  # fmt: skip
-
-
-def _exited(u: Ledger, task: Task, report: RunExited) -> None:
-    if task.ending is not None:
-        _finish_ending(u, task, report.code, report.at)
-        return
-    if report.upload is not None:
-        complete(u, task, code=report.code, failure=told_failure(report.upload), upload=True, at=report.at)
-        return
-    well = exits.succeeds(task.spec, u.job(task.job_key).spec, report.code)
-    if not well and _may_retry(u, task):
-        why = f"exit code {report.code}"
-        usage.task_retried(u, u.job(task.job_key))
-        u.put_task(task, reset(u, task, retries=task.retries + 1, retried_at=u.now), why)
-        settle(u, u.job(task.job_key))
-        return
-    complete(u, task, code=report.code, at=report.at)
-    if well:
-        node = u.node(task.node_key) if task.node_key is not None else None
-        if node is not None:
-            node.succeeded_tasks += 1
-
-
-def _may_retry(u: Ledger, task: Task) -> bool:
-    job = u.job(task.job_key)
-    limit = job.spec.max_retries if task.spec.max_retries is None else task.spec.max_retries
-    over = job.state in {JobState.TERMINATING, JobState.COMPLETED, JobState.DELETING}
-    return not over and (limit < 0 or task.retries < limit)
-
-
-def _finish_ending(u: Ledger, task: Task, code: int | None, at: int) -> None:
-    if task.ending is Ending.REQUEUED:
-        _requeue(u, task, "requeued")
-    elif task.ending is Ending.DELETED:
-        remove(u, u.job(task.job_key), task)
-        settle(u, u.job(task.job_key))
-    elif task.ending is Ending.FINISHED:
-        complete(u, task, code=code, at=at, success=True)
-    else:
-        failure = ended_failure(task.ending or Ending.TERMINATED, task.ending_reason)
-        complete(u, task, code=ENDED if code is None else code, failure=failure, at=at)
-
-
-def _failed(u: Ledger, task: Task, report: RunFailed) -> None:
-    if task.ending is not None or report.code == "ended":
-        _finish_ending(u, task, None, report.at)
-        return
-    complete(u, task, failure=told_failure(report), before_start=True, at=report.at)
-
-
-def _lost(u: Ledger, task: Task, at: int) -> None:
-    if task.ending is not None and task.ending is not Ending.REQUEUED:
-        _finish_ending(u, task, None, at)
-        return
-    _requeue(u, task, "its node host was lost")
-
-
-def _requeue(u: Ledger, task: Task, why: str) -> None:
-    u.put_task(task, reset(u, task, requeues=task.requeues + 1, requeued_at=u.now), why)
-    u.effects.wake = True
-    settle(u, u.job(task.job_key))
 
 
 def take_nodes(u: Ledger, reports: Sequence[NodeReport]) -> None:
@@ -172,8 +106,10 @@ def resume(u: Ledger) -> None:
     """After a start: launch again what should run (a run that is known is not started twice), end what should end."""
     for task in u.tx.tasks.unfinished_runs():
         node = u.node(task.node_key) if task.node_key is not None else None
-        if node is None:
-            _requeue(u, task, "its node is gone")
+        if task.spec.multi_instance is not None:
+            coordination.resume(u, task)
+        elif node is None:
+            outcomes.requeue(u, task, "its node is gone")
         elif task.ending is not None:
             u.end(task, 0)
         elif task.held_by is None:

@@ -2,7 +2,8 @@
 
 Higher job priority first; then the older job or, as the pool says, each job of that priority alike; then the older
 task. A task that does not fit now keeps its turn: smaller ones of its job wait, and the node that has most room for it
-is kept from the jobs behind, so that it cannot starve.
+is kept from the jobs behind, so that it cannot starve. For one that takes several nodes all empty ones are kept, if the
+pool has as many as it needs.
 """
 
 from __future__ import annotations
@@ -14,7 +15,17 @@ from operator import attrgetter
 
 from msgspec.structs import replace
 
-from linarite.engine.eligibility import allowed, choose, free_slots, may_start, startable, suits
+from linarite.engine import coordination
+from linarite.engine.eligibility import (
+    allowed,
+    empty,
+    free_slots,
+    gather,
+    may_start,
+    most_instances,
+    startable,
+    suits,
+)  # fmt: skip
 from linarite.engine.finding import first_pool
 from linarite.engine.launches import task_launch
 from linarite.engine.ledger import Ledger
@@ -93,22 +104,28 @@ def _schedule_job(u: Ledger, pool: Pool, job: Job, nodes: list[Node], most: int 
         usable = _single(u, job, usable)
     room = min(startable(job, sum(map(free_slots, usable))), most or sys.maxsize)
     started = 0
-    for task in u.queue(job, pool.spec.slots_per_node, room) if room > 0 else ():
-        node = choose(task, placement, pool.spec.fill, usable)
-        if node is None:
+    for task in u.queue(job, pool.spec.slots_per_node, most_instances(u, pool, job), room) if room > 0 else ():
+        chosen = gather(task, placement, pool.spec.fill, usable)
+        if not chosen:
             _keep_for(task, usable, nodes)
             break
-        start(u, job, task, node)
+        if task.spec.multi_instance is None:
+            start(u, job, task, chosen[0])
+        else:
+            coordination.begin(u, job, task, chosen)
         started += 1
         if placement.single_node:
-            usable = [node]
+            usable = chosen
     return started
 
 
 def _keep_for(task: Task, usable: Iterable[Node], nodes: list[Node]) -> None:
-    """Keep the node with most room from the jobs behind."""
+    """Keep the node with most room from the jobs behind, or all that are empty for a task that takes several."""
     fit = [node for node in usable if suits(task, node)]
-    if fit:
+    if task.spec.multi_instance is not None:
+        for node in empty(task, fit):
+            nodes.remove(node)
+    elif fit:
         nodes.remove(max(fit, key=free_slots))
 
 

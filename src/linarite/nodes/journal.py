@@ -16,8 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from linarite.engine.launching import RunExited, RunFailed, RunLost
-from linarite.nodes.wire import Ended
+from linarite.engine.launching import Ended
 
 
 class Header(msgspec.Struct, frozen=True, tag="journal"):
@@ -56,7 +55,7 @@ class Forgotten(msgspec.Struct, frozen=True, tag="forgotten"):
     runs: list[str]
 
 
-Record = Header | Whole | Intended | Spawned | RunExited | RunFailed | RunLost | Forgotten
+Record = Header | Whole | Intended | Spawned | Ended | Forgotten
 
 
 class KnownRun(msgspec.Struct):

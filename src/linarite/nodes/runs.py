@@ -19,7 +19,7 @@ from contextlib import suppress
 
 from msgspec.structs import replace
 
-from linarite.engine.launching import Problem, RunExited, RunFailed, RunLost, RunReturned, RunStarted, Usage
+from linarite.engine.launching import Ended, Problem, RunExited, RunFailed, RunLost, RunReturned, RunStarted, Usage
 from linarite.engine.outputs import OutputFile
 from linarite.nodes.environment import run_environment
 from linarite.nodes.journal import Forgotten, Intended, Journal, KnownRun, Record, Spawned
@@ -34,7 +34,7 @@ from linarite.nodes.processes import (
 )
 from linarite.nodes.starting import Starter
 from linarite.nodes.staying import Staying
-from linarite.nodes.wire import Ended, LaunchRun, Message
+from linarite.nodes.wire import LaunchRun, Message
 
 STARTS_A_TURN = 16
 """So many processes are started before the host looks for ended ones and tells the server."""

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
-from linarite.engine.launching import Launch, RunExited, RunFailed, RunLost, RunReturned, RunStarted
+from linarite.engine.launching import Ended, Launch, RunReturned, RunStarted
 
 T = TypeVar("T")
 
@@ -91,8 +91,7 @@ class Removed(msgspec.Struct, frozen=True, tag="removed"):
     path: str
 
 
-Ended = RunExited | RunFailed | RunLost
-Message = Hello | RunStarted | RunReturned | RunExited | RunFailed | RunLost | NodeMade | NodeFailed | Removed
+Message = Hello | RunStarted | RunReturned | Ended | NodeMade | NodeFailed | Removed
 
 
 class WireError(Exception):

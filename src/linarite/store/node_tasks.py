@@ -1,4 +1,4 @@
-"""What the service runs on nodes: start, preparation and release tasks."""
+"""What the service runs on nodes: start, preparation, release and coordination tasks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import BindParameter, Column, Connection, Index, Integer, Table, bindparam, delete, func, select
 
 from linarite.engine.filtering import Expression
+from linarite.engine.launching import Ended
 from linarite.engine.model import Ending, Failure, NodeCommand, NodeTask, NodeTaskKind, TaskResult, TaskState
 from linarite.engine.ports import Prepared
 from linarite.store.counters import take
@@ -25,10 +26,14 @@ node_tasks = Table(
     text("node"),
     text("pool"),
     number("job_key", null=True),
+    number("task_key", null=True),
+    Column("instance", Integer, nullable=False),
     text("directory"),
     number("created_at"),
     text("state"),
     number("state_at"),
+    text("previous_state", null=True),
+    number("previous_state_at", null=True),
     Column("attempt", Integer, nullable=False),
     Column("retries", Integer, nullable=False),
     number("retried_at", null=True),
@@ -40,11 +45,16 @@ node_tasks = Table(
     number("deadline", null=True),
     number("cleanup_at", null=True),
     packed("failure", null=True),
+    packed("held_report", null=True),
     packed("command"),
     Index(None, "node_key", "kind", "key"),
     Index(None, "job_key", "key"),
 )
 _UNDER_WAY = "state <> 'completed'"
+_OF_TASK = "task_key IS NOT NULL"
+OF_TASK = Partial("ix_node_tasks_of_task", _OF_TASK, node_tasks.c.task_key, node_tasks.c.instance)
+SUBTASKS = Partial("ix_node_tasks_subtasks", f"{_OF_TASK} AND instance > 0", node_tasks.c.node_key, node_tasks.c.key)
+UNDER_WAY = Partial("ix_node_tasks_under_way", _UNDER_WAY, node_tasks.c.node_key, node_tasks.c.key)
 UNFINISHED = Partial("ix_node_tasks_unfinished", _UNDER_WAY, node_tasks.c.key)
 LIMITED = Partial("ix_node_tasks_limited", f"deadline IS NOT NULL AND {_UNDER_WAY}", node_tasks.c.deadline)
 TO_CLEAN = Partial("ix_node_tasks_to_clean", "cleanup_at IS NOT NULL", node_tasks.c.cleanup_at)
@@ -53,26 +63,43 @@ _rows = Rows(
     NodeTask,
     node_tasks,
     paths={},
-    write={"failure": pack_or_null, "command": pack},
+    write={"failure": pack_or_null, "held_report": pack_or_null, "command": pack},
     read={
         "kind": word(NodeTaskKind),
         "state": word(TaskState),
+        "previous_state": word(TaskState),
         "result": word(TaskResult),
         "ending": word(Ending),
         "failure": unpacked(Failure),
+        "held_report": unpacked(Ended),
         "command": unpacked(NodeCommand),
     },
 )
 _insert = _rows.inserter()
-_update = _rows.updater(
-    _rows.names_but("account", "kind", "node_key", "node", "pool", "job_key", "directory", "created_at", "command")
-)
+_FIXED = (
+    "account", "kind", "node_key", "node", "pool", "job_key", "task_key", "instance", "directory", "created_at",
+    "command",
+)  # fmt: skip
+_update = _rows.updater(_rows.names_but(*_FIXED))
 _KEYS: BindParameter[list[int]] = bindparam("keys", expanding=True)
 _LIMIT: BindParameter[int] = bindparam("limit")
 _BY_KEYS = Query(_rows.select.where(node_tasks.c.key.in_(_KEYS)).order_by(node_tasks.c.key))
 _ON_NODE = _rows.select.where(node_tasks.c.node_key == bindparam("node_key"))
+_OF_KIND = _ON_NODE.where(node_tasks.c.kind == bindparam("kind"))
 _OF_NODE = Query(_ON_NODE.order_by(node_tasks.c.key))
-_LATEST_ON_NODE = _ON_NODE.where(node_tasks.c.kind == bindparam("kind")).order_by(node_tasks.c.key.desc()).limit(1)
+_OF_NODE_AND_KIND = Query(_OF_KIND.order_by(node_tasks.c.key))
+_UNDER_WAY_ON_NODE = Query(UNDER_WAY.answers(_ON_NODE).order_by(node_tasks.c.key))
+_RECENT_SUBTASKS = Query(SUBTASKS.answers(_ON_NODE).order_by(node_tasks.c.key.desc()).limit(_LIMIT))
+_KEPT_ON_NODE = Query(
+    SUBTASKS.answers(select(node_tasks.c.key))
+    .where(node_tasks.c.node_key == bindparam("node_key"), node_tasks.c.cleanup_at.is_not(None))
+    .order_by(node_tasks.c.key.desc())
+    .limit(1)
+)
+_INSTANCES = Query(
+    OF_TASK.answers(_rows.select).where(node_tasks.c.task_key == bindparam("task_key")).order_by(node_tasks.c.instance)
+)
+_LATEST_ON_NODE = _OF_KIND.order_by(node_tasks.c.key.desc()).limit(1)
 _LATEST = Query(_LATEST_ON_NODE.where(node_tasks.c.job_key.is_(None)))
 _LATEST_OF_JOB = Query(_LATEST_ON_NODE.where(node_tasks.c.job_key == bindparam("job_key")))
 _START_TASKS = Query(
@@ -159,8 +186,22 @@ class SqlNodeTasks:
             return _rows.one(self._connection, _LATEST, node_key=node_key, kind=kind.value)
         return _rows.one(self._connection, _LATEST_OF_JOB, node_key=node_key, kind=kind.value, job_key=job_key)
 
-    def of_node(self, node_key: int) -> list[NodeTask]:
-        return _rows.many(self._connection, _OF_NODE, node_key=node_key)
+    def of_node(self, node_key: int, kind: NodeTaskKind | None = None) -> list[NodeTask]:
+        if kind is None:
+            return _rows.many(self._connection, _OF_NODE, node_key=node_key)
+        return _rows.many(self._connection, _OF_NODE_AND_KIND, node_key=node_key, kind=kind.value)
+
+    def under_way(self, node_key: int) -> list[NodeTask]:
+        return _rows.many(self._connection, _UNDER_WAY_ON_NODE, node_key=node_key)
+
+    def recent_subtasks(self, node_key: int, limit: int) -> list[NodeTask]:
+        return _rows.many(self._connection, _RECENT_SUBTASKS, node_key=node_key, limit=limit)
+
+    def kept_on_node(self, node_key: int) -> bool:
+        return _KEPT_ON_NODE.value(self._connection, node_key=node_key) is not None
+
+    def of_task(self, task_key: int) -> list[NodeTask]:
+        return _rows.many(self._connection, _INSTANCES, task_key=task_key)
 
     def of_job(self, job_key: int) -> list[NodeTask]:
         return _rows.many(self._connection, _OF_JOB, job_key=job_key)

@@ -29,6 +29,7 @@ tasks = Table(
     text("id_key"),
     number("number", null=True),
     number("slots"),
+    number("instances"),
     number("created_at"),
     number("modified_at"),
     text("state"),
@@ -65,7 +66,7 @@ tasks = Table(
 KEYS = Whole("ix_tasks_keys", tasks.c.job_key, tasks.c.key)
 IDS = Whole("ix_tasks_ids", tasks.c.job_key, tasks.c.id_key, unique=True)
 _IN_RUN = "state IN ('preparing', 'running')"
-QUEUED = Partial("ix_tasks_queued", "queued", tasks.c.job_key, tasks.c.key, tasks.c.slots)
+QUEUED = Partial("ix_tasks_queued", "queued", tasks.c.job_key, tasks.c.key, tasks.c.slots, tasks.c.instances)
 IN_RUN = Partial("ix_tasks_in_run", _IN_RUN, tasks.c.job_key, tasks.c.key)
 ON_NODE = Partial("ix_tasks_on_node", _IN_RUN, tasks.c.node_key, tasks.c.key)
 HELD = Partial("ix_tasks_held", f"held_by IS NOT NULL AND {_IN_RUN}", tasks.c.held_by, tasks.c.key)
@@ -141,7 +142,7 @@ def as_number(id: str) -> int | None:
 rows = Rows(
     Task,
     tasks,
-    paths={"id_key": "spec.id", "number": "spec.id", "slots": "spec.required_slots"},
+    paths={"id_key": "spec.id", "number": "spec.id", "slots": "spec.required_slots", "instances": "spec.instances"},
     write={
         "id_key": str.lower,
         "number": as_number,
@@ -163,7 +164,7 @@ rows = Rows(
 )
 
 _IDENTITY = ("job_key", "account", "alias", "account_alias", "id_key", "number", "created_at")
-_ASKED = ("slots", "spec", "facts")
+_ASKED = ("slots", "instances", "spec", "facts")
 # `waiting` is lowered by `wait_less` alone: a record read before that must not bring the old count back.
 STATE = rows.names_but(*_IDENTITY, *_ASKED, "waiting")
 _LATER = (

@@ -68,7 +68,10 @@ _EXISTING = Query(
 )
 _PAGE = _OF_JOB.where(tasks.c.key > bindparam("after")).order_by(tasks.c.key).limit(_LIMIT)
 _QUEUE = Query(
-    QUEUED.answers(_OF_JOB).where(tasks.c.slots <= bindparam("max_slots")).order_by(tasks.c.key).limit(_LIMIT)
+    QUEUED.answers(_OF_JOB)
+    .where(tasks.c.slots <= bindparam("max_slots"), tasks.c.instances <= bindparam("max_instances"))
+    .order_by(tasks.c.key)
+    .limit(_LIMIT)
 )
 _RUNNING_OF_JOB = Query(IN_RUN.answers(_PAGE))
 _RUNNING_ON_NODE = Query(
@@ -175,8 +178,9 @@ class SqlTasks:
         words = [state.value for state in states]
         return rows.many(self._connection, _ACCOUNT_STATES, account=account, after=after, limit=limit, states=words)
 
-    def queue(self, job_key: int, max_slots: int, limit: int) -> list[Task]:
-        return rows.many(self._connection, _QUEUE, job_key=job_key, max_slots=max_slots, limit=limit)
+    def queue(self, job_key: int, max_slots: int, max_instances: int, limit: int) -> list[Task]:
+        values = {"max_slots": max_slots, "max_instances": max_instances, "limit": limit}
+        return rows.many(self._connection, _QUEUE, job_key=job_key, **values)
 
     def running_of_job(self, job_key: int, after: int = 0, limit: int = 10_000) -> list[Task]:
         return rows.many(self._connection, _RUNNING_OF_JOB, job_key=job_key, after=after, limit=limit)
