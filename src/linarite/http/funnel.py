@@ -169,7 +169,8 @@ async def _send(request: Request, response: Response, send: Send) -> int:
             return len(data) if isinstance(data, bytes) else 0
         if isinstance(body, FileBody):
             async with asyncio.timeout(body.seconds):
-                return await _send_pieces(request, _pieces(body), send)
+                pieces = _pieces(body)
+                return await _send_pieces(request, body.framed(pieces, body.length) if body.framed else pieces, send)
         return await _send_pieces(request, body, send)
     finally:
         if isinstance(body, FileBody):

@@ -7,6 +7,8 @@ from typing import Any
 from urllib.parse import unquote, unquote_plus
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
+Frame = Callable[[AsyncIterator[bytes], int], AsyncIterator[bytes]]
+"""From the pieces of some data and its length to the pieces that are sent."""
 
 
 class Headers:
@@ -149,14 +151,18 @@ class Request:
 class FileBody:
     """`length` bytes from `start` of an open file, read by pread in pieces on a thread; closed when sent.
 
-    A client that has not taken them all after `seconds` does not get the rest; None waits for ever.
+    A client that has not taken them all after `seconds` does not get the rest; None waits for ever. `framed` makes of
+    the pieces what is sent; the answer then says its own length.
     """
 
-    __slots__ = ("descriptor", "length", "seconds", "start")
+    __slots__ = ("descriptor", "framed", "length", "seconds", "start")
 
-    def __init__(self, descriptor: int, start: int, length: int, *, seconds: float | None = None) -> None:
+    def __init__(
+        self, descriptor: int, start: int, length: int, *, seconds: float | None = None, framed: Frame | None = None
+    ) -> None:
         """Take over the descriptor."""
-        self.descriptor, self.start, self.length, self.seconds = descriptor, start, length, seconds
+        self.descriptor, self.start, self.length = descriptor, start, length
+        self.seconds, self.framed = seconds, framed
 
 
 Body = bytes | FileBody | AsyncIterator[bytes]

@@ -22,6 +22,7 @@ from linarite.faces.azure_files.operations import (
     listing,
     policies,
     ranges,
+    ranges_from_url,
     shares,
 )  # fmt: skip
 
@@ -119,7 +120,7 @@ TABLE: Mapping[tuple[str, str, str], Mapping[str, Operation]] = {
     ("path", "hardlink", ""): {"PUT": Operation("Create Hard Link", None, "cw")},
 }
 COPY = Operation("Copy File", copies.copy_file, "cw")
-PUT_FROM_URL = Operation("Put Range from URL", None, "w")
+PUT_FROM_URL = Operation("Put Range from URL", ranges_from_url.put_range_from_url, "w")
 
 _RESTYPES = {key[1] for key in TABLE}
 _COMPS = {key[2] for key in TABLE}

@@ -43,6 +43,10 @@ CODES: Mapping[str, tuple[int, str]] = {
     "CannotVerifyCopySource": (404, "The specified copy source does not exist or cannot be read."),
     "ConditionNotMet": (412, "The condition specified using HTTP conditional header(s) is not met."),
     "CorsPreflightFailure": (403, "CORS not enabled or no matching rule found for this request."),
+    "Crc64Mismatch": (
+        400,
+        "The CRC64 value specified in the request did not match with the CRC64 value calculated by the server.",
+    ),
     "CopyIdMismatch": (409, "The specified copy ID did not match the copy ID for the pending copy operation."),
     "DirectoryNotEmpty": (409, "The specified directory is not empty."),
     "EmptyMetadataKey": (400, "The key for one of the metadata key-value pairs is empty."),

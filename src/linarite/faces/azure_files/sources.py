@@ -24,6 +24,13 @@ async def resolve(url: str, call: Call, access: Access, own_hosts: frozenset[str
     return address.place, address.path
 
 
+def require_authorisation(url: str, call: Call) -> None:
+    """Refuse a source that brings no right of its own: Put Range from URL does not read by the caller's [T]."""
+    fields = parse_query(url.partition("?")[2])
+    if "sig" not in fields and call.header("x-ms-copy-source-authorization") is None:
+        raise unverified(401, "NoAuthenticationInformation")
+
+
 def _address(url: str, call: Call, own_hosts: frozenset[str]) -> tuple[Address, str]:
     try:
         parts = urlsplit(url)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from linarite.engine.sharing.leases import Claim
-from linarite.engine.sharing.records import MAX_FILE_BYTES, MAX_RANGE_BYTES
+from linarite.engine.sharing.records import MAX_FILE_BYTES
 from linarite.engine.sharing.views import Settings
 from linarite.faces.azure_files import headers
-from linarite.faces.azure_files.call import Call, unsupported
-from linarite.faces.azure_files.checks import check_md5
+from linarite.faces.azure_files.call import Call
+from linarite.faces.azure_files.checks import read_body
 from linarite.faces.azure_files.errors import Refused, bad_header, missing_header
 from linarite.faces.azure_files.versions import BODY_SINCE
 from linarite.http.messages import Response
@@ -22,7 +22,7 @@ async def create_file(call: Call) -> Response:
     size = call.number("x-ms-content-length", 0, MAX_FILE_BYTES)
     if size is None:
         raise missing_header("x-ms-content-length")
-    data = await _body(call, size)
+    data, told = await _body(call, size)
     settings = replace(
         headers.smb_of(call),
         metadata=headers.metadata_of(call),
@@ -30,10 +30,7 @@ async def create_file(call: Call) -> Response:
         md5=headers.md5_of(call),
     )
     view = await call.files.create(call.place, call.path, size, settings, call.claim, data)
-    found = {**headers.tags(view), **headers.ENCRYPTED, **headers.smb(view)}
-    if data:
-        found["Content-MD5"] = check_md5(call, data)
-    return Response(201, b"", found)
+    return Response(201, b"", {**headers.tags(view), **headers.ENCRYPTED, **headers.smb(view), **told})
 
 
 async def delete_file(call: Call) -> Response:
@@ -92,13 +89,11 @@ async def rename(call: Call, *, directory: bool) -> Response:
     return Response(200, b"", {**headers.tags(view), **headers.ENCRYPTED, **headers.smb(view)})
 
 
-async def _body(call: Call, size: int) -> bytes:
-    """The content that may come along with Create File from BODY_SINCE on."""
-    if call.header("x-ms-structured-body") is not None:
-        raise unsupported(call, "x-ms-structured-body")
-    data = await call.request.body(MAX_RANGE_BYTES)
+async def _body(call: Call, size: int) -> tuple[bytes, dict[str, str]]:
+    """The content that may come along with Create File from BODY_SINCE on, and what the answer tells of it."""
+    if not call.request.content_length and call.request.content_length is not None:
+        return b"", {}
+    data, told = await read_body(call)
     if data and (call.version < BODY_SINCE or len(data) > size):
         raise Refused("InvalidHeaderValue", HeaderName="Content-Length", HeaderValue=str(len(data)))
-    if data:
-        check_md5(call, data)
-    return data
+    return data, told if data else {}

@@ -9,9 +9,10 @@ import os
 
 from linarite.engine.sharing.views import View
 from linarite.faces.azure_files import headers
-from linarite.faces.azure_files.call import Call, unsupported
-from linarite.faces.azure_files.checks import requested_range
+from linarite.faces.azure_files.call import Call
+from linarite.faces.azure_files.checks import is_structured, requested_range
 from linarite.faces.azure_files.errors import Refused, bad_header
+from linarite.http import structured
 from linarite.http.messages import FileBody, Response
 from linarite.http.numbers import parse_count
 from linarite.http.ranges import ByteRange, content_range
@@ -23,8 +24,7 @@ SECONDS_A_MEBIBYTE = 120
 
 async def get_file(call: Call) -> Response:
     """Bytes of a file, all or a range, with its properties."""
-    if call.header("x-ms-structured-body") is not None:
-        raise unsupported(call, "x-ms-structured-body")
+    is_structured(call)
     wanted, with_md5 = requested_range(call), call.flag("x-ms-range-get-content-md5")
     _check_md5(wanted, with_md5)
     view, descriptor = await call.files.read(call.place, call.path, call.claim)
@@ -56,7 +56,7 @@ async def _answer(call: Call, view: View, descriptor: int, wanted: ByteRange | N
     if wanted is None:
         if view.md5 is not None:
             found["Content-MD5"] = view.md5
-        return Response(200, FileBody(descriptor, 0, size, seconds=_seconds(call, size)), found)
+        return _bytes(call, 200, descriptor, (0, size), found)
     part = wanted.within(size)
     if part is None:
         raise Refused("InvalidRange", headers={"Content-Range": f"bytes */{size}"})
@@ -68,7 +68,18 @@ async def _answer(call: Call, view: View, descriptor: int, wanted: ByteRange | N
     if view.md5 is not None:
         found["x-ms-content-md5"] = view.md5
     found["Content-Range"] = content_range(start, length, size)
-    return Response(206, FileBody(descriptor, start, length, seconds=_seconds(call, length)), found)
+    return _bytes(call, 206, descriptor, part, found)
+
+
+def _bytes(call: Call, status: int, descriptor: int, part: tuple[int, int], found: dict[str, str]) -> Response:
+    """The bytes of a part (first byte, length), with checksums between them where the client asked for those."""
+    start, length = part
+    seconds = _seconds(call, length)
+    if not is_structured(call):
+        return Response(status, FileBody(descriptor, start, length, seconds=seconds), found)
+    found = {**found, "x-ms-structured-body": structured.FORM, "x-ms-structured-content-length": str(length)}
+    body = FileBody(descriptor, start, length, seconds=seconds, framed=structured.pack)
+    return Response(status, body, found, length=structured.packed_length(length))
 
 
 def _properties(call: Call, view: View) -> dict[str, str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from linarite.engine.sharing.records import MAX_RANGE_BYTES
 from linarite.engine.sharing.views import View
 from linarite.faces.azure_files import headers, xml
-from linarite.faces.azure_files.call import Call, log, unsupported
-from linarite.faces.azure_files.checks import check_md5, requested_range
+from linarite.faces.azure_files.call import Call, log
+from linarite.faces.azure_files.checks import announced_length, read_body, requested_range
 from linarite.faces.azure_files.errors import Refused, bad_header, bad_query, missing_header
 from linarite.faces.azure_files.values import time_text
 from linarite.faces.azure_files.versions import LAST_WRITE_TIME_SINCE
@@ -51,41 +51,39 @@ def _page(call: Call, parts: list[tuple[int, int]]) -> tuple[list[tuple[int, int
 
 
 async def _update(call: Call) -> Response:
-    if call.header("x-ms-structured-body") is not None:
-        raise unsupported(call, "x-ms-structured-body")
-    start, length = _bounds(call)
+    start, length = bounds(call)
     if call.request.content_length is None:
         raise Refused("MissingContentLengthHeader")
     if length > MAX_RANGE_BYTES:
         raise Refused("RequestBodyTooLarge", MaxLimit=str(MAX_RANGE_BYTES))
-    if call.request.content_length != length:
-        raise bad_header("Content-Length", str(call.request.content_length))
-    data = await call.request.body(MAX_RANGE_BYTES)
+    if announced_length(call) != length:
+        raise bad_header("Content-Length", str(announced_length(call)))
+    data, told = await read_body(call)
     if len(data) != length:
         raise bad_header("Content-Length", str(len(data)))
-    md5 = check_md5(call, data)
-    keep = _keeps_last_write(call)
+    keep = keeps_last_write(call)
     view = await call.files.write(call.place, call.path, start, data, call.claim, keep_written=keep)
-    return Response(201, b"", {**_written(call, view), **headers.ENCRYPTED, "Content-MD5": md5})
+    return Response(201, b"", {**written(call, view), **headers.ENCRYPTED, **told})
 
 
 async def _clear(call: Call) -> Response:
-    start, length = _bounds(call)
+    start, length = bounds(call)
     if call.request.content_length:
         raise bad_header("Content-Length", str(call.request.content_length))
-    keep = _keeps_last_write(call)
+    keep = keeps_last_write(call)
     view = await call.files.clear(call.place, call.path, start, length, call.claim, keep_written=keep)
-    return Response(201, b"", _written(call, view))
+    return Response(201, b"", written(call, view))
 
 
-def _written(call: Call, view: View) -> dict[str, str]:
+def written(call: Call, view: View) -> dict[str, str]:
+    """What a write tells of the file."""
     found = headers.tags(view)
     if call.version >= LAST_WRITE_TIME_SINCE:
         found["x-ms-file-last-write-time"] = time_text(view.written)
     return found
 
 
-def _bounds(call: Call) -> tuple[int, int]:
+def bounds(call: Call) -> tuple[int, int]:
     """First byte and length of the range to write; it needs both its ends."""
     wanted = requested_range(call)
     if wanted is None:
@@ -95,7 +93,8 @@ def _bounds(call: Call) -> tuple[int, int]:
     return wanted.start, wanted.length
 
 
-def _keeps_last_write(call: Call) -> bool:
+def keeps_last_write(call: Call) -> bool:
+    """Whether the request wants the time of the last write to stay."""
     mode = (call.header("x-ms-file-last-write-time") or "now").lower()
     if mode not in {"now", "preserve"}:
         raise bad_header("x-ms-file-last-write-time", mode)
