@@ -71,7 +71,9 @@ class Call:
         return expands_stats(self.request.query, kind)
 
     def conditions(self, *, dates_only: bool = False) -> Conditions | None:
-        """The conditional headers of the request."""
+        """The conditional headers of the request; of the two that name tags it has one."""
+        if "if-match" in self.request.headers and "if-none-match" in self.request.headers:
+            raise Refusal("MultipleConditionHeadersNotSupported")
         try:
             return read_conditions(self.request.headers, dates_only=dates_only)
         except BadConditionHeader as error:

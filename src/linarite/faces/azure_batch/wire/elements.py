@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from linarite.engine.model import Named, ResourceFile
-from linarite.faces.azure_batch.errors import invalid_property, missing_property
+from linarite.faces.azure_batch.errors import Refusal, invalid_property, missing_property
 from linarite.faces.azure_batch.wire.decoding import Element
 from linarite.faces.azure_batch.wire.values import Int32, required, word_of
 
@@ -74,6 +74,8 @@ def named(items: list[NameValue] | None, element: str) -> tuple[Named, ...]:
 def metadata(items: list[NameValue] | None) -> tuple[Named, ...]:
     """The items of metadata; each needs name and value."""
     for item in items or ():
+        if item.name == "":
+            raise Refusal("EmptyMetadataKey")
         if item.value is None:
             raise missing_property("metadata.value")
     return named(items, "metadata")
