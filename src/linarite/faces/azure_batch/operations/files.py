@@ -85,7 +85,11 @@ def _lister(find: Find) -> Operation:
         matches = filters.compile_test(call.request.query.get("$filter"), filters.FILES)
         place, recursive = await find(call), call.flag("recursive")
         size, after = page_size(call), position(call)
-        found = await asyncio.to_thread(lambda: sorted(_names(place, recursive=recursive)))
+        try:
+            found = await asyncio.to_thread(lambda: sorted(_names(place, recursive=recursive)))
+        except NotFound:
+            await find(call)  # the folder went in this moment: it is told why
+            raise
         left = [item for item in found if item[0] > after and matches({"name": item[0]})]
         page = left[:size]
         link = next_link(call, page[-1][0]) if len(left) > size else None
