@@ -268,7 +268,10 @@ def test_a_service_signature_cannot_touch_the_share(raw: Raw) -> None:
         ("PUT", "share?restype=share&comp=filepermission", {}, b'{"permission": "x"}', 400, "FileInvalidPermission"),
         ("PUT", "share/f?comp=metadata&sharesnapshot=2020-01-01T00:00:00.0000000Z", {}, b"", 400,
          "InvalidQueryParameterValue"),
-        ("OPTIONS", "share/f", {"Origin": "http://a"}, b"", 403, "CorsPreflightFailure"),
+        (
+            "OPTIONS", "share/f", {"Origin": "http://a", "Access-Control-Request-Method": "GET"}, b"", 403,
+            "CorsPreflightFailure",
+        ),
         ("POST", "share/f", {}, b"", 405, "UnsupportedHttpVerb"),
         ("GET", "?restype=service&comp=stats", {}, b"", 400, "InvalidUri"),
         ("PUT", "share?restype=share&comp=undelete", {}, b"", 400, "UnsupportedQueryParameter"),

@@ -8,6 +8,7 @@ no record: it shows the defaults.
 from linarite.engine.sharing.files import Files
 from linarite.engine.sharing.ports import Item, Place, ShareRecords, Tree
 from linarite.engine.sharing.records import Copy, Facts, Policy, Share
+from linarite.engine.sharing.service import Service
 from linarite.engine.sharing.shares import Shares
 
-__all__ = ["Copy", "Facts", "Files", "Item", "Place", "Policy", "Share", "ShareRecords", "Shares", "Tree"]
+__all__ = ["Copy", "Facts", "Files", "Item", "Place", "Policy", "Service", "Share", "ShareRecords", "Shares", "Tree"]

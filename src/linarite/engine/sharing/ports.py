@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
+from linarite.engine.ports import Documents
 from linarite.engine.sharing.records import Facts, Share
 
 T = TypeVar("T")
@@ -140,6 +141,8 @@ class ShareTransaction(Protocol):
 
     @property
     def shares(self) -> ShareRecords: ...
+    @property
+    def documents(self) -> Documents: ...
 
 
 class ShareStore(Protocol):

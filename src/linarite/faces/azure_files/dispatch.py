@@ -23,6 +23,7 @@ from linarite.faces.azure_files.operations import (
     policies,
     ranges,
     ranges_from_url,
+    service,
     shares,
 )  # fmt: skip
 
@@ -53,8 +54,8 @@ def _read(name: str, handler: Handler | None, letters: str = "r") -> Operation:
 # resource, restype, comp -> method -> operation
 TABLE: Mapping[tuple[str, str, str], Mapping[str, Operation]] = {
     ("service", "service", "properties"): {
-        "GET": _service("Get File Service Properties", None, "r"),
-        "PUT": _service("Set File Service Properties", None, "w"),
+        "GET": _service("Get File Service Properties", service.get_service_properties, "r"),
+        "PUT": _service("Set File Service Properties", service.set_service_properties, "w"),
     },
     ("service", "service", "userdelegationkey"): {"POST": _service("Get User Delegation Key", None, "r")},
     ("service", "", "list"): {"GET": _service("List Shares", listing.list_shares, "l")},

@@ -107,6 +107,7 @@ CODES: Mapping[str, tuple[int, str]] = {
     "MissingContentLengthHeader": (411, "Content-Length HTTP header was not specified."),
     "MissingRequiredHeader": (400, "An HTTP header that's mandatory for this request is not specified."),
     "MissingRequiredQueryParameter": (400, "A query parameter that's mandatory for this request is not specified."),
+    "MissingRequiredXmlNode": (400, "An XML node that's mandatory for this request is not specified."),
     "NoAuthenticationInformation": (
         401,
         (

@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from linarite.engine.access import Access
-from linarite.engine.sharing import Files, Place, Share, Shares
+from linarite.engine.sharing import Files, Place, Service, Share, Shares
 from linarite.engine.sharing.ports import ShareStore, Tree
 from linarite.faces.azure_files import address as addresses
-from linarite.faces.azure_files import dispatch, sources, xml
+from linarite.faces.azure_files import cors, dispatch, sources, xml
 from linarite.faces.azure_files.address import Address
 from linarite.faces.azure_files.authorisation import authenticate, check_allowed
-from linarite.faces.azure_files.call import Call, log
+from linarite.faces.azure_files.call import Call, Rooms
 from linarite.faces.azure_files.errors import Refused, bad_header, bad_query, missing_header, translate
 from linarite.faces.azure_files.versions import KNOWN, NEWEST
 from linarite.http.dates import http_date
@@ -34,7 +34,7 @@ class AzureFiles:
 
         It has no account in it: `http://files.example.org:10004`.
         """
-        self._files, self._shares = Files(store, tree), Shares(store, tree)
+        self._rooms = Rooms(Files(store, tree), Shares(store, tree), Service(store))
         self._store, self._access = store, access
         self._public_url = public_url.rstrip("/") if public_url else None
         own = urlsplit(self._public_url).hostname if self._public_url else None
@@ -42,15 +42,15 @@ class AzureFiles:
 
     async def respond(self, request: Request) -> Response:
         """Do what a request asks for."""
-        if request.method == "OPTIONS":
-            log.warning("unsupported operation", operation="Preflight File Request", path=request.path, id=request.id)
-            raise Refused("CorsPreflightFailure")
         address = addresses.read_address(request)
+        if request.method == "OPTIONS":
+            return await cors.preflight(request, address.account, self._rooms.service)
+        request.facts["cors"] = await cors.told(request, address.account, self._rooms.service)
         request.facts["kind"] = "File" if address.path else "Share"
         version = _version(request)
         request.facts["version"] = version
         _check_timeout(request)
-        call = Call(request, address, version, self._files, self._shares)
+        call = Call(request, address, version, self._rooms)
         call.caller = await authenticate(request, address, self._access, await self._named_share(request, address))
         call.base_url = self._base_url(request, address)
         call.resolve = self._resolve
@@ -78,7 +78,7 @@ class AzureFiles:
         response.headers.update(
             {
                 "Server": SERVER, "Date": http_date(request.now), "x-ms-request-id": request.id,
-                "x-ms-version": request.facts.get("version", NEWEST),
+                "x-ms-version": request.facts.get("version", NEWEST), **request.facts.get("cors", {}),
             }
         )  # fmt: skip
         given = request.headers.get("x-ms-client-request-id")
