@@ -5,6 +5,7 @@ data/            0711   passed through by tasks' users
   tls/           0755   certificates to read; keys 0600
   nodes/ hosts/         `linarite.nodes`
   shares/               `linarite.shares`
+  applications/  0711   package archives, a folder an account (0750) that its tasks' user may read
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from linarite.nodes.places import ARCHIVES
 from linarite.refusal import Refused
 
 UNUSED_UIDS = 1_900_000_000
@@ -55,6 +57,18 @@ class DataFolder:
         shares = self.path / "shares"
         shares.mkdir(mode=0o700, exist_ok=True)
         return shares
+
+    def make_archives(self, account: str) -> Path:
+        """The folder of an account's package archives. Raises Refused."""
+        folder = self.path / ARCHIVES / account
+        try:
+            for each, mode in ((folder.parent, 0o711), (folder, 0o750)):
+                if not each.is_dir():
+                    each.mkdir()
+                    each.chmod(mode)
+        except OSError as error:
+            raise Refused(f"The folder {folder} cannot be made: {error.strerror}.") from error
+        return folder
 
     @contextmanager
     def alone(self) -> Iterator[None]:

@@ -50,6 +50,7 @@ SAMPLES: tuple[tuple[str, EngineError], ...] = (
     ("too many dependencies", errors.DependencyListTooLong("no")),
     ("too many ranges of dependencies", errors.DependencyRangesTooLong("no")),
     ("more items than one call may bring", errors.TooMany("no", limit=100)),
+    ("a pool asks for an application package that is not there", errors.UnknownPackages(["app:1"])),
     ("the same was asked a moment ago", errors.TooSoon("no")),
     ("a condition does not hold", errors.ConditionNotMet("no")),
     ("not there yet", errors.NotSupported("no")),

@@ -60,6 +60,13 @@ the task's directory tell what went where and what did not; one file that does n
 the task with a FileUpload code. A task that runs out of time leaves its files all the same; one that somebody ends does
 not.
 
+Application packages are zip files that `linarite applications add` puts under the account. A pool's are installed when
+a node starts, a task's before the first task there that asks for it, below `applications/`. The variables
+`AZ_BATCH_APP_PACKAGE_<id>_<version>` tell where, in lower case and as the id is written, with an underscore for every
+character but letters and digits; a reference that names no version has one without it besides. A version that was put
+there again with another content is installed beside the old one. Names and links that lead out of a package are
+refused.
+
 A process of its own moves the files, with the rights of the account's user. It is started at the first file and goes
 after a minute without work.
 

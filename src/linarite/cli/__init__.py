@@ -15,7 +15,11 @@ from linarite.refusal import Refused
 COMMANDS = {
     "serve": ("linarite.cli.serve:serve", "Serve Azure Batch, Azure Files, HPC Pack and SuperOffice until stopped."),
     "demo": ("linarite.cli.demo:demo", "Run a real job through all four protocols and show what came out."),
-    "accounts": ("linarite.cli.accounts:app", "Make accounts, list them, show and rotate their keys."),
+    "accounts": ("linarite.cli.accounts:app", "Make accounts, list them, rotate keys, link them to their storage."),
+    "applications": (
+        "linarite.cli.applications:app",
+        "Put application packages there, list and remove them.",
+    ),
     "users": ("linarite.cli.users:app", "Add people, list them, change their passwords and roles."),
     "token": ("linarite.cli.token:token", "Print a bearer token, or a credential for SuperOffice."),
     "cert": ("linarite.cli.cert:cert", "Print where the certificate is that clients of --tls must trust."),

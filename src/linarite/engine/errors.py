@@ -6,6 +6,8 @@ An error carries facts (names, values, limits), never a status code and never a 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class EngineError(Exception):
     """A refusal: nothing was changed. `message` is a plain sentence fit for a person."""
@@ -76,6 +78,15 @@ class DependencyRangesTooLong(EngineError):
 
 class TooMany(EngineError):
     """More items than one call may bring: `limit`."""
+
+
+class UnknownPackages(EngineError):
+    """Application packages that are asked for are not there, or no version is named and there is no default one."""
+
+    def __init__(self, packages: Sequence[str]) -> None:
+        """Name the packages."""
+        super().__init__(f"There is no such package: {', '.join(packages)}.", packages=", ".join(packages))
+        self.packages = tuple(packages)
 
 
 class ConditionNotMet(EngineError):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
-from linarite.engine import instances, layout
+from linarite.engine import applications, instances, layout
 from linarite.engine.addresses import address
 from linarite.engine.bringing import fetches
 from linarite.engine.launching import Fetch, Launch, RunUser
 from linarite.engine.ledger import Ledger, node_ref, node_run_name, run_name
 from linarite.engine.model import Job, Named, Node, NodeTask, Task
+from linarite.engine.packages import Package
 
 PREPARED, PREPARED_IN = "AZ_BATCH_JOB_PREP_DIR", "AZ_BATCH_JOB_PREP_WORKING_DIR"
 SHARED = "AZ_BATCH_TASK_SHARED_DIR"
@@ -34,10 +35,13 @@ def _launch(u: Ledger, job: Job, task: Task, node: Node) -> Launch:
     variables = _variables(job.spec.environment, spec.environment)
     variables.update(u.environment(node, job, task))
     user, elevated = (None, spec.elevated) if spec.user is None else _user(u, node, spec.user)
+    packages = node.packages
+    if spec.packages:
+        packages = (*packages, *applications.resolve(u.tx, job.account, spec.packages, u.now))
     return Launch(
         run=run_name(task), node=node_ref(node), directory=layout.task_directory(job.spec.id, spec.id),
         command=spec.command, shell=spec.shell, elevated=elevated, user=user, environment=variables,
-        folders=_folders(job), announced=bool(spec.resource_files),
+        folders={**_folders(job), **_package_folders(packages)}, announced=spec.brings, packages=packages,
         fetches=fetches(u, job.account, spec.resource_files) if spec.resource_files else (),
         outputs=spec.output_files,
         stdin=spec.stdin, stdout=spec.stdout, stderr=spec.stderr, working_directory=spec.working_directory,
@@ -56,7 +60,8 @@ def node_task_launch(u: Ledger, own: NodeTask, node: Node) -> Launch:
     user, elevated = (None, command.elevated) if command.user is None else _user(u, node, command.user)
     return Launch(
         run=node_run_name(own), node=node_ref(node), directory=own.directory, command=command.command,
-        elevated=elevated, user=user, environment=variables, folders=_folders(job) if job else {},
+        elevated=elevated, user=user, environment=variables,
+        folders={**(_folders(job) if job else {}), **_package_folders(node.packages)}, packages=node.packages,
         announced=bool(command.resource_files), fetches=fetches(u, node.account, command.resource_files),
     )  # fmt: skip
 
@@ -126,3 +131,9 @@ def _folders(job: Job) -> dict[str, str]:
         return {}
     directory = layout.task_directory(job.spec.id, job.spec.preparation.id)
     return {PREPARED: directory, PREPARED_IN: f"{directory}/wd"}
+
+
+def _package_folders(packages: Iterable[Package]) -> dict[str, str]:
+    """The folders of packages by the names of their variables; a package that is not there has none."""
+    there = [package for package in packages if package.digest]
+    return {name: package.directory for package in there for name in package.variables()}

@@ -12,6 +12,7 @@ from typing import Protocol
 import msgspec
 
 from linarite.engine.outputs import OutputFile
+from linarite.engine.packages import Package
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,10 +57,11 @@ class Emptied(StrEnum):
 
 
 class NodeOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """A node to make, or to make anew."""
+    """A node to make, or to make anew, with its `packages` installed."""
 
     node: NodeRef
     emptied: Emptied = Emptied.NOTHING
+    packages: tuple[Package, ...] = ()
 
 
 class RunUser(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,12 +80,12 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     Variables that name the node's and the run's own folders are added by the host; `folders` are further ones: names to
     paths relative to the node's root. `shell` runs the line by /bin/sh -c, else it is split like argv.
     `elevated` runs with the server's privileges (only when settings allow it); otherwise a `user` is one of their own,
-    where the server can give them that, in the account's group. `announced` asks for a report of the
-    start; the end tells of it too. With `stays`, a command line that exits with 0 does not end the run: that it has
-    returned is reported, and what it left running lives until the run is ended. `fetch_into` is where fetched files go
-    instead of the working directory (relative to the node's root). `keeps_output` goes on with the files of the
-    standard streams where an earlier run in the same directory left them. `outputs` are taken away after the process
-    ended, before that is reported.
+    where the server can give them that, in the account's group. `announced` asks for a report of the start; the end
+    tells of it too. `packages` are installed first where they lack. With `stays`, a command line that exits with 0 does
+    not end the run: that it has returned is reported, and what it left running lives until the run is ended.
+    `fetch_into` is where fetched files go instead of the working directory (relative to the node's root).
+    `keeps_output` goes on with the files of the standard streams where an earlier run in the same directory left them.
+    `outputs` are taken away after the process ended, before that is reported.
     """
 
     run: str
@@ -96,6 +98,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     announced: bool = True
     environment: dict[str, str] = {}
     folders: dict[str, str] = {}
+    packages: tuple[Package, ...] = ()
     fetches: tuple[Fetch, ...] = ()
     fetch_into: str | None = None
     outputs: tuple[OutputFile, ...] = ()
@@ -150,8 +153,9 @@ class RunFailed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
     """The command line never ran: `code` is one of the engine's words (command-not-found, file-not-found, ...).
 
     Codes: `command-not-found`, `command-invalid`, `fetch-not-found`, `fetch-refused`, `fetch-timeout`, `fetch-failed`,
-    `fetch-path`, `container-not-found`, `container-refused`, `container-failed` (of blobs), `disk-full`, `not-allowed`,
-    `user-not-found`, `ended` (asked to end before it started), `failed`. `user` tells whose fault it is.
+    `fetch-path`, `container-not-found`, `container-refused`, `container-failed` (of blobs), `package-failed`,
+    `disk-full`, `not-allowed`, `user-not-found`, `ended` (asked to end before it started), `failed`. `user` tells whose
+    fault it is.
     """
 
     run: str
@@ -180,10 +184,12 @@ class NodeReady(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NodeUnusable(msgspec.Struct, frozen=True, kw_only=True):
-    """The node cannot be made or kept: `message` says why."""
+    """The node cannot be made or kept: `message` says why, `code` is `node-unusable` or `package-failed`."""
 
     node: NodeRef
     message: str
+    code: str = "node-unusable"
+    details: dict[str, str] = {}
 
 
 class NodeFreed(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
-from linarite.engine import usage
+from linarite.engine import applications, usage
 from linarite.engine.launching import Emptied, Launch, NodeOrder, NodeRef
 from linarite.engine.model import (
     Counts,
@@ -29,6 +29,7 @@ from linarite.engine.model import (
     TaskResult,
     TaskState,
 )  # fmt: skip
+from linarite.engine.packages import Package
 from linarite.engine.ports import Transaction
 from linarite.engine.usage import Charges, Owner
 
@@ -131,6 +132,7 @@ class Ledger:
         self._jobs: dict[int, Job] = {}
         self._nodes: dict[int, Node] = {}
         self._pools_read: set[int] = set()
+        self._packages: dict[int, tuple[Package, ...]] = {}
         self._tasks: dict[int, Task] = {}
         self._node_tasks: dict[int, NodeTask] = {}
         self._gone: set[str] = set()
@@ -182,8 +184,18 @@ class Ledger:
             usage.node_comes(self, node)
 
     def provision(self, node: Node, emptied: Emptied = Emptied.NOTHING) -> None:
-        """Have a node made, or made anew, once this unit is on disk."""
-        self.effects.provision.append(NodeOrder(node=node_ref(node), emptied=emptied))
+        """Have a node made, or made anew, once this unit is on disk: with the packages that its pool asks for now."""
+        packages = self._packages_of(node)
+        if packages != node.packages:
+            self.put_node(replace(self._nodes.get(node.key, node), packages=packages))
+        self.effects.provision.append(NodeOrder(node=node_ref(node), emptied=emptied, packages=packages))
+
+    def _packages_of(self, node: Node) -> tuple[Package, ...]:
+        if node.pool_key not in self._packages:
+            pool = self.tx.pools.by_key(node.pool_key)
+            wanted = pool.spec.packages if pool is not None else ()
+            self._packages[node.pool_key] = applications.resolve(self.tx, node.account, wanted, self.now)
+        return self._packages[node.pool_key]
 
     def known(self, job: Job) -> Job:
         """The same job as this unit already has it, else the given one."""

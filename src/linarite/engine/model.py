@@ -15,6 +15,7 @@ import msgspec
 from linarite.engine.autoscale.records import Scaling, ScalingRun
 from linarite.engine.launching import Ended
 from linarite.engine.outputs import OutputFile
+from linarite.engine.packages import Package, PackageReference
 from linarite.engine.usage import Spent
 
 SECOND = 1_000_000
@@ -257,6 +258,7 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     shell: bool = False
     resource_files: tuple[ResourceFile, ...] = ()
     output_files: tuple[OutputFile, ...] = ()
+    packages: tuple[PackageReference, ...] = ()
     environment: tuple[Named, ...] = ()
     max_retries: int | None = None
     max_wall_clock: int | None = None
@@ -283,6 +285,11 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def instances(self) -> int:
         """How many nodes it takes for itself; 0 when it shares one with others."""
         return 0 if self.multi_instance is None else self.multi_instance.instances
+
+    @property
+    def brings(self) -> bool:
+        """Whether anything has to come before the command line starts."""
+        return bool(self.resource_files or self.packages)
 
 
 class NodeCommand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -379,6 +386,7 @@ class PoolSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     resize_timeout: int = 15 * MINUTE
     start_task: NodeCommand | None = None
     users: tuple[PoolUser, ...] = ()
+    packages: tuple[PackageReference, ...] = ()
     metadata: tuple[Named, ...] = ()
     scaling: Scaling | None = None
     not_executed: tuple[str, ...] = ()
@@ -459,6 +467,8 @@ class Pool(msgspec.Struct, kw_only=True):
 class Node(msgspec.Struct, kw_only=True):
     """A node as it is. `alias` is its number in the account. `own_tasks` counts what the service itself runs there.
 
+    `packages` are those of its pool when it last started.
+
     `exclusive_tasks` counts the running tasks that have it for themselves. `on_running` is how a node that is about to
     go or to begin anew treats what runs there. `told`: where it stands has been told what to do by then, and its answer
     is awaited.
@@ -485,6 +495,7 @@ class Node(msgspec.Struct, kw_only=True):
     on_running: OnRunning | None = None
     told: bool = False
     exclusive_tasks: int = 0
+    packages: tuple[Package, ...] = ()
     failure: Failure | None = None
     facts: Facts = {}
 

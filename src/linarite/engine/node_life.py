@@ -48,8 +48,9 @@ def start(u: Ledger, account: str, pool_id: str, node_id: str) -> Node:
     node = _found(u, account, pool_id, node_id, "start")
     if node.state is not NodeState.DEALLOCATED:
         raise WrongState("node", node.state.value, "start")
+    node = u.move_node(node, NodeState.STARTING)
     u.provision(node)
-    return u.move_node(node, NodeState.STARTING)
+    return u.node(node.key) or node
 
 
 def usable(u: Ledger, account: str, pool_id: str, node_id: str, action: str) -> Node:

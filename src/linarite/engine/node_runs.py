@@ -121,7 +121,7 @@ def _let_run(u: Ledger, task: Task) -> None:
     node, limit = u.node(task.node_key), task.spec.max_wall_clock
     assert node is not None, "a node stays while a task is on it"
     new = replace(task, held_by=None, started_at=u.now, deadline=None if limit is None else u.now + limit)
-    if not task.spec.resource_files:
+    if not task.spec.brings:
         new = replace(
             new, state=TaskState.RUNNING, state_at=u.now, previous_state=task.state, previous_state_at=task.state_at
         )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from linarite.engine import instances, sampling
+from linarite.engine import applications, instances, sampling
 from linarite.engine.endings import end_task
 from linarite.engine.errors import AlreadyExists, InvalidValue, WrongState
 from linarite.engine.finding import find_node, find_pool
@@ -48,9 +48,14 @@ def _checked(u: Ledger, account: str, pool_id: str, check: Check | None) -> Pool
 
 
 def add(u: Ledger, account: str, spec: PoolSpec, facts: Facts) -> Pool:
-    """Add a pool and begin to make its nodes. AlreadyExists."""
+    """Add a pool and begin to make its nodes. AlreadyExists, UnknownPackages."""
     if u.tx.pools.get(account, spec.id) is not None:
         raise AlreadyExists("pool", spec.id)
+    applications.check(u.tx, account, spec.packages, u.now)
+    return _add(u, account, spec, facts)
+
+
+def _add(u: Ledger, account: str, spec: PoolSpec, facts: Facts) -> Pool:
     pool = Pool(
         account=account, spec=_numbered(u, spec, ()), created_at=u.now, modified_at=u.now, state_at=u.now,
         allocation_at=u.now, facts=facts,
@@ -61,10 +66,10 @@ def add(u: Ledger, account: str, spec: PoolSpec, facts: Facts) -> Pool:
 
 
 def add_auto(u: Ledger, account: str, automatic: AutoPool) -> Pool:
-    """Add a pool that is made for a job or for a schedule."""
+    """Add a pool that is made for a job or for a schedule; with packages that are not there its nodes are no use."""
     name = u.make_id("pool")
     name = f"{automatic.prefix}_{name}" if automatic.prefix else name
-    return add(u, account, replace(automatic.spec, id=name), automatic.facts)
+    return _add(u, account, replace(automatic.spec, id=name), automatic.facts)
 
 
 def _numbered(u: Ledger, spec: PoolSpec, before: Sequence[PoolUser]) -> PoolSpec:
@@ -179,11 +184,13 @@ def resize(
 def update(
     u: Ledger, account: str, pool_id: str, change: Callable[[Pool], Pool], *, check: Check | None = None
 ) -> Pool:
-    """Change a pool's spec or facts by a face's function; WrongState while it is being deleted."""
+    """Change a pool's spec or facts by a face's function; WrongState while it is being deleted, UnknownPackages."""
     pool = _checked(u, account, pool_id, check)
     if pool.state is PoolState.DELETING:
         raise WrongState("pool", pool.state.value, "update")
     new = replace(change(pool), modified_at=max(u.now, pool.modified_at + 1))
+    if new.spec.packages != pool.spec.packages:
+        applications.check(u.tx, account, new.spec.packages, u.now)
     new = replace(new, spec=_numbered(u, new.spec, pool.spec.users))
     u.tx.pools.update(new)
     return new

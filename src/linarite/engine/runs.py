@@ -8,11 +8,13 @@ from msgspec.structs import replace
 
 from linarite.engine import coordination, node_life, node_runs, outcomes
 from linarite.engine.endings import end_task
+from linarite.engine.failures import told_failure
 from linarite.engine.launches import task_launch
 from linarite.engine.launching import (
     NodeFreed,
     NodeReport,
     NodeUnusable,
+    Problem,
     Report,
     RunExited,
     RunReturned,
@@ -22,8 +24,6 @@ from linarite.engine.ledger import BUSY, NODE_RUN, Ledger, run_name
 from linarite.engine.model import (
     AllocationState,
     Ending,
-    Failure,
-    FailureCategory,
     Node,
     NodeState,
     Task,
@@ -86,7 +86,9 @@ def take_nodes(u: Ledger, reports: Sequence[NodeReport]) -> None:
             continue
         pool = u.tx.pools.by_key(node.pool_key)
         if isinstance(report, NodeUnusable):
-            failure = Failure(category=FailureCategory.SERVER, code="node-unusable", message=report.message)
+            failure = told_failure(
+                Problem(code=report.code, message=report.message, user=False, details=report.details)
+            )
             broken = replace(node, failure=failure, on_running=None, told=False)
             u.move_node(broken, NodeState.UNUSABLE, report.message)
         elif isinstance(report, NodeFreed):

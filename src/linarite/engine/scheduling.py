@@ -138,7 +138,7 @@ def start(u: Ledger, job: Job, task: Task, node: Node) -> Task:
     """Give a task its node and its next run; the launch follows once this is on disk, or once the node is prepared."""
     first = prepare(u, job, node)
     limit = task.spec.max_wall_clock if first is None else None
-    fetching = bool(task.spec.resource_files) or first is not None
+    fetching = task.spec.brings or first is not None
     new = replace(
         task, state=TaskState.PREPARING if fetching else TaskState.RUNNING, state_at=u.now, previous_state=task.state,
         previous_state_at=task.state_at, queued=False, attempt=task.attempt + 1, node_key=node.key, node=node.id,

@@ -12,8 +12,10 @@ import os
 import queue
 import stat
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 
+from linarite.engine.packages import Package
 from linarite.nodes.environment import NODE_FOLDERS
 
 FOLDER_MODE = 0o770
@@ -51,6 +53,11 @@ def make_node(root: str, owner: int | None) -> None:
     """Make the folders of the node at `root`. Raises OSError."""
     for name in NODE_FOLDERS:
         make_folder(f"{root}/{name}", owner)
+
+
+def not_there(packages: Iterable[Package], root: str) -> tuple[Package, ...]:
+    """Of these packages those that the node at `root` does not have; what is no package it never has."""
+    return tuple([one for one in packages if not one.digest or not os.path.isdir(f"{root}/{one.directory}")])
 
 
 def _unique() -> str:

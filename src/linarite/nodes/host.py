@@ -17,10 +17,12 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+from linarite.engine.launching import Problem
 from linarite.nodes.access import adopt_orphans, drop_privileges, set_mask
-from linarite.nodes.folders import Sweeper, make_node
+from linarite.nodes.folders import Sweeper, make_node, not_there
 from linarite.nodes.journal import Journal
 from linarite.nodes.leftovers import end_leftovers
 from linarite.nodes.moving.carriage import Carriage
@@ -154,18 +156,31 @@ class Host:
             case EndRun():
                 self._runs.end(request.run, request.grace, outputs=request.outputs)
             case MakeNode():
-                self._answers.append(self._make_node(request.root))
+                self._make_node(request)
             case Remove():
                 self._remove(request)
             case Sweep():
                 self._sweeper.sweep(request.trash)
 
-    def _make_node(self, root: str) -> NodeMade | NodeFailed:
+    def _make_node(self, request: MakeNode) -> None:
+        root = request.root
         try:
             make_node(root, self._owner)
         except OSError as error:
-            return NodeFailed(root, f"The node's folder cannot be made: {error}.")
-        return NodeMade(root)
+            self._answers.append(NodeFailed(root, f"The node's folder cannot be made: {error}."))
+            return
+        lacking = not_there(request.packages, root)
+        if lacking:
+            told = partial(self._on_installed, root)
+            self._carriage.bring((), "", told, packages=lacking, root=root, archives=request.archives)
+        else:
+            self._answers.append(NodeMade(root))
+
+    def _on_installed(self, root: str, problem: Problem | None) -> None:
+        if problem is None:
+            self._answers.append(NodeMade(root))
+        else:
+            self._answers.append(NodeFailed(root, problem.message, problem.code, problem.details))
 
     def _remove(self, request: Remove) -> None:
         try:
@@ -249,7 +264,8 @@ def main(arguments: list[str]) -> None:
 def _of_carrier(options: argparse.Namespace) -> list[str]:
     """The carrier's options: it becomes the same user, and trusts the same authorities."""
     words = ["--patience", str(options.patience)]
-    for name, value in (("--uid", options.uid), ("--gid", options.gid), ("--ca-file", options.ca_file)):
+    given = {"--uid": options.uid, "--gid": options.gid, "--owner": options.owner, "--ca-file": options.ca_file}
+    for name, value in given.items():
         words += [] if value is None else [name, str(value)]
     return words
 

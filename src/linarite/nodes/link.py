@@ -92,10 +92,10 @@ class HostLink:
         """Find the host, or start it where a predecessor left something to tell."""
         self._work.set()
 
-    def make_node(self, node: NodeRef, root: str) -> None:
-        """Ask for the folders of a node."""
-        self._nodes[root] = node
-        self._ask({("node", root): MakeNode(root)})
+    def make_node(self, node: NodeRef, request: MakeNode) -> None:
+        """Ask for the folders of a node and what is to be there."""
+        self._nodes[request.root] = node
+        self._ask({("node", request.root): request})
 
     def launch(self, requests: Sequence[LaunchRun]) -> None:
         """Ask to start runs."""
@@ -231,7 +231,7 @@ class HostLink:
             return None
         if isinstance(message, NodeMade):
             return NodeReady(node=node)
-        return NodeUnusable(node=node, message=message.message)
+        return NodeUnusable(node=node, message=message.message, code=message.code, details=message.details)
 
     async def _on_unavailable(self, message: str) -> None:
         """Tell of the nodes that wait for a host that cannot be had; everything else waits for a better time."""

@@ -26,13 +26,14 @@ from linarite.engine.launching import (
     NodeUnusable,
     RunFailed,
 )
+from linarite.engine.packages import Package
 from linarite.nodes.channel import HostStarter
 from linarite.nodes.environment import stays_below
 from linarite.nodes.link import HostLink
 from linarite.nodes.moving.parcels import Parcel
 from linarite.nodes.node_logs import host_logs, send
 from linarite.nodes.places import HostPlace, Places, task_directories
-from linarite.nodes.wire import LaunchRun, Remove
+from linarite.nodes.wire import LaunchRun, MakeNode, Remove
 
 _GREETING = 15.0
 """Seconds for which the start waits for hosts that are there already; one that is slower is heard later."""
@@ -105,7 +106,8 @@ class LocalNodes:
                 self._remove(node, f"{root}/volatile", keep=root)
             if order.emptied is Emptied.ALL:
                 self._remove(node, root, keep=account)
-            self._link(self._places.host(node, elevated=False)).make_node(node, root)
+            request = MakeNode(root, order.packages, self._archives(node, order.packages))
+            self._link(self._places.host(node, elevated=False)).make_node(node, request)
 
     async def deallocate(self, nodes: Sequence[NodeRef]) -> None:
         """Move the nodes' folders away and remove them in the background; answers come as node reports."""
@@ -134,7 +136,8 @@ class LocalNodes:
                 self._refuse(launch, "failed", f"The account's folder cannot be made: {error.strerror}.")
                 continue
             link = self._link(self._places.host(launch.node, elevated=launch.elevated, user=launch.user))
-            batches[link].append(LaunchRun(launch, self._places.root(launch.node)))
+            archives = self._archives(launch.node, launch.packages)
+            batches[link].append(LaunchRun(launch, self._places.root(launch.node), archives))
         for link, batch in batches.items():
             link.launch(batch)
 
@@ -186,6 +189,16 @@ class LocalNodes:
         await asyncio.gather(*(link.stop() for link in self._links.values()), *self._refusals)
         self._links.clear()
         self._idle.clear()
+
+    def _archives(self, node: NodeRef, packages: Sequence[Package]) -> str:
+        """The folder of the account's archives, open to the user of its tasks; empty when none is needed."""
+        if not packages:
+            return ""
+        try:
+            return self._places.archives(node.account, [package.digest for package in packages])
+        except OSError as error:
+            _log.warning("archives_not_opened", account=node.account, error=str(error))
+            return ""
 
     def _link(self, place: HostPlace) -> HostLink:
         link = self._links.get(place)

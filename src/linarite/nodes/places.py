@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from urllib.parse import quote
@@ -16,6 +16,9 @@ from linarite.nodes.wire import Remove
 
 TRASH = ".trash"
 """The folder of an account's removed folders; no pool has that name, see `_part`."""
+
+ARCHIVES = "applications"
+"""The folder of the accounts' package archives below the data folder."""
 
 _ELEVATED = "-elevated"
 _WITHIN = "-within-"
@@ -68,6 +71,7 @@ class Places:
         """Nothing is made yet."""
         self._nodes = os.path.abspath(data / "nodes")
         self._hosts = os.path.abspath(data / "hosts")
+        self._archives = os.path.abspath(data / ARCHIVES)
         self._uid_of, self._uid_of_user = uid_of, uid_of_user
         self._made: set[str] = set()
         self._known: dict[str, HostPlace] = {}
@@ -86,6 +90,16 @@ class Places:
     def trash(self, node: NodeRef) -> str:
         """Give the folder of the account's removed folders."""
         return f"{self._account(node.account)}/{TRASH}"
+
+    def archives(self, account: str, digests: Iterable[str]) -> str:
+        """Give the folder of an account's package archives, which the account's user may then read. Raises OSError."""
+        folder = f"{self._archives}/{_part(account)}"
+        if self._uid_of is not None and os.path.isdir(folder):
+            uid = self._uid_of(account)
+            for path in (folder, *(f"{folder}/{digest}.zip" for digest in digests if digest)):
+                if os.path.exists(path) and os.stat(path).st_gid != uid:
+                    os.chown(path, -1, uid)
+        return folder
 
     def account(self, node: NodeRef) -> str:
         """Give the account's folder, making it for its user where it lacks. Raises OSError."""

@@ -22,6 +22,7 @@ from msgspec.structs import replace
 from linarite.engine.launching import Ended, Problem, RunExited, RunFailed, RunLost, RunReturned, RunStarted, Usage
 from linarite.engine.outputs import OutputFile
 from linarite.nodes.environment import run_environment
+from linarite.nodes.folders import not_there
 from linarite.nodes.journal import Forgotten, Intended, Journal, KnownRun, Record, Spawned
 from linarite.nodes.moving.carriage import Carriage
 from linarite.nodes.processes import (
@@ -273,18 +274,22 @@ class Runs:
     def _begin(self, run: Run) -> None:
         if run.ended is not None or run.request is None:
             return
-        launch = run.request.launch
+        request, launch = run.request, run.request.launch
         try:
-            run.directory = self._starter.prepare(launch, run.request.root)
+            run.directory = self._starter.prepare(launch, request.root)
         except CannotStartError as error:
             self._fail(run, error)
             return
-        if not launch.fetches:
-            self._start(run, run.request)
+        lacking = not_there(launch.packages, request.root)
+        if not launch.fetches and not lacking:
+            self._start(run, request)
             return
-        into = self._starter.fetch_folder(launch, run.request.root, run.directory)
         self._moving.add(run.name)
-        run.errand = self._carriage.bring(launch.fetches, into, lambda problem: self._on_brought(run, problem))
+        run.errand = self._carriage.bring(
+            launch.fetches, self._starter.fetch_folder(launch, request.root, run.directory),
+            lambda problem: self._on_brought(run, problem), packages=lacking, root=request.root,
+            archives=request.archives,
+        )  # fmt: skip
 
     def _on_brought(self, run: Run, problem: Problem | None) -> None:
         self._moving.discard(run.name)

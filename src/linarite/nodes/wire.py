@@ -13,6 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from linarite.engine.launching import Ended, Launch, RunReturned, RunStarted
+from linarite.engine.packages import Package
 
 T = TypeVar("T")
 
@@ -22,10 +23,11 @@ LARGEST_FRAME = 256 * 1024 * 1024
 
 
 class LaunchRun(msgspec.Struct, frozen=True, tag="launch"):
-    """Start `launch` once in the node folder `root` (absolute)."""
+    """Start `launch` once in the node folder `root` (absolute); the archives of its packages lie in `archives`."""
 
     launch: Launch
     root: str
+    archives: str = ""
 
 
 class EndRun(msgspec.Struct, frozen=True, tag="end"):
@@ -43,9 +45,11 @@ class Acknowledge(msgspec.Struct, frozen=True, tag="acknowledge"):
 
 
 class MakeNode(msgspec.Struct, frozen=True, tag="make-node"):
-    """Make the folders of the node at `root`."""
+    """Make the folders of the node at `root`, with `packages` installed whose archives lie in `archives`."""
 
     root: str
+    packages: tuple[Package, ...] = ()
+    archives: str = ""
 
 
 class Remove(msgspec.Struct, frozen=True, tag="remove"):
@@ -79,10 +83,12 @@ class NodeMade(msgspec.Struct, frozen=True, tag="node-made"):
 
 
 class NodeFailed(msgspec.Struct, frozen=True, tag="node-failed"):
-    """The folders of the node at `root` cannot be made."""
+    """The folders of the node at `root` cannot be made, or its packages not installed (`code`, `details`)."""
 
     root: str
     message: str
+    code: str = "node-unusable"
+    details: dict[str, str] = {}
 
 
 class Removed(msgspec.Struct, frozen=True, tag="removed"):

@@ -8,6 +8,7 @@ from sqlalchemy import Boolean, Column, Connection, Table, UniqueConstraint, bin
 
 from linarite.engine.filtering import Expression, Listed
 from linarite.engine.model import Failure, Node, NodeState, OnRunning
+from linarite.engine.packages import Package
 from linarite.store.counters import take
 from linarite.store.filters import Property
 from linarite.store.listing import Listing
@@ -41,6 +42,7 @@ nodes = Table(
     text("on_running", null=True),
     Column("told", Boolean, nullable=False),
     number("exclusive_tasks"),
+    packed("packages", null=True),
     packed("failure", null=True),
     packed("facts", null=True),
     UniqueConstraint("account", "alias"),
@@ -49,14 +51,16 @@ KEYS = Whole("ix_nodes_keys", nodes.c.pool_key, nodes.c.key)
 IDS = Whole("ix_nodes_ids", nodes.c.pool_key, nodes.c.id_key, unique=True)
 CHANGING = Partial("ix_nodes_changing", "on_running IS NOT NULL", nodes.c.key)
 
+_packages = unpacked(tuple[Package, ...])
 _rows = Rows(
     Node,
     nodes,
     paths={"id_key": "id"},
-    write={"id_key": str.lower, "failure": pack_or_null, "facts": pack_or_null},
+    write={"id_key": str.lower, "packages": pack_or_null, "failure": pack_or_null, "facts": pack_or_null},
     read={
         "state": word(NodeState),
         "on_running": word(OnRunning),
+        "packages": lambda value: _packages(value) or (),
         "failure": unpacked(Failure),
         "facts": unpack_facts,
     },

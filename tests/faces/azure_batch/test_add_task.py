@@ -110,7 +110,6 @@ NOT_EXECUTED: dict[str, Any] = {
         "coordinationCommandLine": "/bin/true",
         "commonResourceFiles": [FILE],
     },
-    "applicationPackageReferences": [{"applicationId": "app", "version": "1"}],
     "containerSettings": {"imageName": "ubuntu", "containerRunOptions": "--rm"},
 }
 

@@ -23,6 +23,7 @@ _NOT_AUTHENTICATED = (
     " including the signature."
 )
 CODES: dict[str, tuple[int, str]] = {
+    "ApplicationNotFound": (404, "The specified application does not exist."),
     "AuthenticationFailed": (403, _NOT_AUTHENTICATED),
     "AutoScalingFormulaSyntaxError": (400, "The specified auto-scaling formula has a syntax error."),
     "AutoScalingFormulaTooLong": (400, "The specified auto-scaling formula exceeds lengths limit."),
@@ -33,6 +34,9 @@ CODES: dict[str, tuple[int, str]] = {
     "InsufficientAccountPermissions": (403, "The caller has no permission to perform this operation."),
     "InternalError": (500, "Server encountered an internal error. Please try again after some time."),
     "InvalidAutoScalingSettings": (400, "The specified auto-scaling settings are not valid."),
+    "InvalidApplicationPackageReferences": (
+        409, "One or more application package references could not be satisfied.",
+    ),
     "InvalidAuthenticationInfo": (401, "The Authorization header is missing or not formed correctly."),
     "InvalidHeaderValue": (400, "The value for one of the HTTP headers is not in the correct format."),
     "InvalidPropertyValue": (400, "The value provided for one of the properties in the request body is invalid."),
@@ -155,6 +159,7 @@ def missing_property(name: str) -> Refusal:
 
 
 _NOT_FOUND = {
+    "application": "ApplicationNotFound",
     "pool": "PoolNotFound",
     "node": "NodeNotFound",
     "node user": "NodeUserNotFound",
@@ -245,6 +250,9 @@ TABLE: dict[type[Exception], Callable[[Any], Refusal]] = {
     errors.DependencyRangesTooLong: lambda _: Refusal("TaskDependencyRangesTooLong"),
     errors.TooMany: lambda e: Refusal("InvalidRequestBody", Reason=e.message),
     errors.TooSoon: lambda e: Refusal("TooManyEnableAutoScaleRequests", Reason=e.message),
+    errors.UnknownPackages: lambda e: Refusal(
+        "InvalidApplicationPackageReferences", ApplicationPackageReference=", ".join(e.packages)
+    ),
     errors.ConditionNotMet: lambda _: Refusal("ConditionNotMet"),
     errors.NotAllowed: lambda e: Refusal("InsufficientAccountPermissions", Reason=e.message),
     errors.NotSupported: lambda e: Refusal("NotImplemented", Reason=e.message),

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from linarite.faces.azure_batch.call import Call, Operation
 from linarite.faces.azure_batch.errors import Refusal
 from linarite.faces.azure_batch.operations import (
+    applications,
     autoscale,
     files,
     jobs,
@@ -67,8 +68,8 @@ _SCHEDULE = "/jobschedules/{jobScheduleId}"
 _CERTIFICATE = "/{certificate}"
 
 TABLE: tuple[Row, ...] = (
-    Row("GET", "/applications", not_implemented, "Applications_ListApplications"),
-    Row("GET", "/applications/{applicationId}", not_implemented, "Applications_GetApplication"),
+    Row("GET", "/applications", applications.list_applications, "Applications_ListApplications"),
+    Row("GET", "/applications/{applicationId}", applications.get_application, "Applications_GetApplication"),
     Row("GET", "/jobs", jobs.list_jobs, "Jobs_ListJobs"),
     Row("POST", "/jobs", jobs.add_job, "Jobs_CreateJob"),
     Row("GET", _JOB, jobs.get_job, "Jobs_GetJob"),

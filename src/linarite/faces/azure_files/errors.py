@@ -279,6 +279,7 @@ TABLE: Mapping[type, Callable[[Any, str], Refused]] = {
     errors.DependencyRangesTooLong: always("InvalidInput"),
     errors.TooMany: always("OutOfRangeInput"),
     errors.TooSoon: always("ServerBusy"),
+    errors.UnknownPackages: always("OutOfRangeInput"),
     errors.ConditionNotMet: always("ConditionNotMet"),
     errors.NotAllowed: always("AuthorizationFailure"),
     errors.NotSupported: always("UnsupportedHeader"),

@@ -89,6 +89,7 @@ TABLE: dict[type[errors.EngineError], Translate] = {
     errors.DependencyRangesTooLong: _plain(400, TOO_LONG),
     errors.TooMany: _plain(400, OUT_OF_RANGE),
     errors.TooSoon: _plain(503, NO_CODE),
+    errors.UnknownPackages: _plain(400, OUT_OF_RANGE),
     errors.ConditionNotMet: _plain(400, NO_CODE),
     errors.NotAllowed: _plain(403, PERMISSION_DENIED),
     errors.NotSupported: _plain(400, UNIMPLEMENTED),

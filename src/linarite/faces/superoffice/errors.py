@@ -30,6 +30,7 @@ TABLE: dict[type[errors.EngineError], tuple[int, str | None]] = {
     errors.DependencyRangesTooLong: (400, "ArgumentException"),
     errors.TooMany: (400, "SoIllegalOperationException"),
     errors.TooSoon: (503, "SoServerException"),
+    errors.UnknownPackages: (400, "SoIllegalOperationException"),
     errors.ConditionNotMet: (412, "SoIllegalOperationException"),
     errors.NotSupported: (501, "NotSupportedException"),
     errors.FilesUnavailable: (409, "SoIllegalOperationException"),

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 
 from linarite.engine.launching import Fetch, Problem
 from linarite.engine.outputs import OutputFile
+from linarite.engine.packages import Package
 from linarite.nodes.moving import errands
 from linarite.nodes.moving.errands import Bring, Cancel, Done, Errand, Request, TakeAway
 from linarite.nodes.wire import Frames, frame
@@ -74,10 +75,13 @@ class Carriage:
         """Whether something is left to send."""
         return bool(self._unsent)
 
-    def bring(self, fetches: Sequence[Fetch], wd: str, done: Told) -> int:
-        """Bring files into the folder `wd`; gives the errand's number."""
+    def bring(
+        self, fetches: Sequence[Fetch], wd: str, done: Told, *, packages: Sequence[Package] = (), root: str = "",
+        archives: str = "",
+    ) -> int:  # fmt: skip
+        """Install packages, then bring files into the folder `wd`; gives the errand's number."""
         self._last += 1
-        return self._ask(Bring(self._last, tuple(fetches), wd), done)
+        return self._ask(Bring(self._last, tuple(fetches), wd, tuple(packages), root, archives), done)
 
     def take_away(
         self, outputs: Sequence[OutputFile], directory: str, variables: dict[str, str], done: Told

@@ -26,6 +26,7 @@ from linarite.nodes.moving.errands import Answer, Bring, Cancel, Done, Errand, R
 from linarite.nodes.moving.errors import CancelledMoveError, MovingError, Stop
 from linarite.nodes.moving.fetching import make_context
 from linarite.nodes.moving.sending import Journey
+from linarite.nodes.moving.unpacking import Unpacker
 from linarite.nodes.moving.working import Patience
 from linarite.nodes.wire import Frames, frame
 
@@ -40,9 +41,11 @@ _log = logging.getLogger(__name__)
 class Carrier:
     """Errands in, answers out."""
 
-    def __init__(self, connection: socket.socket, bringing: Bringing, storage: Storage, patience: Patience) -> None:
+    def __init__(
+        self, connection: socket.socket, unpacker: Unpacker, bringing: Bringing, storage: Storage, patience: Patience
+    ) -> None:  # fmt: skip
         """Serve the host behind `connection`."""
-        self._connection = connection
+        self._connection, self._unpacker = connection, unpacker
         self._bringing, self._storage, self._patience = bringing, storage, patience
         self._threads = ThreadPoolExecutor(ERRANDS, thread_name_prefix="errand")
         self._going: dict[int, Stop] = {}
@@ -77,6 +80,8 @@ class Carrier:
     def _do(self, errand: Errand, stop: Stop) -> None:
         match errand:
             case Bring():
+                for package in errand.packages:
+                    self._unpacker.install(package, errand.root, errand.archives, stop)
                 self._bringing.bring(errand.fetches, errand.wd, stop)
             case TakeAway():
                 journey = Journey(self._storage, self._patience, errand.directory, errand.variables)
@@ -105,6 +110,7 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="linarite.nodes.moving.carrier")
     parser.add_argument("--uid", type=int, help="become this user before anything is moved")
     parser.add_argument("--gid", type=int, help="in this group, not in that of the user's number")
+    parser.add_argument("--owner", type=int, help="give installed packages to this user")
     parser.add_argument("--ca-file", help="trust these certificate authorities too")
     parser.add_argument("--patience", type=float, default=30.0, help="seconds to try again when the other side fails")
     options = parser.parse_args(arguments)
@@ -120,7 +126,7 @@ def main(arguments: list[str]) -> None:
     set_mask(alone=options.uid is not None)
     gc.freeze()
     try:
-        Carrier(connection, bringing, storage, patience).serve()
+        Carrier(connection, Unpacker(options.owner), bringing, storage, patience).serve()
     finally:
         # At once: a thread may still wait for a server of files that nobody wants any more.
         os._exit(0)

@@ -6,14 +6,21 @@ import msgspec
 
 from linarite.engine.launching import Fetch, Problem
 from linarite.engine.outputs import OutputFile
+from linarite.engine.packages import Package
 
 
 class Bring(msgspec.Struct, frozen=True, tag="bring"):
-    """Bring the files of `fetches` into the folder `wd` (absolute), each whole or not at all."""
+    """Bring the files of `fetches` into the folder `wd` (absolute), each whole or not at all.
+
+    Before that, install `packages` in the node at `root`, from their archives in the folder `archives`.
+    """
 
     number: int
     fetches: tuple[Fetch, ...]
     wd: str
+    packages: tuple[Package, ...] = ()
+    root: str = ""
+    archives: str = ""
 
 
 class TakeAway(msgspec.Struct, frozen=True, tag="take-away"):

@@ -30,6 +30,7 @@ CODES = {
     "upload-not-found": "FileUploadContainerNotFound",
     "upload-refused": "FileUploadAccessDenied",
     "upload-failed": "FileUploadMiscError",
+    "package-failed": "ApplicationPackageError",
     "disk-full": "DiskFull",
     "not-executed": "NotImplemented",
     "node-unusable": "NodeUnusable",
@@ -47,6 +48,7 @@ _SENTENCES = {
     "ResourceContainerAccessDenied": "Access for one of the specified Azure Blob container(s) is denied",
     "ResourceContainerListMiscError":
         "Miscellaneous error encountered while listing one of the specified Azure Blob container(s)",
+    "ApplicationPackageError": "An error occurred when trying to deploy a required application package",
     "FileUploadContainerNotFound":
         "One of the specified Azure container(s) was not found while attempting to upload an output file",
     "FileUploadAccessDenied":

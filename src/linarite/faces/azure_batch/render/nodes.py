@@ -74,6 +74,11 @@ def _recent(job: Job, task: Task, base: str) -> dict[str, Any]:
     }
 
 
+_BAD_PACKAGES = "One or more application packages specified for the pool are invalid"
+
+
 def _error(failure: Failure) -> dict[str, Any]:
-    code = CODES.get(failure.code, "Unknown")
-    return {"code": code, "message": failure.message, "errorDetails": pairs(failure.details)}
+    code, message, details = CODES.get(failure.code, "Unknown"), failure.message, pairs(failure.details)
+    if code == "ApplicationPackageError":
+        message, details = _BAD_PACKAGES, [*details, {"name": "Message", "value": message}]
+    return {"code": code, "message": message, "errorDetails": details}

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from linarite.engine.model import Named, ResourceFile
+from linarite.engine.packages import PackageReference
 from linarite.faces.azure_batch.errors import Refusal, invalid_property, missing_property
 from linarite.faces.azure_batch.wire.decoding import Element
 from linarite.faces.azure_batch.wire.values import Int32, required, word_of
@@ -199,6 +200,17 @@ def checked_packages(packages: list[ApplicationPackageReference] | None) -> None
     """Each package needs its application."""
     for package in packages or ():
         required(package.application_id, "applicationPackageReferences.applicationId")
+
+
+def package_references(packages: list[ApplicationPackageReference] | None) -> tuple[PackageReference, ...]:
+    """The packages as the engine knows them. An application may be named by its whole id in the resource manager."""
+    checked_packages(packages)
+    return tuple(
+        [
+            PackageReference((package.application_id or "").rpartition("/applications/")[2], package.version or None)
+            for package in packages or ()
+        ]
+    )
 
 
 def kept(source: msgspec.Struct, names: tuple[str, ...]) -> dict[str, Any]:

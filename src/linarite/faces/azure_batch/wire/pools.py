@@ -22,9 +22,9 @@ from linarite.faces.azure_batch.wire.elements import (
     ApplicationPackageReference,
     NameValue,
     camel,
-    checked_packages,
     kept,
     metadata,
+    package_references,
 )  # fmt: skip
 from linarite.faces.azure_batch.wire.networks import checked_network
 from linarite.faces.azure_batch.wire.node_tasks import StartTask, checked_start, start_command
@@ -160,7 +160,7 @@ _KEPT = (
     "cloud_service_configuration", "network_configuration", "mount_configuration", "upgrade_policy",
     "certificate_references", "target_node_communication_mode", "resource_tags", "application_licenses",
 )  # fmt: skip
-_NOT_DONE = ("applicationPackageReferences", "mountConfiguration")
+_NOT_DONE = ("mountConfiguration",)
 
 
 def pool_of(body: PoolSpecification, pool_id: str | None) -> tuple[PoolSpec, Facts]:
@@ -205,7 +205,7 @@ def resize_timeout(value: str | None) -> int | None:
 def _facts(body: PoolChange) -> dict[str, Any]:
     """What the engine does not model of a pool, checked where this server can check it."""
     _check_image(body.virtual_machine_configuration)
-    checked_packages(body.application_package_references)
+    package_references(body.application_package_references)
     facts = kept(body, tuple(name for name in _KEPT if name in body.__struct_fields__))
     if body.virtual_machine_configuration is not None:
         facts["virtualMachineConfiguration"] = _with_version(body.virtual_machine_configuration)
@@ -263,9 +263,12 @@ def _with_version(configuration: dict[str, Any]) -> dict[str, Any]:
 def _done_by_nodes(facts: Mapping[str, Any]) -> dict[str, Any]:
     """What the engine's spec says of the elements that nodes see to."""
     start = msgspec.convert(facts["startTask"], StartTask) if "startTask" in facts else None
+    given = facts.get("applicationPackageReferences", [])
+    packages = msgspec.convert(given, list[ApplicationPackageReference])
     return {
         "start_task": None if start is None else start_command(start),
         "users": pool_users(facts.get("userAccounts", [])),
+        "packages": package_references(packages),
         "not_executed": (*(name for name in _NOT_DONE if facts.get(name)), *left_out(start, "startTask")),
     }
 

@@ -29,12 +29,12 @@ from linarite.faces.azure_batch.wire.elements import (
     are_plain_files,
     brought_files,
     checked_files,
-    checked_packages,
     checked_user,
     is_elevated,
     keeps_empty_values,
     kept,
     named_user,
+    package_references,
 )  # fmt: skip
 from linarite.faces.azure_batch.wire.outputs import output_files
 from linarite.faces.azure_batch.wire.task_elements import (
@@ -101,6 +101,7 @@ def task_of(body: TaskAdd) -> tuple[TaskSpec, Facts]:
         display_name=display_name(body.display_name),
         resource_files=_resource_files(body.resource_files),
         output_files=output_files(body.output_files),
+        packages=package_references(body.application_package_references),
         environment=environment(body.environment_settings),
         max_retries=number(limits.max_task_retry_count, "maxTaskRetryCount", -1),
         max_wall_clock=duration(limits.max_wall_clock_time, "maxWallClockTime"),
@@ -189,9 +190,6 @@ def _not_executed(body: TaskAdd) -> tuple[str, ...]:
     if body.multi_instance_settings is not None:
         _checked_instances(body, body.multi_instance_settings)
         names.append("multiInstanceSettings")
-    if body.application_package_references:
-        checked_packages(body.application_package_references)
-        names.append("applicationPackageReferences")
     if body.container_settings is not None:
         checked_container(body.container_settings)
         names.append("containerSettings")
