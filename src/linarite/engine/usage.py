@@ -36,21 +36,34 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     memory: int = 0
     peak: int = 0
 
-    def with_run(self, usage: Usage, wall: int) -> Spent:
-        """The same and a run of `wall` microseconds."""
+    @staticmethod
+    def of_run(usage: Usage, started: int | None, ended: int) -> Spent:
+        """What a run used that lasted from `started` to `ended`; None for one that never began."""
+        wall = 0 if started is None else max(0, ended - started)
         return Spent(
-            user_time=self.user_time + round(usage.user_seconds * 1_000_000),
-            kernel_time=self.kernel_time + round(usage.kernel_seconds * 1_000_000),
-            wall_time=self.wall_time + wall,
-            reads=self.reads + usage.read_operations,
-            writes=self.writes + usage.write_operations,
-            memory=self.memory + usage.peak_bytes // 1024 * (wall // 1000),
-            peak=max(self.peak, usage.peak_bytes),
+            user_time=round(usage.user_seconds * 1_000_000),
+            kernel_time=round(usage.kernel_seconds * 1_000_000),
+            wall_time=wall,
+            reads=usage.read_operations,
+            writes=usage.write_operations,
+            memory=usage.peak_bytes // 1024 * (wall // 1000),
+            peak=usage.peak_bytes,
+        )
+
+    def plus(self, other: Spent) -> Spent:
+        """Both together."""
+        return Spent(
+            user_time=self.user_time + other.user_time,
+            kernel_time=self.kernel_time + other.kernel_time,
+            wall_time=self.wall_time + other.wall_time,
+            reads=self.reads + other.reads,
+            writes=self.writes + other.writes,
+            memory=self.memory + other.memory,
+            peak=max(self.peak, other.peak),
         )
 
 
 NOTHING = Spent()
-_ADDED = [name for name in Spent.__struct_fields__ if name != "peak"]
 
 
 class Totals(msgspec.Struct, kw_only=True):
@@ -73,6 +86,16 @@ class Totals(msgspec.Struct, kw_only=True):
     retries: int = 0
     dedicated: int = 0
     low_priority: int = 0
+
+    def add(self, run: Spent) -> None:
+        """Add what a run used. Written out: this is done for each run."""
+        self.user_time += run.user_time
+        self.kernel_time += run.kernel_time
+        self.wall_time += run.wall_time
+        self.reads += run.reads
+        self.writes += run.writes
+        self.memory += run.memory
+        self.peak = max(self.peak, run.peak)
 
 
 class Owner(NamedTuple):
@@ -140,62 +163,74 @@ class Charges:
 
     def __init__(self) -> None:
         """Nothing yet."""
-        self._by_owner: dict[Owner, Totals] = {}
+        self._jobs: dict[int, tuple[Job, Totals]] = {}
+        self._pools: dict[int, tuple[str, Totals]] = {}
+        self._gone: set[Owner] = set()
+
+    def __iter__(self) -> Iterator[tuple[Owner, Totals]]:
+        """Each owner that is still there with what is added to it; one may come more than once."""
+        return ((owner, totals) for owner, totals in self._all() if owner not in self._gone)
+
+    def _all(self) -> Iterator[tuple[Owner, Totals]]:
+        for key, (job, totals) in self._jobs.items():
+            yield Owner("job", str(key)), totals
+            yield Owner("jobs", job.account), totals
+            if job.schedule_key is not None:
+                yield Owner("schedule", str(job.schedule_key)), totals
+        for key, (account, totals) in self._pools.items():
+            yield Owner("pool", str(key)), totals
+            yield Owner("pools", account), totals
 
     def forget(self, owner: Owner) -> None:
         """Add nothing to the totals of one that goes."""
-        self._by_owner.pop(owner, None)
+        self._gone.add(owner)
 
-    def __iter__(self) -> Iterator[tuple[Owner, Totals]]:
-        """Each owner with what is added to it."""
-        return iter(self._by_owner.items())
+    def job(self, job: Job) -> Totals:
+        """What is added to a job, its schedule and its account, to be added to."""
+        found = self._jobs.get(job.key)
+        if found is None:
+            found = self._jobs[job.key] = job, Totals()
+        return found[1]
 
-    def spent(self, owner: Owner, before: Spent, after: Spent) -> None:
-        """What came between two states of a task."""
-        totals = self.of(owner)
-        for name in _ADDED:
-            setattr(totals, name, getattr(totals, name) + getattr(after, name) - getattr(before, name))
-        totals.peak = max(totals.peak, after.peak)
-
-    def of(self, owner: Owner) -> Totals:
-        """What is added to an owner's totals so far, to be added to."""
-        return self._by_owner.setdefault(owner, Totals())
+    def pool(self, account: str, pool_key: int) -> Totals:
+        """The same for a pool and its account."""
+        found = self._pools.get(pool_key)
+        if found is None:
+            found = self._pools[pool_key] = account, Totals()
+        return found[1]
 
 
 def run_ended(u: Ledger, task: Task, started: int | None, at: int, usage: Usage) -> Task:
-    """The task with a run that ended, which is charged to all that it belongs to."""
-    before = task.usage or NOTHING
-    spent = before.with_run(usage, max(0, at - (at if started is None else started)))
-    job = u.job(task.job_key)
+    """The task with a run that ended and began at `started`, charged to all that it belongs to."""
+    run = Spent.of_run(usage, started, at)
+    u.charges.job(u.job(task.job_key)).add(run)
     node = u.node(task.node_key) if task.node_key is not None else None
-    for owner in (*_owners(job), *(_pool_owners(node.account, node.pool_key) if node else ())):
-        u.charges.spent(owner, before, spent)
-    return replace(task, usage=spent)
+    if node is not None:
+        u.charges.pool(node.account, node.pool_key).add(run)
+    return replace(task, started_at=started, usage=run if task.usage is None else task.usage.plus(run))
 
 
 def own_run_ended(u: Ledger, node_key: int, started: int | None, at: int, usage: Usage) -> None:
     """Charge a run of the service's own to the pool whose node it ran on."""
     node = u.node(node_key)
     if node is not None:
-        spent = NOTHING.with_run(usage, max(0, at - (at if started is None else started)))
-        for owner in _pool_owners(node.account, node.pool_key):
-            u.charges.spent(owner, NOTHING, spent)
+        u.charges.pool(node.account, node.pool_key).add(Spent.of_run(usage, started, at))
 
 
 def task_ended(u: Ledger, job: Job, task: Task, *, well: bool) -> None:
     """Count a task that completed, and how long it had waited for its last start."""
-    for owner in _owners(job):
-        totals = u.charges.of(owner)
-        totals.succeeded += well
-        totals.failed += not well
-        if task.started_at is not None:
-            totals.wait_time += max(0, task.started_at - task.created_at)
+    totals = u.charges.job(job)
+    if well:
+        totals.succeeded += 1
+    else:
+        totals.failed += 1
+    if task.started_at is not None:
+        totals.wait_time += max(0, task.started_at - task.created_at)
 
 
 def task_retried(u: Ledger, job: Job) -> None:
     """Count one try more."""
-    for owner in _owners(job):
-        u.charges.of(owner).retries += 1
+    u.charges.job(job).retries += 1
 
 
 def node_comes(u: Ledger, node: Node) -> None:
@@ -214,18 +249,9 @@ def node_goes(u: Ledger, node: Node) -> None:
     span = u.tx.usage.close(node.key, u.now)
     if span is None:
         return
-    for owner in _pool_owners(node.account, node.pool_key):
-        totals = u.charges.of(owner)
-        if span.dedicated:
-            totals.dedicated += span.within(span.started_at, u.now)
-        else:
-            totals.low_priority += span.within(span.started_at, u.now)
-
-
-def _owners(job: Job) -> list[Owner]:
-    owners = [Owner("job", str(job.key)), Owner("jobs", job.account)]
-    return owners if job.schedule_key is None else [*owners, Owner("schedule", str(job.schedule_key))]
-
-
-def _pool_owners(account: str, pool_key: int) -> tuple[Owner, Owner]:
-    return Owner("pool", str(pool_key)), Owner("pools", account)
+    totals = u.charges.pool(node.account, node.pool_key)
+    time = span.within(span.started_at, u.now)
+    if span.dedicated:
+        totals.dedicated += time
+    else:
+        totals.low_priority += time

@@ -23,7 +23,7 @@ Values = tuple[Any, ...]
 class Statement:
     """An INSERT, UPDATE or DELETE whose parameters are `names`, in the order in which its text has them."""
 
-    def __init__(self, statement: UpdateBase, names: Sequence[str]) -> None:
+    def __init__(self, statement: UpdateBase | TextClause, names: Sequence[str]) -> None:
         self._statement = statement
         self._names = list(names)
         self._texts: dict[str, str] = {}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 
-from msgspec.structs import asdict
 from sqlalchemy import Boolean, Column, Connection, Index, Table, bindparam, delete, func, select, update
 from sqlalchemy import text as sql
 
@@ -13,7 +13,7 @@ from linarite.engine.usage import NodeSpan, Owner, Totals
 from linarite.store.filters import Property, checked, condition
 from linarite.store.rows import Rows
 from linarite.store.schema import NUMBER, TEXT, Partial, metadata, number, text
-from linarite.store.statements import Query, Statement, inserting
+from linarite.store.statements import Query, Statement, Values, inserting
 
 _NAMES = [str(name) for name in Totals.__struct_fields__]
 
@@ -61,13 +61,15 @@ _delete_totals = Statement(
 )
 _MORE = ", ".join(f"{name} = totals.{name} + excluded.{name}" for name in _NAMES if name != "peak")
 _PEAK = "peak = CASE WHEN excluded.peak > totals.peak THEN excluded.peak ELSE totals.peak END"
-_ADD = Query(
+_add = Statement(
     sql(
         f"INSERT INTO totals (kind, name, {', '.join(_NAMES)})"  # noqa: S608 - names of columns, values are bound
         f" VALUES (:kind, :name, {', '.join(f':{name}' for name in _NAMES)})"
-        f" ON CONFLICT (kind, name) DO UPDATE SET {_MORE}, {_PEAK} RETURNING kind"
-    )
+        f" ON CONFLICT (kind, name) DO UPDATE SET {_MORE}, {_PEAK}"
+    ),
+    ["kind", "name", *_NAMES],
 )
+_values_of: Callable[[Totals], Values] = attrgetter(*_NAMES)
 _TOTALS = Query(
     select(totals.c.name, *(totals.c[name] for name in _NAMES)).where(
         totals.c.kind == bindparam("kind"), totals.c.name.in_(bindparam("names", expanding=True))
@@ -100,8 +102,7 @@ class SqlUsage:
 
     def add(self, charges: Iterable[tuple[Owner, Totals]]) -> None:
         """Add to the totals of each owner."""
-        for (kind, name), more in charges:
-            _ADD.rows(self._connection, kind=kind, name=name, **asdict(more))
+        _add(self._connection, [(*owner, *_values_of(more)) for owner, more in charges])
 
     def totals(self, kind: str, names: Sequence[str]) -> dict[str, Totals]:
         """The totals of those owners of a kind that have any."""

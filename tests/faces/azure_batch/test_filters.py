@@ -91,3 +91,52 @@ def test_short_lists_are_tested_in_place():
     assert not matches({"name": "stdout.txt"})
     linux = compile_test("osType eq 'linux' and verificationType ne 'unverified'", filters.IMAGES)
     assert linux({"osType": "linux", "verificationType": "verified"})
+
+
+TIMES = {"stateTransitionTime", "creationTime", "lastModified"}
+RUN = {"executionInfo/startTime", "executionInfo/endTime"}
+OUTCOME = {"state", "startTime", "endTime", "exitCode", "result"}
+
+
+@pytest.mark.parametrize(
+    ("properties", "names"),
+    [
+        (filters.TASKS, {"id", "state", *TIMES, *RUN, "executionInfo/exitCode", "executionInfo/result"}),
+        (filters.JOBS, {"id", "state", *TIMES, *RUN, "executionInfo/poolId"}),
+        (filters.JOBS_OF_SCHEDULE, {"state", *TIMES, *RUN, "executionInfo/poolId"}),
+        (
+            filters.JOB_SCHEDULES,
+            {
+                "id", "state", *TIMES, "executionInfo/endTime", "schedule/doNotRunUntil", "schedule/doNotRunAfter",
+            },
+        ),
+        (
+            filters.POOLS,
+            {
+                "id", "state", *TIMES, "allocationState", "allocationStateTransitionTime", "enableAutoScale", "vmSize",
+                "enableInterNodeCommunication",
+            },
+        ),
+        (
+            filters.NODES,
+            {
+                "state", "stateTransitionTime", "lastBootTime", "allocationTime",
+                *(f"startTaskInfo/{name}" for name in OUTCOME),
+            },
+        ),
+        (filters.NODE_COUNTS, {"poolId"}),
+        (filters.FILES, {"name"}),
+        (
+            filters.PREPARED,
+            {
+                "poolId", "nodeId", *(f"jobPreparationTaskExecutionInfo/{name}" for name in OUTCOME),
+                *(f"jobReleaseTaskExecutionInfo/{name}" for name in OUTCOME),
+            },
+        ),
+        (filters.IMAGES, {"osType", "verificationType", "nodeAgentSKUId"}),
+        (filters.POOL_USAGE, {"poolId"}),
+    ],
+)  # fmt: skip
+def test_lists_are_filtered_by_what_the_service_documents(properties: filters.Properties, names: set[str]):
+    """Batch NOTES section 5, row by row; `lastModifiedTime` is the name that the row of tasks has for lastModified."""
+    assert set(properties) - {"lastModifiedTime"} == names

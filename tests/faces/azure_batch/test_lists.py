@@ -7,6 +7,8 @@ from urllib.parse import quote, urlsplit
 import pytest
 from tests.faces.azure_batch.raw import RawBatch
 
+from linarite.faces.azure_batch import filters
+
 
 @pytest.fixture
 def job(batch: RawBatch) -> RawBatch:
@@ -154,6 +156,41 @@ def test_nodes_are_filtered_by_the_state_that_they_show(batch: RawBatch):
         ("lastBootTime gt 2001-01-01T00:00:00Z and stateTransitionTime gt 2001-01-01T00:00:00Z", [one, other]),
     ):  # fmt: skip
         assert names(batch, filtered("/pools/p/nodes", condition)) == found, condition
+
+
+VALUES = {
+    "text": "'x'", "word": "'active'", "job state": "'disabled'", "node state": "'offline'", "number": "-3",
+    "flag": "false", "moment": "DateTime'2020-01-01T00:00:00Z'",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "properties"),
+    [
+        ("/jobs/j/tasks", filters.TASKS), ("/jobs", filters.JOBS), ("/jobschedules", filters.JOB_SCHEDULES),
+        ("/jobschedules/s/jobs", filters.JOBS_OF_SCHEDULE), ("/pools", filters.POOLS),
+        ("/pools/p/nodes", filters.NODES), ("/nodecounts", filters.NODE_COUNTS), ("/supportedimages", filters.IMAGES),
+        ("/poolusagemetrics", filters.POOL_USAGE),
+        ("/jobs/prepared/jobpreparationandreleasetaskstatus", filters.PREPARED),
+    ],
+)  # fmt: skip
+def test_every_property_is_compared_by_every_operator_that_it_has(
+    job: RawBatch, path: str, properties: filters.Properties
+):
+    """From the text to the database, each of them alone and all of them together."""
+    job.make_pool("p", targetDedicatedNodes=1)
+    job.make_job("prepared", jobPreparationTask={"commandLine": "/bin/true"})
+    specification = {"poolInfo": {"poolId": "p"}}
+    job.call("POST", "/jobschedules", {"id": "s", "schedule": {}, "jobSpecification": specification})
+    every = []
+    for name, found in properties.items():
+        for operator in sorted(found.operators):
+            value = VALUES[found.kind]
+            every.append(f"startswith({name},{value})" if operator == "startswith" else f"{name} {operator} {value}")
+    for condition in every:
+        assert job.call("GET", filtered(path, condition)).status == 200, condition
+    for join in (" or ", " and "):
+        assert job.call("GET", filtered(path, join.join(every[:40]))).status == 200
 
 
 def test_jobs_are_filtered_by_the_beginning_of_their_pool(batch: RawBatch):
