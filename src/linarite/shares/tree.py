@@ -19,7 +19,7 @@ from linarite.engine.errors import AlreadyExists, InvalidValue, NotAllowed, NotF
 from linarite.engine.sharing.names import fold
 from linarite.engine.sharing.ports import Item, Place
 from linarite.fs import Beneath, Escapes
-from linarite.shares import extents, listing, roots
+from linarite.shares import differences, extents, listing, roots
 from linarite.shares.holds import Holds
 from linarite.shares.spelling import Found, Spelling
 
@@ -109,6 +109,24 @@ class DirectoryTree:
             return listing.page(self._spelling, base, (found.disk, found.path), prefix, marker, limit)
 
         return await _on_thread(page)
+
+    async def changes(
+        self, now: tuple[Place, str], then: tuple[Place, str], start: int, end: int, cleared: list[tuple[int, int]]
+    ) -> list[tuple[int, int, bool]]:
+        """The parts between two offsets that are other bytes now than then: first and last byte, and whether all zero.
+
+        Zeros in a part of `cleared` (first byte, end) are told too.
+        """
+
+        def changes() -> list[tuple[int, int, bool]]:
+            (_, newer), (_, older) = self._open(*now), self._open(*then)
+            try:
+                return differences.changes(newer, older, start, end, cleared)
+            finally:
+                os.close(newer)
+                os.close(older)
+
+        return await _on_thread(changes)
 
     async def ranges(self, place: Place, path: str, start: int, end: int) -> list[tuple[int, int]]:
         def ranges() -> list[tuple[int, int]]:

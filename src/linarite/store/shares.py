@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import (
     Column,
     Connection,
+    Index,
     Table,
     UniqueConstraint,
     and_,
@@ -26,7 +27,7 @@ from sqlalchemy.sql import ColumnElement
 
 from linarite.engine.sharing.records import Facts, Share
 from linarite.store.counters import take
-from linarite.store.schema import NUMBER, TEXT, key_column, metadata, packed, text
+from linarite.store.schema import NUMBER, TEXT, key_column, metadata, number, packed, text
 
 # `position` sorts a share after its snapshots: the snapshot's moment, or "~" for the share itself.
 file_shares = Table(
@@ -45,7 +46,9 @@ file_facts = Table(
     Column("share", NUMBER, primary_key=True, autoincrement=False),
     Column("parent", TEXT, primary_key=True),
     Column("name", TEXT, primary_key=True),
+    number("born", null=True),
     packed("record"),
+    Index(None, "share", "born"),
 )
 file_permissions = Table(
     "file_permissions",
@@ -71,9 +74,10 @@ _FACTS_IN = select(_facts.name, _facts.record).where(
     _facts.share == bindparam("key"), _facts.parent == bindparam("above")
 )
 _PUT = sql(
-    "INSERT INTO file_facts (share, parent, name, record) VALUES (:key, :above, :last, :record)"
-    " ON CONFLICT (share, parent, name) DO UPDATE SET record = excluded.record"
+    "INSERT INTO file_facts (share, parent, name, born, record) VALUES (:key, :above, :last, :born, :record)"
+    " ON CONFLICT (share, parent, name) DO UPDATE SET born = excluded.born, record = excluded.record"
 )
+_BORN = select(_facts.parent, _facts.name).where(_facts.share == bindparam("key"), _facts.born == bindparam("born"))
 _PERMISSION = select(file_permissions.c.descriptor).where(
     file_permissions.c.share == bindparam("key"), file_permissions.c.permission == bindparam("permission")
 )
@@ -134,13 +138,18 @@ class Shares:
         record = self._connection.execute(_FACTS, _spot(key, path)).scalar()
         return None if record is None else _facts_of(record)
 
+    def born(self, key: int, born: int) -> str | None:
+        """The path of the file that was born then."""
+        found = self._connection.execute(_BORN, {"key": key, "born": born}).first()
+        return None if found is None else "/".join(filter(None, found))
+
     def facts_in(self, key: int, directory: str) -> dict[str, Facts]:
         """The facts of everything right in a directory, by name."""
         found = self._connection.execute(_FACTS_IN, {"key": key, "above": directory})
         return {name: _facts_of(record) for name, record in found}
 
     def put_facts(self, key: int, path: str, facts: Facts) -> None:
-        self._connection.execute(_PUT, {**_spot(key, path), "record": _pack(facts)})
+        self._connection.execute(_PUT, {**_spot(key, path), "born": facts.born, "record": _pack(facts)})
 
     def delete_facts(self, key: int, path: str) -> None:
         """Forget the facts of a path and of what was below it."""

@@ -83,7 +83,13 @@ class Files(Reading):
         async def clear(spelled: str) -> Item:
             return await self._tree.clear(place, spelled, offset, length)
 
-        return await self._change_bytes(place, path, claim, clear, keep_written=keep_written)
+        def note(facts: Facts, item: Item) -> Facts:
+            return facts.with_cleared(offset, length, item.modified)
+
+        known = await self._store.read(lambda tx: tx.shares.snapshots(place.account, place.share))
+        return await self._change_bytes(
+            place, path, claim, clear, keep_written=keep_written, note=note if known else None
+        )
 
     async def remove(self, place: Place, path: str, claim: Claim = NOTHING, *, directory: bool) -> View:
         """Delete a file, or an empty directory; returns what it was."""
@@ -166,17 +172,20 @@ class Files(Reading):
         return old
 
     async def _change_bytes(
-        self, place: Place, path: str, claim: Claim, change: Callable[[str], Awaitable[Item]], *, keep_written: bool
-    ) -> View:
+        self, place: Place, path: str, claim: Claim, change: Callable[[str], Awaitable[Item]], *, keep_written: bool,
+        note: Callable[[Facts, Item], Facts] | None = None,
+    ) -> View:  # fmt: skip
+        """Change bytes; `note` puts down what the facts shall remember of it."""
         check_path(path)
         _, known = await self._known(place, path)
-        async with self._tree.hold(place, path, alone=keep_written or known.md5 is not None):
+        async with self._tree.hold(place, path, alone=keep_written or note is not None or known.md5 is not None):
             before = await self._changeable(place, path, claim)
             item = await change(before.item.path)
-            if not keep_written and before.md5 is None:
+            if not keep_written and note is None and before.md5 is None:
                 return replace(before, item=item)
             settings = Settings(written=before.written if keep_written else item.modified)
-            return await self._settled(place, before.facts, settings, before, item)
+            facts = note(before.facts, item) if note else before.facts
+            return await self._settled(place, facts, settings, before, item)
 
     async def _settled(self, place: Place, facts: Facts, settings: Settings, before: View | None, item: Item) -> View:
         """Keep the facts as `settings` make them."""

@@ -91,6 +91,15 @@ class Tree(Protocol):
         """Up to `limit` items of a directory, by name, that begin with `prefix`, from `marker` on; the next marker."""
         ...
 
+    async def changes(
+        self, now: tuple[Place, str], then: tuple[Place, str], start: int, end: int, cleared: list[tuple[int, int]]
+    ) -> list[tuple[int, int, bool]]:
+        """The parts between two offsets that are other bytes now than then: first and last byte, and whether all zero.
+
+        Zeros in a part of `cleared` (first byte, end) are told too.
+        """
+        ...
+
     async def ranges(self, place: Place, path: str, start: int, end: int) -> list[tuple[int, int]]:
         """The written parts between two offsets, as pairs of first and last byte."""
         ...
@@ -119,6 +128,10 @@ class ShareRecords(Protocol):
         ...
 
     def facts(self, key: int, path: str) -> Facts | None: ...
+    def born(self, key: int, born: int) -> str | None:
+        """The path of the file that was born then."""
+        ...
+
     def facts_in(self, key: int, directory: str) -> dict[str, Facts]:
         """The facts of everything right in a directory, by name."""
         ...

@@ -52,6 +52,30 @@ class Reading:
         last = view.item.size - 1 if end is None else min(end, view.item.size - 1)
         return view, await self._tree.ranges(place, view.item.path, start, last)
 
+    async def changes(
+        self, place: Place, path: str, previous: str, part: tuple[int, int | None], claim: Claim,
+        *, follows_renames: bool,
+    ) -> tuple[View, list[tuple[int, int, bool]]]:  # fmt: skip
+        """The file and what was written and cleared of it since a snapshot: first and last byte, and whether cleared.
+
+        `part` limits it to some bytes. NotFound("previous") when the snapshot has not this file: there was none, it was
+        made anew since, or it had another name (unless the caller follows renames).
+        """
+        view = await self.look(place, path, claim, directory=False)
+        then = Place(place.account, place.share, previous)
+        known = await self._store.read(lambda tx: _formerly(tx, then, view, follows_renames=follows_renames))
+        try:
+            old = await self._tree.find(then, known)
+        except NotFound as error:
+            raise NotFound("previous", previous) from error
+        if old.is_directory:
+            raise NotFound("previous", previous)
+        cleared = [(each.start, each.end) for each in view.facts.cleared if each.at > old.modified]
+        start, end = part
+        last = view.item.size - 1 if end is None else min(end, view.item.size - 1)
+        now = (place, view.item.path)
+        return view, await self._tree.changes(now, (then, old.path), start, last, cleared)
+
     async def _share(self, place: Place) -> Share:
         return await self._store.read(lambda tx: require(tx, place))
 
@@ -78,6 +102,21 @@ class Reading:
             if error.kind != "resource":
                 raise
             return None
+
+
+def _formerly(tx: ShareTransaction, then: Place, view: View, *, follows_renames: bool) -> str:
+    """The path that a file had in an earlier snapshot."""
+    share = tx.shares.get(then.account, then.share, then.snapshot)
+    if share is None:
+        raise NotFound("previous", then.snapshot)
+    path, born = view.item.path, view.facts.born
+    found = tx.shares.facts(share.key, path)
+    if (found.born if found else None) == born:
+        return path
+    formerly = tx.shares.born(share.key, born) if follows_renames and born is not None else None
+    if formerly is None:
+        raise NotFound("previous", then.snapshot)
+    return formerly
 
 
 def require(tx: ShareTransaction, place: Place) -> Share:

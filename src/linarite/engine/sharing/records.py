@@ -15,6 +15,7 @@ DEFAULT_QUOTA_GIB = 5120
 MAX_QUOTA_GIB = 102_400
 MAX_FILE_BYTES = 4 * 1024**4
 MAX_RANGE_BYTES = 4 * 1024**2
+MAX_CLEARED = 256
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,12 +69,21 @@ class Pinned(msgspec.Struct, frozen=True, kw_only=True):
     at: int
 
 
+class Cleared(msgspec.Struct, frozen=True):
+    """Bytes `start` to `end` (excluded) were made zero when the file's time of modification became `at`."""
+
+    start: int
+    end: int
+    at: int
+
+
 class Facts(msgspec.Struct, kw_only=True):
     """What a tree cannot hold about one file or directory. All defaults: the facts of a file that nobody told us of.
 
     `content` has the content headers by short names (`type`, `encoding`, `language`, `disposition`, `cache`). `md5` is
     what the client stored (base64), never computed here; it is void once another program changed the bytes (`md5_at` is
-    the modification it belongs to). `attributes` None is the kind's default.
+    the modification it belongs to). `attributes` None is the kind's default. `born` is the file's own through renames,
+    and its snapshots' (None: another program made it); `cleared` is kept for comparisons with snapshots.
     """
 
     metadata: dict[str, str] = {}
@@ -87,6 +97,20 @@ class Facts(msgspec.Struct, kw_only=True):
     permission: str | None = None
     lease: Lease = Lease()
     copy: Copy | None = None
+    born: int | None = None
+    cleared: tuple[Cleared, ...] = ()
+
+    def with_cleared(self, start: int, length: int, at: int) -> Facts:
+        """The facts once bytes were cleared. Where parts are too many, the oldest become one that spans them."""
+        end = start + length
+        kept = [each for each in self.cleared if not (start <= each.start and each.end <= end)]
+        if len(kept) >= MAX_CLEARED:
+            old = kept[: MAX_CLEARED // 2]
+            whole = Cleared(
+                min(each.start for each in old), max(each.end for each in old), max(each.at for each in old)
+            )
+            kept = [whole, *kept[MAX_CLEARED // 2 :]]
+        return msgspec.structs.replace(self, cleared=(*kept, Cleared(start, end, at)))
 
     @property
     def is_read_only(self) -> bool:

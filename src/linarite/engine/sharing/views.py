@@ -96,6 +96,7 @@ def settle(facts: Facts, settings: Settings, before: View | None, after: Item) -
         md5_at=now if md5 else 0,
         attributes=facts.attributes if settings.attributes is None else settings.attributes,
         created=_created(facts, settings, before, after),
+        born=facts.born if before else after.modified,
         written=None if written is None else Pinned(value=written, at=now),
         changed=None if settings.changed is None else Pinned(value=settings.changed, at=now),
         permission=facts.permission if settings.permission is None else settings.permission,

@@ -122,6 +122,7 @@ CODES: Mapping[str, tuple[int, str]] = {
         "One of the query parameters specified in the request URI is outside the permissible range.",
     ),
     "ParentNotFound": (404, "The specified parent path does not exist."),
+    "PreviousSnapshotNotFound": (409, "The previous snapshot was not found."),
     "ReadOnlyAttribute": (409, "The specified resource is read-only and cannot be modified at this time."),
     "RequestBodyTooLarge": (413, "The request body is too large and exceeds the maximum permissible limit."),
     "ResourceAlreadyExists": (409, "The specified resource already exists."),
@@ -204,7 +205,7 @@ def translate(error: Exception, kind: str) -> Refused:
 def _not_found(error: errors.NotFound, kind: str) -> Refused:
     codes = {
         "share": "ShareNotFound", "snapshot": "ShareSnapshotNotFound", "parent": "ParentNotFound",
-        "permission": "FileInvalidPermissionKey",
+        "permission": "FileInvalidPermissionKey", "previous": "PreviousSnapshotNotFound",
     }  # fmt: skip
     return Refused(codes.get(error.kind, "ResourceNotFound"))
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from linarite.engine.sharing.records import MAX_RANGE_BYTES
 from linarite.engine.sharing.views import View
 from linarite.faces.azure_files import headers, xml
-from linarite.faces.azure_files.call import Call, log
+from linarite.faces.azure_files.call import Call
 from linarite.faces.azure_files.checks import announced_length, read_body, requested_range
 from linarite.faces.azure_files.errors import Refused, bad_header, bad_query, missing_header
-from linarite.faces.azure_files.values import time_text
+from linarite.faces.azure_files.values import parse_time, time_text
 from linarite.faces.azure_files.versions import LAST_WRITE_TIME_SINCE
 from linarite.http.messages import Response
 from linarite.http.numbers import parse_count
+
+Part = tuple[int, int, bool]
+"""First byte, last byte, and whether it was cleared."""
 
 
 async def put_range(call: Call) -> Response:
@@ -24,20 +27,35 @@ async def put_range(call: Call) -> Response:
 
 async def list_ranges(call: Call) -> Response:
     """The written parts of a file, all or within a range."""
-    if call.query("prevsharesnapshot") is not None:
-        log.warning("unsupported parameter", parameter="prevsharesnapshot", id=call.request.id)
-        raise Refused("UnsupportedQueryParameter", QueryParameterName="prevsharesnapshot")
     wanted = requested_range(call)
     start, end = (wanted.start, wanted.end) if wanted else (0, None)
-    view, parts = await call.files.ranges(call.place, call.path, start, end, call.claim)
-    parts, following = _page(call, parts)
-    body = [xml.parent("Range", [xml.element("Start", str(a)), xml.element("End", str(b))]) for a, b in parts]
+    view, found = await _parts(call, start, end)
+    parts, following = _page(call, found)
+    body = [
+        xml.parent("ClearRange" if empty else "Range", [xml.element("Start", str(a)), xml.element("End", str(b))])
+        for a, b, empty in parts
+    ]
     return xml.answer(
         xml.parent("Ranges", [*body, following]), {**headers.tags(view), "x-ms-content-length": str(view.item.size)}
     )
 
 
-def _page(call: Call, parts: list[tuple[int, int]]) -> tuple[list[tuple[int, int]], str]:
+async def _parts(call: Call, start: int, end: int | None) -> tuple[View, list[Part]]:
+    """What is written of the file, or with `prevsharesnapshot` what changed since."""
+    previous = call.query("prevsharesnapshot")
+    if previous is None:
+        if call.header("x-ms-file-support-rename") is not None:
+            raise Refused("UnsupportedHeader", HeaderName="x-ms-file-support-rename")
+        view, parts = await call.files.ranges(call.place, call.path, start, end, call.claim)
+        return view, [(first, last, False) for first, last in parts]
+    if parse_time(previous) is None or (call.place.snapshot and previous > call.place.snapshot):
+        raise bad_query("prevsharesnapshot", previous, "Not an earlier snapshot.")
+    return await call.files.changes(
+        call.place, call.path, previous, (start, end), call.claim, follows_renames=call.flag("x-ms-file-support-rename")
+    )
+
+
+def _page(call: Call, parts: list[Part]) -> tuple[list[Part], str]:
     """The part that `marker` and `maxresults` ask for, and the NextMarker when either was given."""
     marker, limit = call.query("marker"), call.limit(10_000)
     if marker is None and limit is None:
