@@ -53,7 +53,7 @@ def _operation(
 
 
 def _batch() -> Iterator[Operation]:
-    absent = {azure_batch.not_implemented, azure_batch.certificate}
+    absent = {azure_batch.not_implemented}
     for row in azure_batch.TABLE:
         until = "" if row.until == "9999" else f"before {row.until}"
         since = f"from {row.since}" if row.since else ""

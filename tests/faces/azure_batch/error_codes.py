@@ -148,6 +148,10 @@ PROVOKED: dict[str, Provoke] = {
 """Codes that a request or two bring about, on an account of its own."""
 
 TESTED: dict[str, str] = {
+    "CertificateExists": "test_certificates.py",
+    "CertificateNotFound": "test_certificates.py",
+    "CertificateStateActive": "test_certificates.py",
+    "InvalidCertificateReferences": "test_certificates.py",
     "FileNotFound": "test_files.py",
     "InvalidRange": "test_files.py",
     "InvalidUri": "test_files.py",
@@ -176,6 +180,8 @@ TESTED: dict[str, str] = {
 NEVER: dict[str, str] = {
     "AccountIsDisabled": "No account is disabled here: it is there with its keys, or it is not.",
     "ActiveJobAndScheduleQuotaReached": "There is no quota.",
+    "CertificateBeingDeleted": "A certificate is deleted at once, or not: none is being deleted.",
+    "CertificateDeleteFailed": "A deletion that fails is told by the certificate, and may be asked for again.",
     "Forbidden": "There is no virtual network that a key could not open.",
     "HostInformationNotPresent": "A request without a Host is answered too: its credential names the account.",
     "InternalError": "The answer to what nobody foresaw: a request that brings it about is a fault of ours.",
@@ -222,13 +228,7 @@ NEVER: dict[str, str] = {
 
 LEFT: dict[str, str] = {
     "ApplicationNotFound": "with application packages",
-    "CertificateBeingDeleted": "with certificates",
-    "CertificateDeleteFailed": "with certificates",
-    "CertificateExists": "with certificates",
-    "CertificateNotFound": "with certificates",
-    "CertificateStateActive": "with certificates",
     "InvalidApplicationPackageReferences": "with application packages",
-    "InvalidCertificateReferences": "with certificates",
     "NodeBeingCreated": "a test that catches a node while it is made",
     "NodeBeingReimaged": "a test that catches a node while it is reimaged",
     "NodeStateUnusable": "a test with a node that cannot be made",

@@ -5,6 +5,7 @@ Source: Batch NOTES section 5. A property that a list does not have is refused: 
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -100,6 +101,7 @@ POOL_USAGE = {"poolId": _ID}
 NODE_COUNTS = {"poolId": Property("text", frozenset({"eq"}), "id")}
 FILES = {"name": Property("text", frozenset({"startswith"}))}
 AGENTS = {"osType": _STATE}
+CERTIFICATES = {"state": _STATE, "stateTransitionTime": _MOMENT}
 IMAGES = {"osType": _STATE, "verificationType": _STATE, "nodeAgentSKUId": Property("text", EQUAL)}
 
 Properties = Mapping[str, Property]
@@ -180,11 +182,18 @@ def compile_test(text: str | None, properties: Properties) -> Callable[[Mapping[
     return lambda item: expression is None or _holds(expression, item)
 
 
+_COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
+    "eq": operator.eq, "ne": operator.ne, "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge,
+}  # fmt: skip
+
+
 def _holds(expression: Expression, item: Mapping[str, Any]) -> bool:
     if isinstance(expression, Both):
         return _holds(expression.left, item) and _holds(expression.right, item)
     if isinstance(expression, Either):
         return _holds(expression.left, item) or _holds(expression.right, item)
+    if isinstance(expression.value, int):
+        return bool(_COMPARISONS[expression.operator](item[expression.name], expression.value))
     value, wanted = str(item.get(expression.name, "")), str(expression.value)
     if expression.operator == "startswith":
         return value.startswith(wanted)

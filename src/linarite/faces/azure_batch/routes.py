@@ -14,6 +14,7 @@ from linarite.faces.azure_batch.errors import Refusal
 from linarite.faces.azure_batch.operations import (
     applications,
     autoscale,
+    certificates,
     files,
     jobs,
     node_access,
@@ -53,13 +54,6 @@ class Row(NamedTuple):
 async def not_implemented(call: Call) -> Response:
     """What this server does not have yet."""
     raise Refusal("NotImplemented", Operation=f"{call.request.method} {call.request.path}")
-
-
-async def certificate(call: Call) -> Response:
-    """The same for one certificate, whose address is a single segment: `certificates(thumbprint=...)`."""
-    if not call.parameters["certificate"].startswith("certificates("):
-        raise Refusal("ResourceNotFound")
-    return await not_implemented(call)
 
 
 _JOB, _TASK = "/jobs/{jobId}", "/jobs/{jobId}/tasks/{taskId}"
@@ -150,11 +144,14 @@ TABLE: tuple[Row, ...] = (
     Row("GET", "/poolusagemetrics", usage.list_pool_usage_metrics, "Pools_ListPoolUsageMetrics"),
     Row("GET", "/supportedimages", pools.list_supported_images, "Pools_ListSupportedImages", since=SUPPORTED_IMAGES),
     # Of older versions alone.
-    Row("POST", "/certificates", not_implemented, "Certificate_Add", until=WITHOUT_TOKENS),
-    Row("GET", "/certificates", not_implemented, "Certificate_List", until=WITHOUT_TOKENS),
-    Row("DELETE", _CERTIFICATE, certificate, "Certificate_Delete", until=WITHOUT_TOKENS),
-    Row("GET", _CERTIFICATE, certificate, "Certificate_Get", until=WITHOUT_TOKENS),
-    Row("POST", f"{_CERTIFICATE}/canceldelete", certificate, "Certificate_CancelDeletion", until=WITHOUT_TOKENS),
+    Row("POST", "/certificates", certificates.add_certificate, "Certificate_Add", until=WITHOUT_TOKENS),
+    Row("GET", "/certificates", certificates.list_certificates, "Certificate_List", until=WITHOUT_TOKENS),
+    Row("DELETE", _CERTIFICATE, certificates.delete_certificate, "Certificate_Delete", until=WITHOUT_TOKENS),
+    Row("GET", _CERTIFICATE, certificates.get_certificate, "Certificate_Get", until=WITHOUT_TOKENS),
+    Row(
+        "POST", f"{_CERTIFICATE}/canceldelete", certificates.cancel_certificate_deletion, "Certificate_CancelDeletion",
+        until=WITHOUT_TOKENS,
+    ),
     Row("GET", f"{_NODE}/rdp", older.get_remote_desktop, "ComputeNode_GetRemoteDesktop", until=LONG_AS_TEXT),
     Row(
         "GET", "/lifetimejobstats", statistics.get_job_lifetime_statistics, "Job_GetAllLifetimeStatistics",

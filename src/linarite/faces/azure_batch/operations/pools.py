@@ -7,12 +7,13 @@ from linarite.engine.filtering import Listed
 from linarite.engine.finding import find_pool
 from linarite.engine.model import Node, Pool
 from linarite.engine.ports import Transaction
-from linarite.faces.azure_batch import filters
+from linarite.faces.azure_batch import certificates, filters
 from linarite.faces.azure_batch.call import Call, tag_headers
 from linarite.faces.azure_batch.operations.lists import Where, ask_page, next_link, number_of, page_size, position
 from linarite.faces.azure_batch.operations.statistics import Stats, stats_of_pools
 from linarite.faces.azure_batch.render.images import IMAGES
 from linarite.faces.azure_batch.render.pools import node_counts, pool_json
+from linarite.faces.azure_batch.wire.certificates import checked_references
 from linarite.faces.azure_batch.wire.nodes import option
 from linarite.faces.azure_batch.wire.pools import (
     NodeRemove,
@@ -28,6 +29,7 @@ from linarite.faces.azure_batch.wire.pools import (
     resize_timeout,
     targets,
 )  # fmt: skip
+from linarite.faces.azure_batch.wire.tasks import FACE
 from linarite.http.messages import Response
 
 MOST_NODE_COUNTS = 10
@@ -38,7 +40,8 @@ async def add_pool(call: Call) -> Response:
     body = await call.body(PoolAdd)
     spec, facts = pool_of(body, body.id)
     call.warn_of(spec.not_executed)
-    pool = await call.do(pools.add, spec, facts)
+    references = facts.get(FACE, {}).get("certificateReferences", ())
+    pool = await call.do(certificates.referring, references, pools.add, spec, facts)
     return call.done(201, pool, "pools", pool.spec.id, created=True)
 
 
@@ -84,14 +87,18 @@ async def patch_pool(call: Call) -> Response:
         checked_change(pool, change)
         return patched(pool, change)
 
-    pool = await call.do(pools.update, name, apply, check=call.check())
+    given = checked_references(change.certificate_references or [])
+    pool = await call.do(certificates.referring, given, pools.update, name, apply, check=call.check())
     return call.done(200, pool, "pools", name)
 
 
 async def update_pool_properties(call: Call) -> Response:
     """Pools_ReplacePoolProperties."""
     body, name = await call.body(PoolReplace), call.parameters["poolId"]
-    pool = await call.do(pools.update, name, lambda pool: replaced(pool, body), check=call.check())
+    given = checked_references(body.certificate_references or [])
+    pool = await call.do(
+        certificates.referring, given, pools.update, name, lambda pool: replaced(pool, body), check=call.check()
+    )
     return call.done(204, pool, "pools", name)
 
 

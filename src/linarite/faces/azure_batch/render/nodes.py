@@ -45,6 +45,8 @@ def node_json(
     tasks = [_recent(job, task, base) for job, task in recent]
     if tasks:
         shown["recentTasks"] = tasks
+    if "certificateReferences" in given:
+        shown["certificateReferences"] = given["certificateReferences"]
     if "startTask" in given:
         shown["startTask"] = start_task(given["startTask"])
     if start is not None:

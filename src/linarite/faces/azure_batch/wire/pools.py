@@ -16,6 +16,7 @@ from linarite.engine.errors import WrongState
 from linarite.engine.model import MINUTE, AllocationState, Facts, JobOrder, NodeFill, Pool, PoolSpec
 from linarite.faces.azure_batch.errors import invalid_property, missing_property
 from linarite.faces.azure_batch.wire.autoscale import scaling_of
+from linarite.faces.azure_batch.wire.certificates import CertificateReference, checked_references
 from linarite.faces.azure_batch.wire.commands import left_out
 from linarite.faces.azure_batch.wire.decoding import Body, Element, typed
 from linarite.faces.azure_batch.wire.elements import (
@@ -86,7 +87,7 @@ class PoolChange(Body):
     user_accounts: list[UserAccount] | None = None
     mount_configuration: list[dict[str, Any]] | None = None
     upgrade_policy: dict[str, Any] | None = None
-    certificate_references: list[dict[str, Any]] | None = None
+    certificate_references: list[CertificateReference] | None = None
     target_node_communication_mode: str | None = None
     resource_tags: dict[str, str] | None = None
 
@@ -120,7 +121,7 @@ class PoolReplace(Body):
     start_task: StartTask | None = None
     application_package_references: list[ApplicationPackageReference] | None = None
     metadata: list[NameValue] | None = None
-    certificate_references: list[dict[str, Any]] | None = None
+    certificate_references: list[CertificateReference] | None = None
     target_node_communication_mode: str | None = None
 
 
@@ -228,6 +229,8 @@ def _of_older_versions(body: PoolChange) -> dict[str, Any]:
     if body.target_node_communication_mode is not None:
         mode = word_of(MODES, body.target_node_communication_mode, "targetNodeCommunicationMode")
         facts["targetNodeCommunicationMode"] = mode
+    if body.certificate_references is not None:
+        facts["certificateReferences"] = checked_references(body.certificate_references)
     if isinstance(body, PoolSpecification) and body.cloud_service_configuration is not None:
         facts["cloudServiceConfiguration"] = _checked_service(body.cloud_service_configuration)
     return facts
