@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 import uuid
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from urllib.parse import urlsplit
 
@@ -46,7 +47,7 @@ from linarite.nodes.service_environment import ServiceEnvironment
 from linarite.refusal import Refused
 from linarite.settings import DAY, FACES, Settings, check_exposure
 from linarite.settings import Issuer as TrustedIssuer
-from linarite.shares import DirectoryTree
+from linarite.shares import DirectoryTree, MountableShares
 from linarite.store import SqlStore, open_store
 
 log = structlog.get_logger("linarite")
@@ -98,7 +99,7 @@ async def _serve(settings: Settings, folder: DataFolder) -> None:
         identity = Identity(store, WallClock(), _trusted(settings, folder, tokens), development=settings.development)
         await identity.start()
         engine = _engine(settings, folder, store, identity, local, first_uid, tokens)
-        faces = _faces(settings, folder, engine, store, identity, local)
+        faces = _faces(settings, folder, engine, store, identity, local, first_uid)
         await engine.start()
         stack.push_async_callback(_let_go, engine)
         aside = {"batch": managed.answer} if managed else {}
@@ -127,8 +128,9 @@ def _engine(
 ) -> Engine:  # fmt: skip
     nodes = LocalNodes(
         folder.path, allow_elevated=settings.allow_elevated, ca_file=authority(folder.tls) if settings.tls else None,
-        uid_of=None if first_uid is None else lambda account: first_uid + identity.number(account),
+        uid_of=_uid_of(first_uid, identity),
         uid_of_user=lambda number: (first_uid or 0) + number,
+        mountable=MountableShares(store, identity, str(folder.make_shares())),
     )  # fmt: skip
     batch_url = settings.public_url("batch") or local["batch"]
     days = {"events": settings.events_days, "finished_jobs": settings.finished_jobs_days}
@@ -137,12 +139,18 @@ def _engine(
     return Engine(store, nodes, WallClock(), make_id, environment, retention, random.random)
 
 
+def _uid_of(first_uid: int | None, identity: Identity) -> Callable[[str], int] | None:
+    """The user of an account's tasks, who may change the files of its shares too; None without root."""
+    return None if first_uid is None else lambda account: first_uid + identity.number(account)
+
+
 def _faces(
-    settings: Settings, folder: DataFolder, engine: Engine, store: SqlStore, identity: Identity, local: dict[str, str]
+    settings: Settings, folder: DataFolder, engine: Engine, store: SqlStore, identity: Identity, local: dict[str, str],
+    first_uid: int | None,
 ) -> dict[str, Face]:  # fmt: skip
     public = settings.public_url
     addresses = {face: public(face) or url for face, url in local.items()}
-    tree = DirectoryTree(str(folder.make_shares()))
+    tree = DirectoryTree(str(folder.make_shares()), _uid_of(first_uid, identity))
     tree.sweep()
     return {
         "batch": AzureBatch(engine, identity, public_url=public("batch")),

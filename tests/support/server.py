@@ -125,7 +125,15 @@ def data_home() -> Iterator[Path]:
         yield home
     finally:
         end_processes(home)
+        _let_go(home)
         shutil.rmtree(home, ignore_errors=True)
+
+
+def _let_go(home: Path) -> None:
+    """Unmount what a server that was killed left mounted in the folder."""
+    for line in reversed(Path("/proc/self/mountinfo").read_text().splitlines()):
+        if (place := line.split()[4]).startswith(f"{home}/"):
+            subprocess.run(["umount", "-l", place], check=True)
 
 
 def serve_command(data: Path, **options: Any) -> list[str]:

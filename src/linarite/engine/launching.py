@@ -11,6 +11,7 @@ from typing import Protocol
 
 import msgspec
 
+from linarite.engine.mounting import Mount
 from linarite.engine.outputs import OutputFile
 from linarite.engine.packages import Package
 
@@ -57,11 +58,16 @@ class Emptied(StrEnum):
 
 
 class NodeOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """A node to make, or to make anew, with its `packages` installed."""
+    """A node to make, or to make anew, with these packages and mounts.
+
+    Of one that `stands` the mounts alone are made sure of, and nothing is reported.
+    """
 
     node: NodeRef
     emptied: Emptied = Emptied.NOTHING
     packages: tuple[Package, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    stands: bool = False
 
 
 class RunUser(msgspec.Struct, frozen=True, kw_only=True):
@@ -184,7 +190,10 @@ class NodeReady(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NodeUnusable(msgspec.Struct, frozen=True, kw_only=True):
-    """The node cannot be made or kept: `message` says why, `code` is `node-unusable` or `package-failed`."""
+    """The node cannot be made or kept: `message` says why.
+
+    `code` is `node-unusable`, `package-failed` or `mount-failed`.
+    """
 
     node: NodeRef
     message: str

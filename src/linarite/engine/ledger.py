@@ -29,6 +29,7 @@ from linarite.engine.model import (
     TaskResult,
     TaskState,
 )  # fmt: skip
+from linarite.engine.mounting import Mount
 from linarite.engine.packages import Package
 from linarite.engine.ports import Transaction
 from linarite.engine.usage import Charges, Owner
@@ -188,7 +189,17 @@ class Ledger:
         packages = self._packages_of(node)
         if packages != node.packages:
             self.put_node(replace(self._nodes.get(node.key, node), packages=packages))
-        self.effects.provision.append(NodeOrder(node=node_ref(node), emptied=emptied, packages=packages))
+        self.effects.provision.append(
+            NodeOrder(node=node_ref(node), emptied=emptied, packages=packages, mounts=self._mounts_of(node))
+        )
+
+    def mount(self, node: Node) -> None:
+        """Have what is mounted on a node that stands made sure of: a machine that was started again has lost it."""
+        self.effects.provision.append(NodeOrder(node=node_ref(node), stands=True, mounts=self._mounts_of(node)))
+
+    def _mounts_of(self, node: Node) -> tuple[Mount, ...]:
+        pool = self.tx.pools.by_key(node.pool_key)
+        return pool.spec.mounts if pool is not None else ()
 
     def _packages_of(self, node: Node) -> tuple[Package, ...]:
         if node.pool_key not in self._packages:

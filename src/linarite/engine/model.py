@@ -14,6 +14,7 @@ import msgspec
 
 from linarite.engine.autoscale.records import Scaling, ScalingRun
 from linarite.engine.launching import Ended
+from linarite.engine.mounting import Mount
 from linarite.engine.outputs import OutputFile
 from linarite.engine.packages import Package, PackageReference
 from linarite.engine.usage import Spent
@@ -387,6 +388,7 @@ class PoolSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     start_task: NodeCommand | None = None
     users: tuple[PoolUser, ...] = ()
     packages: tuple[PackageReference, ...] = ()
+    mounts: tuple[Mount, ...] = ()
     metadata: tuple[Named, ...] = ()
     scaling: Scaling | None = None
     not_executed: tuple[str, ...] = ()

@@ -23,6 +23,8 @@ USABLE = SERVING | {NodeState.START_TASK_FAILED}
 """The states in which a node may be told to do something. The reference names idle and running; tools for the service
 reboot nodes whose start task failed, which is how these come back.
 """
+STANDING = USABLE | {NodeState.WAITING_FOR_START_TASK, NodeState.LEAVING}
+"""The states of a node whose files are there and that is asked for nothing."""
 _EMPTIED = {NodeState.REBOOTING: Emptied.VOLATILE, NodeState.REIMAGING: Emptied.ALL}
 _ACTIONS = {NodeState.REBOOTING: "reboot", NodeState.REIMAGING: "reimage", NodeState.DEALLOCATING: "deallocate"}
 

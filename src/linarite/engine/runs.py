@@ -118,9 +118,12 @@ def resume(u: Ledger) -> None:
             u.effects.launch.append(task_launch(u, u.job(task.job_key), task, node))
     for own in u.tx.node_tasks.unfinished():
         node_runs.resume(u, own)
+    mounting = {pool.key for pool in u.tx.pools.all() if pool.spec.mounts}
     for node in u.tx.nodes.all():
         if _awaits(node):
             node_life.tell(u, node)
+        elif node.pool_key in mounting and node.state in node_life.STANDING:
+            u.mount(node)
 
 
 def expire(u: Ledger) -> None:

@@ -21,15 +21,19 @@ from linarite.engine.launching import (
     Listener,
     NodeFreed,
     NodeOrder,
+    NodeReady,
     NodeRef,
     NodeReport,
     NodeUnusable,
+    Report,
     RunFailed,
 )
+from linarite.engine.mounting import Mount, Mountable, MountError
 from linarite.engine.packages import Package
 from linarite.nodes.channel import HostStarter
 from linarite.nodes.environment import stays_below
 from linarite.nodes.link import HostLink
+from linarite.nodes.mounts import attach, detach
 from linarite.nodes.moving.parcels import Parcel
 from linarite.nodes.node_logs import host_logs, send
 from linarite.nodes.places import HostPlace, Places, task_directories
@@ -39,6 +43,8 @@ _GREETING = 15.0
 """Seconds for which the start waits for hosts that are there already; one that is slower is heard later."""
 IDLE_HOSTS = 8
 """So many hosts without runs stay, ready to start one within milliseconds; the others leave and are started again."""
+
+_NOT_MOUNTED = "An error was encountered while configuring specified mount(s)"
 
 _log = structlog.get_logger(__name__)
 
@@ -57,6 +63,7 @@ class LocalNodes:
         allow_elevated: bool = False,
         uid_of: Callable[[str], int] | None = None,
         uid_of_user: Callable[[int], int] = int,
+        mountable: Mountable | None = None,
         ca_file: Path | None = None,
         fetch_patience: float = 30.0,
     ) -> None:
@@ -64,10 +71,13 @@ class LocalNodes:
 
         `uid_of` gives the user (and group) number of an account's tasks and asks for root; None runs all tasks as the
         server's user. `uid_of_user` gives that of a pool's user by their number: no two of all these are the same.
-        `ca_file` names certificate authorities that fetches trust besides the system's. `fetch_patience` is how many
-        seconds a fetch is tried again when the other side fails.
+        `mountable` says where shares are; without it none is mounted. `ca_file` names certificate authorities that
+        fetches trust besides the system's. `fetch_patience` is how many seconds a fetch is tried again when the other
+        side fails.
         """
         self._places = Places(data, uid_of, uid_of_user)
+        self._mountable = mountable
+        self._mounts: dict[str, tuple[Mount, ...]] = {}
         self._allow_elevated = allow_elevated
         self._ca_file = ca_file
         self._fetch_patience = fetch_patience
@@ -102,10 +112,17 @@ class LocalNodes:
             except OSError as error:
                 self._report(NodeUnusable(node=node, message=f"No folder: {error}."))
                 continue
+            if order.mounts:
+                self._mounts[root] = order.mounts
             if order.emptied is Emptied.VOLATILE:
                 self._remove(node, f"{root}/volatile", keep=root)
             if order.emptied is Emptied.ALL:
+                self._let_go(node)
                 self._remove(node, root, keep=account)
+            elif order.mounts:
+                await self._mount(node)  # what is launched next on a node that stands needs them
+            if order.stands:
+                continue
             request = MakeNode(root, order.packages, self._archives(node, order.packages))
             self._link(self._places.host(node, elevated=False)).make_node(node, request)
 
@@ -113,11 +130,14 @@ class LocalNodes:
         """Move the nodes' folders away and remove them in the background; answers come as node reports."""
         for node in nodes:
             freed = NodeFreed(node=node)
+            self._let_go(node)
             self._remove(node, self._places.root(node), keep=self._places.account(node), report=freed)
 
     async def release(self, nodes: Sequence[NodeRef]) -> None:
         """Move the nodes' folders away at once and remove them in the background."""
         for node in nodes:
+            self._let_go(node)
+            self._mounts.pop(self._places.root(node), None)
             self._remove(node, self._places.root(node), keep=self._places.account(node))
 
     async def launch(self, launches: Sequence[Launch]) -> None:
@@ -159,11 +179,45 @@ class LocalNodes:
     async def forget_others(self, nodes: Sequence[NodeRef]) -> None:
         """Remove, in the background, the folders of all nodes but these."""
         for place, left in self._places.strangers({self._places.root(node) for node in nodes}):
+            detach(self._places.top, left.path.removeprefix(f"{self._places.top}/"))
             self._link(place).remove(left, lambda: None)
 
     async def directories(self, node: NodeRef) -> list[str]:
         """The directories of tasks that stand on the node."""
         return await asyncio.to_thread(task_directories, self._places.root(node))
+
+    async def on_reports(self, reports: Sequence[Report]) -> None:
+        """Pass on what a host told."""
+        await self._listening.on_reports(reports)
+
+    async def on_node_reports(self, reports: Sequence[NodeReport]) -> None:
+        """Pass on what a host told; a node is ready once what it was to have is mounted."""
+        mounted = [await self._mount(report.node) if isinstance(report, NodeReady) else None for report in reports]
+        told = [report if broken is None else broken for report, broken in zip(reports, mounted, strict=True)]
+        await self._listening.on_node_reports(told)
+
+    async def _mount(self, node: NodeRef) -> NodeUnusable | None:
+        """Mount all that the node is to have; what cannot be is told."""
+        for mount in self._mounts.get(self._places.root(node), ()):
+            try:
+                await self._mount_one(node, mount)
+            except MountError as error:
+                details = {"Message": str(error), "MountConfigurationPath": mount.path}
+                return NodeUnusable(node=node, message=_NOT_MOUNTED, code="mount-failed", details=details)
+        return None
+
+    async def _mount_one(self, node: NodeRef, mount: Mount) -> None:
+        if self._mountable is None:
+            raise MountError("This server's nodes mount nothing.")
+        folder = await self._mountable.folder(mount, node.account)
+        attach(
+            self._places.top, self._places.below_top(node), mount.path, folder, read_only=mount.read_only,
+            owner=self._places.uid(node),
+        )  # fmt: skip
+
+    def _let_go(self, node: NodeRef) -> None:
+        """Before a node's files are removed: what is mounted there is not its own."""
+        detach(self._places.top, self._places.below_top(node))
 
     async def send_logs(self, node: NodeRef, url: str, folder: str, logs: Mapping[str, bytes], since: int) -> int:
         """Send logs of the node's hosts and these to a blob container, in the background; gives how many they are."""
@@ -204,7 +258,7 @@ class LocalNodes:
         link = self._links.get(place)
         if link is None:
             starter = HostStarter(place, self._ca_file, self._fetch_patience)
-            link = self._links[place] = HostLink(starter, self._listening, self._on_idle)
+            link = self._links[place] = HostLink(starter, self, self._on_idle)
         return link
 
     def _on_idle(self, link: HostLink) -> None:

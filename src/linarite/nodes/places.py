@@ -83,6 +83,15 @@ class Places:
             os.makedirs(folder, exist_ok=True)
             os.chmod(folder, mode)
 
+    @property
+    def top(self) -> str:
+        """The folder of all nodes, which only the server changes."""
+        return self._nodes
+
+    def below_top(self, node: NodeRef) -> str:
+        """The node's folder, relative to `top`."""
+        return os.path.relpath(self.root(node), self._nodes)
+
     def root(self, node: NodeRef) -> str:
         """Give the node's folder (absolute)."""
         return f"{self._account(node.account)}/{_part(node.pool)}/{_part(node.node)}"

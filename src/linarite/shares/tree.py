@@ -29,8 +29,10 @@ T = TypeVar("T")
 class DirectoryTree:
     """Implements `engine.sharing.ports.Tree` below the folder `root`."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, owner_of: Callable[[str], int] | None = None) -> None:
+        """`owner_of` gives the user of an account's tasks, who may change its files too; None is the server's own."""
         self._root = Beneath(root)
+        self._owner_of = owner_of
         self._spelling = Spelling(f"{root}/.names")
         self._holds = Holds()
         self._sweeping: set[asyncio.Future[None]] = set()
@@ -42,7 +44,22 @@ class DirectoryTree:
             yield
 
     async def make_share(self, place: Place) -> None:
-        await _on_thread(roots.make, self._root, place)
+        await _on_thread(self._make_share, place)
+
+    def _make_share(self, place: Place) -> None:
+        roots.make(self._root, place)
+        descriptor = self._root.open(roots.path(place))
+        try:
+            self._give(place, descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _give(self, place: Place, descriptor: int) -> None:
+        """Give a new file or directory to its account's user, and to the users of its pools by their group."""
+        if self._owner_of is not None:
+            owner = self._owner_of(place.account)
+            os.fchown(descriptor, owner, owner)
+            os.fchmod(descriptor, 0o770 if modes.S_ISDIR(os.fstat(descriptor).st_mode) else 0o660)
 
     async def drop_share(self, place: Place) -> None:
         """Gone at once by name; its files are removed in the background."""
@@ -165,6 +182,8 @@ class DirectoryTree:
         found = self._spelling.locate(base, path)
         self._spelling.keep(path.rpartition("/")[2])
         with _opened(base, found.disk, os.O_RDWR | os.O_CREAT) as descriptor:
+            if found.stat is None:
+                self._give(place, descriptor)
             os.ftruncate(descriptor, 0)
             os.ftruncate(descriptor, size)
             extents.write(descriptor, 0, data)
@@ -181,6 +200,8 @@ class DirectoryTree:
             raise AlreadyExists("resource", path)
         self._spelling.keep(path.rpartition("/")[2])
         base.make_directory(found.disk)
+        with _directory(base, found.disk) as descriptor:
+            self._give(place, descriptor)
         self._made(base, found)
         return self._stamp(place, found.path)
 
@@ -226,6 +247,8 @@ class DirectoryTree:
             found = self._spelling.locate(base, path)
             self._spelling.keep(path.rpartition("/")[2])
             with _opened(base, found.disk, os.O_RDWR | os.O_CREAT) as target:
+                if found.stat is None:
+                    self._give(place, target)
                 if not os.path.sameopenfile(origin, target):
                     extents.copy(origin, target)
                 extents.stamp(target)
@@ -268,6 +291,15 @@ class DirectoryTree:
 def _check_inside(descriptor: int, offset: int, length: int) -> None:
     if offset + length > os.fstat(descriptor).st_size:
         raise WrongState("range", "outside", "write")
+
+
+@contextmanager
+def _directory(base: Beneath, disk: str) -> Iterator[int]:
+    descriptor = base.open(disk, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

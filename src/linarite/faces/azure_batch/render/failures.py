@@ -34,6 +34,7 @@ CODES = {
     "disk-full": "DiskFull",
     "not-executed": "NotImplemented",
     "node-unusable": "NodeUnusable",
+    "mount-failed": "MountConfigurationError",
     "failed": "Unknown",
 }
 """The engine's words to the protocol's codes; `NotImplemented` is our word for what this server does not do yet."""

@@ -27,6 +27,7 @@ from linarite.faces.azure_batch.wire.elements import (
     metadata,
     package_references,
 )  # fmt: skip
+from linarite.faces.azure_batch.wire.mounts import MountElement, checked_mounts
 from linarite.faces.azure_batch.wire.networks import checked_network
 from linarite.faces.azure_batch.wire.node_tasks import StartTask, checked_start, start_command
 from linarite.faces.azure_batch.wire.tasks import FACE
@@ -85,7 +86,7 @@ class PoolChange(Body):
     task_scheduling_policy: SchedulingPolicy | None = None
     network_configuration: dict[str, Any] | None = None
     user_accounts: list[UserAccount] | None = None
-    mount_configuration: list[dict[str, Any]] | None = None
+    mount_configuration: list[MountElement] | None = None
     upgrade_policy: dict[str, Any] | None = None
     certificate_references: list[CertificateReference] | None = None
     target_node_communication_mode: str | None = None
@@ -158,10 +159,9 @@ WHILE_EMPTY = (
 """What Patch Pool changes of a pool that has no nodes alone."""
 _KEPT = (
     "application_package_references", "virtual_machine_configuration",
-    "cloud_service_configuration", "network_configuration", "mount_configuration", "upgrade_policy",
+    "cloud_service_configuration", "network_configuration", "upgrade_policy",
     "certificate_references", "target_node_communication_mode", "resource_tags", "application_licenses",
 )  # fmt: skip
-_NOT_DONE = ("mountConfiguration",)
 
 
 def pool_of(body: PoolSpecification, pool_id: str | None) -> tuple[PoolSpec, Facts]:
@@ -189,6 +189,7 @@ def pool_of(body: PoolSpecification, pool_id: str | None) -> tuple[PoolSpec, Fac
         resize_timeout=resize_timeout(body.resize_timeout) or 15 * MINUTE,
         metadata=metadata(body.metadata),
         scaling=scaling,
+        mounts=checked_mounts(body.mount_configuration or [])[1],
         **_done_by_nodes(facts),
     )
     return spec, {FACE: facts} if facts else {}
@@ -212,6 +213,8 @@ def _facts(body: PoolChange) -> dict[str, Any]:
         facts["virtualMachineConfiguration"] = _with_version(body.virtual_machine_configuration)
     if body.user_accounts is not None:
         facts["userAccounts"] = checked_users(body.user_accounts)
+    if body.mount_configuration is not None:
+        facts["mountConfiguration"] = checked_mounts(body.mount_configuration)[0]
     facts.update(_of_older_versions(body))
     if body.network_configuration is not None:
         facts["networkConfiguration"] = checked_network(body.network_configuration)
@@ -272,7 +275,7 @@ def _done_by_nodes(facts: Mapping[str, Any]) -> dict[str, Any]:
         "start_task": None if start is None else start_command(start),
         "users": pool_users(facts.get("userAccounts", [])),
         "packages": package_references(packages),
-        "not_executed": (*(name for name in _NOT_DONE if facts.get(name)), *left_out(start, "startTask")),
+        "not_executed": left_out(start, "startTask"),
     }
 
 
@@ -299,6 +302,7 @@ def patched(pool: Pool, change: PoolChange) -> Pool:
         slots_per_node=_slots(change.task_slots_per_node) or spec.slots_per_node,
         inter_node=spec.inter_node if inter_node is None else inter_node,
         metadata=spec.metadata if change.metadata is None else metadata(change.metadata),
+        mounts=spec.mounts if change.mount_configuration is None else checked_mounts(change.mount_configuration)[1],
         **_done_by_nodes(facts),
     )
     return replace(pool, spec=spec, facts={**pool.facts, FACE: facts})
