@@ -18,7 +18,9 @@ WHOLE = {"SuperOffice, REST", "SuperOffice, agent"}
 """Surfaces whose every operation has a test; it only grows."""
 
 
-@pytest.mark.parametrize("name", ["conformance.md", "error-codes.md", "errors.md", "nodes.md", "settings.md"])
+@pytest.mark.parametrize(
+    "name", ["conformance.md", "error-codes.md", "errors.md", "lists.md", "nodes.md", "settings.md"]
+)
 def test_committed_page_is_what_the_code_makes(name: str) -> None:
     """A page that is made from the code is made anew with each change of it."""
     assert (DOCS / name).read_text() == pages()[name], f"docs/{name} is old: run {COMMAND}"
