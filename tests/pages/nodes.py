@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tests.pages.made import table
 
+from linarite.engine.addresses import address
+from linarite.engine.launches import SHARED, instance_variables
 from linarite.engine.launching import Launch, NodeRef
 from linarite.engine.layout import task_directory
 from linarite.engine.model import Counts, Job, JobSpec, Node, Task, TaskSpec
@@ -35,6 +37,16 @@ their standard streams. A removed folder is moved away at once and its files go 
 
 Each node has an address of its own in 127.0.0.0/8, which Azure Batch shows as its `ipAddress`: programs on several
 nodes can listen on one port, each on its node's address. From other machines they are not reached.
+
+## Several nodes at once
+
+A multi-instance task has its own command line on one of its nodes and a subtask on each of the others, whose directory
+is `{task_directory("<job>", "<task>")}/<number>/`; common resource files come to the directory above that on every
+node. It needs a pool with `enableInterNodeCommunication` whose nodes take one task at a time, and as many empty nodes
+as it has instances: they are kept free for it until there are enough. `AZ_BATCH_TASK_SHARED_DIR` is each node's own
+folder, so its path differs from node to node; all of them are on this machine, so that a program started from one node
+can enter another's. On the task's own node the output of its command follows that of the coordination command in the
+same files.
 
 ## Users
 
@@ -143,7 +155,9 @@ def _variables() -> str:
     where = NodeRef(account="<account>", pool="<pool>", node="<node>", key=1)
     launch = Launch(run="<run>", node=where, directory="", command="true", environment=service)
     every = run_environment(launch, "<root>", directory)
+    instances = instance_variables([address(1), address(2)], 0) | {SHARED: directory}
     rows = [(f"`{name}`", f"`{value}`", _of(name)) for name, value in sorted(every.items())]
+    rows += [(f"`{name}`", f"`{value}`", "multi-instance") for name, value in sorted(instances.items())]
     return table(("variable", "value, for example", "tasks"), *rows)
 
 

@@ -105,11 +105,6 @@ def test_add_task_is_lenient_with_words_and_numbers(job: RawBatch):
 
 
 NOT_EXECUTED: dict[str, Any] = {
-    "multiInstanceSettings": {
-        "numberOfInstances": 2,
-        "coordinationCommandLine": "/bin/true",
-        "commonResourceFiles": [FILE],
-    },
     "containerSettings": {"imageName": "ubuntu", "containerRunOptions": "--rm"},
 }
 
@@ -193,6 +188,12 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"userIdentity": {"autoUser": {"scope": "planet"}}}, "InvalidPropertyValue", "scope"),
     ({"userIdentity": {"autoUser": {"elevationLevel": "root"}}}, "InvalidPropertyValue", "elevationLevel"),
     ({"multiInstanceSettings": {"numberOfInstances": 2}}, "MissingRequiredProperty", "coordinationCommandLine"),
+    ({"multiInstanceSettings": {"coordinationCommandLine": "x\0"}}, "InvalidPropertyValue",
+     "multiInstanceSettings.coordinationCommandLine"),
+    ({"multiInstanceSettings": {"coordinationCommandLine": "x", "commonResourceFiles": [{"filePath": "a"}]}},
+     "InvalidPropertyValue", "commonResourceFiles"),
+    ({"multiInstanceSettings": {"coordinationCommandLine": "x",
+      "commonResourceFiles": [{**FILE, "filePath": "../wd/a"}]}}, "InvalidPropertyValue", "filePath"),
     ({"multiInstanceSettings": {"numberOfInstances": 0, "coordinationCommandLine": "x"}}, "InvalidPropertyValue",
      "numberOfInstances"),
     ({"multiInstanceSettings": {"numberOfInstances": 2, "coordinationCommandLine": "x"}, "requiredSlots": 2},

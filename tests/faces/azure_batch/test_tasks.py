@@ -156,7 +156,7 @@ def test_delete_task_ends_its_run_and_forgets_it(job: RawBatch):
     assert run(job, "/bin/true")["executionInfo"]["exitCode"] == 0
 
 
-def test_subtasks_of_a_task_are_none_yet(batch: RawBatch):
+def test_task_on_one_node_has_no_subtasks(batch: RawBatch):
     batch.make_job("j")
     batch.call("POST", "/jobs/j/tasks", {"id": "t", "commandLine": "/bin/true"})
     assert batch.call("GET", "/jobs/j/tasks/t/subtasksinfo").json["value"] == []

@@ -5,13 +5,13 @@ from __future__ import annotations
 from linarite.engine import node_life, pools
 from linarite.engine.filtering import Listed
 from linarite.engine.finding import find_node, find_pool
-from linarite.engine.model import Job, Node, NodeState, NodeTask, OnRunning, Pool, Task
+from linarite.engine.model import Node, NodeState, NodeTask, OnRunning, Pool, Task
 from linarite.engine.ports import Transaction
 from linarite.faces.azure_batch import filters, versions
 from linarite.faces.azure_batch.call import Call
 from linarite.faces.azure_batch.errors import Refusal
 from linarite.faces.azure_batch.operations.lists import Where, ask_page
-from linarite.faces.azure_batch.render.nodes import node_json
+from linarite.faces.azure_batch.render.nodes import Recent, node_json
 from linarite.faces.azure_batch.render.tasks import FACE
 from linarite.faces.azure_batch.wire.nodes import (
     SCHEDULING_OPTIONS,
@@ -24,14 +24,19 @@ from linarite.faces.azure_batch.wire.nodes import (
 from linarite.http.messages import Response
 
 RECENT = 10
-Seen = tuple[Node, list[tuple[Job, Task]], NodeTask | None]
+Seen = tuple[Node, list[Recent], NodeTask | None]
 
 
 def _seen(tx: Transaction, node: Node, start: NodeTask | None) -> Seen:
-    """A node with its last tasks and its start task."""
-    tasks = tx.tasks.recent_on_node(node.key, RECENT)
-    jobs = {key: tx.jobs.by_key(key) for key in {task.job_key for task in tasks}}
-    return node, [(job, task) for task in tasks if (job := jobs[task.job_key]) is not None], start
+    """A node with its last tasks and subtasks, and its start task."""
+    tasks: list[tuple[Task, NodeTask | None]] = [(task, None) for task in tx.tasks.recent_on_node(node.key, RECENT)]
+    begun = [own for own in tx.node_tasks.recent_subtasks(node.key, RECENT) if own.started_at is not None]
+    homes = {task.key: task for task in tx.tasks.by_keys([own.task_key for own in begun if own.task_key is not None])}
+    tasks += [(homes[own.task_key], own) for own in begun if own.task_key in homes]
+    tasks.sort(key=lambda one: (one[1] or one[0]).started_at or 0, reverse=True)
+    jobs = {key: tx.jobs.by_key(key) for key in {task.job_key for task, _ in tasks}}
+    recent = [(job, task, own) for task, own in tasks[:RECENT] if (job := jobs[task.job_key]) is not None]
+    return node, recent, start
 
 
 async def get_node(call: Call) -> Response:

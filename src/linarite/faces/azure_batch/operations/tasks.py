@@ -11,13 +11,14 @@ from linarite.engine.errors import EngineError
 from linarite.engine.filtering import Listed
 from linarite.engine.finding import find_job, find_task
 from linarite.engine.ledger import BUSY
-from linarite.engine.model import Facts, Job, Task, TaskSpec
+from linarite.engine.model import Facts, Job, NodeTask, Task, TaskSpec
 from linarite.engine.ports import Transaction
 from linarite.faces.azure_batch import filters
 from linarite.faces.azure_batch.call import Call
 from linarite.faces.azure_batch.errors import Refusal, body, missing_property, refusal_of
 from linarite.faces.azure_batch.operations.lists import Where, ask_page
 from linarite.faces.azure_batch.operations.statistics import stats_of_task
+from linarite.faces.azure_batch.render.node_tasks import subtask_json
 from linarite.faces.azure_batch.render.scalars import etag, moment
 from linarite.faces.azure_batch.render.tasks import task_json, task_url
 from linarite.faces.azure_batch.wire.tasks import (
@@ -154,7 +155,12 @@ async def reactivate_task(call: Call) -> Response:
 
 
 async def list_subtasks(call: Call) -> Response:
-    """Tasks_ListSubTasks: no task has any yet."""
+    """Tasks_ListSubTasks: of a multi-instance task, as it runs or last ran; the task's own instance is none of them."""
     parameters = call.parameters
-    await call.engine.ask(lambda tx: find_task(tx, call.account, parameters["jobId"], parameters["taskId"]))
-    return call.many("subtasks", [])
+
+    def ask(tx: Transaction) -> list[NodeTask]:
+        _, task = find_task(tx, call.account, parameters["jobId"], parameters["taskId"])
+        return tx.node_tasks.of_task(task.key)
+
+    instances = await call.engine.ask(ask)
+    return call.many("subtasks", [subtask_json(own, call.base) for own in instances if own.is_subtask])

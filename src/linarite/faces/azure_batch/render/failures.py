@@ -35,6 +35,7 @@ CODES = {
     "not-executed": "NotImplemented",
     "node-unusable": "NodeUnusable",
     "mount-failed": "MountConfigurationError",
+    "lost": "Unknown",
     "failed": "Unknown",
 }
 """The engine's words to the protocol's codes; `NotImplemented` is our word for what this server does not do yet."""

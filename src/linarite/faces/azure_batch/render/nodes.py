@@ -10,16 +10,17 @@ from linarite.engine.addresses import address
 from linarite.engine.model import Failure, Job, Node, NodeTask, Pool, Task
 from linarite.faces.azure_batch.render.failures import CODES, pairs
 from linarite.faces.azure_batch.render.node_access import ADDRESS_V6, endpoints
-from linarite.faces.azure_batch.render.node_tasks import start_task_info
+from linarite.faces.azure_batch.render.node_tasks import start_task_info, subtask_execution_info
 from linarite.faces.azure_batch.render.pools import start_task
 from linarite.faces.azure_batch.render.scalars import moment
 from linarite.faces.azure_batch.render.tasks import FACE, execution_info, task_url
 
+Recent = tuple[Job, Task, NodeTask | None]
+"""What ran on a node: a job's task, or a subtask of it."""
 
-def node_json(
-    node: Node, pool: Pool, recent: Iterable[tuple[Job, Task]], start: NodeTask | None, base: str
-) -> dict[str, Any]:
-    """The whole node; `recent` are its last tasks with their jobs, the newest first; `start` is its last start task."""
+
+def node_json(node: Node, pool: Pool, recent: Iterable[Recent], start: NodeTask | None, base: str) -> dict[str, Any]:
+    """The whole node; `recent` is what ran there last, the newest first; `start` is its last start task."""
     given = pool.facts.get(FACE, {})
     shown: dict[str, Any] = {
         "id": node.id,
@@ -42,7 +43,7 @@ def node_json(
         "virtualMachineInfo": _machine(given),
         "ipv6Address": ADDRESS_V6,
     }
-    tasks = [_recent(job, task, base) for job, task in recent]
+    tasks = [_recent(one, base) for one in recent]
     if tasks:
         shown["recentTasks"] = tasks
     if "certificateReferences" in given:
@@ -66,14 +67,21 @@ def _machine(given: dict[str, Any]) -> dict[str, Any]:
     return {"imageReference": {**image, "exactVersion": image.get("version", "latest")}} if image else {}
 
 
-def _recent(job: Job, task: Task, base: str) -> dict[str, Any]:
-    return {
+def _recent(recent: Recent, base: str) -> dict[str, Any]:
+    job, task, subtask = recent
+    state, info = task.state, execution_info(task)
+    if subtask is not None:
+        state, info = subtask.state, subtask_execution_info(subtask, task)
+    shown: dict[str, Any] = {
         "taskUrl": task_url(base, job.spec.id, task.spec.id),
         "jobId": job.spec.id,
         "taskId": task.spec.id,
-        "taskState": task.state.value,
-        "executionInfo": execution_info(task),
+        "taskState": state.value,
+        "executionInfo": info,
     }
+    if task.spec.multi_instance is not None:
+        shown["subtaskId"] = 0 if subtask is None else subtask.instance
+    return shown
 
 
 _BAD_PACKAGES = "One or more application packages specified for the pool are invalid"

@@ -194,7 +194,11 @@ def execution_info(task: Task) -> dict[str, Any]:
 
 def node_info(base: str, job: str, task: str, pool: str, node: str) -> dict[str, str]:
     """Where the task ran and where its files stand."""
-    directory = layout.task_directory(job, task)
+    return place_info(base, pool, node, layout.task_directory(job, task))
+
+
+def place_info(base: str, pool: str, node: str, directory: str) -> dict[str, str]:
+    """A node and a directory there."""
     node_url = f"{base}/pools/{pool}/nodes/{node}"
     return {
         "affinityId": f"TVM:{node}",

@@ -117,7 +117,7 @@ ELEMENTS: dict[str, Element] = {
     ),
     "multiInstance": Element(
         parts={"commonResourceFiles": "resourceFile"},
-        required={"coordinationCommandLine": "2017-05..", "numberOfInstances": "..2017-05"},
+        required={"coordinationCommandLine": "2017-09..", "numberOfInstances": "..2017-09"},
     ),
     "taskStats": Element(longs=("readIOps", "writeIOps")),
     # Jobs.

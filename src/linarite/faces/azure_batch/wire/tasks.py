@@ -17,6 +17,7 @@ from linarite.engine.model import (
     ExitOptions,
     Facts,
     JobAction,
+    MultiInstance,
     ResourceFile,
     TaskSpec,
 )  # fmt: skip
@@ -88,7 +89,7 @@ class TaskCollection(Body):
 
 
 _KEPT = (
-    "container_settings", "affinity_info", "multi_instance_settings", "application_package_references",
+    "container_settings", "affinity_info", "application_package_references",
 )  # fmt: skip
 
 
@@ -109,6 +110,7 @@ def task_of(body: TaskAdd) -> tuple[TaskSpec, Facts]:
         required_slots=number(body.required_slots, "requiredSlots", 1, MOST_SLOTS) or 1,
         dependencies=_dependencies(body.depends_on),
         exit_conditions=exit_conditions(body.exit_conditions),
+        multi_instance=_multi_instance(body, body.multi_instance_settings),
         user=named_user(body.user_identity),
         elevated=is_elevated(checked_user(body.user_identity)),
         job_token=_has_token(body.authentication_token_settings),
@@ -187,20 +189,24 @@ def _preferred_node(element: AffinityInfo | None) -> str | None:
 def _not_executed(body: TaskAdd) -> tuple[str, ...]:
     """Check the elements that nothing executes yet, and name those that would do something."""
     names = list[str]()
-    if body.multi_instance_settings is not None:
-        _checked_instances(body, body.multi_instance_settings)
-        names.append("multiInstanceSettings")
     if body.container_settings is not None:
         checked_container(body.container_settings)
         names.append("containerSettings")
     return tuple(names)
 
 
-def _checked_instances(body: TaskAdd, settings: MultiInstanceSettings) -> None:
-    number(settings.number_of_instances, "numberOfInstances", 1)
+def _multi_instance(body: TaskAdd, settings: MultiInstanceSettings | None) -> MultiInstance | None:
+    if settings is None:
+        return None
+    instances = number(settings.number_of_instances, "numberOfInstances", 1)
+    command = settings.coordination_command_line
+    if command is not None:
+        command_line(command, "multiInstanceSettings.coordinationCommandLine")
     checked_files(settings.common_resource_files, "commonResourceFiles")
     if body.required_slots not in {None, 1}:
         raise invalid_property("requiredSlots", body.required_slots, "It is 1 for a multi-instance task.")
+    files = brought_files(settings.common_resource_files)
+    return MultiInstance(instances=instances or 1, coordination=command, files=files)
 
 
 def _has_token(settings: TokenSettings | None) -> bool:
@@ -215,6 +221,8 @@ def _has_token(settings: TokenSettings | None) -> bool:
 def facts_of(body: TaskAdd) -> Facts:
     """What the engine's spec cannot tell of what was given."""
     facts = kept(body, _KEPT)
+    if body.multi_instance_settings is not None:
+        facts["multiInstanceSettings"] = {"numberOfInstances": 1, **plain(body.multi_instance_settings)}
     if body.user_identity is not None:
         facts["userIdentity"] = plain(checked_user(body.user_identity))
     if body.authentication_token_settings is not None:
