@@ -59,7 +59,8 @@ class DevelopmentAccess:
         account = addressed or self.default_account
         if claims.get("account", account) != account:
             raise NotAllowed("The token is another account's.")
-        return Principal(account=account, name="token", role=Role(claims.get("roles", ["admin"])[0]))
+        facts = {name: claims[name] for name in ("oid", "tid") if name in claims}
+        return Principal(account=account, name="token", role=Role(claims.get("roles", ["admin"])[0]), facts=facts)
 
     async def password(self, name: str, password: str) -> None:
         return None

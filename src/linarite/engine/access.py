@@ -26,7 +26,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """A caller that was recognised: acts in `account` as `name` with `role`; `scheme` is how it was recognised.
 
-    `job` limits a token to one job. `facts` are the face's own (a shared access signature's permissions).
+    `job` limits a token to one job. `facts`: a token's `oid` and `tid` where it has them.
     """
 
     account: str

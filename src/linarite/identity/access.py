@@ -104,7 +104,8 @@ class Identity:
             raise Unauthenticated("The account of the request does not exist.")
         role = trusted.role(claims)
         await self.admit(account)
-        return Principal(account=account, name=caller_name(claims), role=role, scheme="Bearer")
+        ids = {name: claims[name] for name in ("oid", "tid") if isinstance(claims.get(name), str)}
+        return Principal(account=account, name=caller_name(claims), role=role, scheme="Bearer", facts=ids)
 
     async def _anyone(self, token: str, addressed: str | None) -> Issuer | None:
         """The issuer of development mode's tokens that are signed with an account's key, whatever issuer they name."""

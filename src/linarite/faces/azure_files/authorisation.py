@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from linarite.engine.access import Access, Unauthenticated
 from linarite.engine.errors import NotAllowed
-from linarite.engine.model import Role
 from linarite.engine.sharing import Share
-from linarite.faces.azure_files import sas
+from linarite.faces.azure_files import delegation, sas
 from linarite.faces.azure_files.address import Address
-from linarite.faces.azure_files.call import Call, Caller
+from linarite.faces.azure_files.call import LETTERS, Call, Caller
 from linarite.faces.azure_files.errors import Refused, bad_header, missing_header
 from linarite.faces.azure_files.versions import INTENT_SINCE
 from linarite.http import storage_auth
@@ -18,7 +19,6 @@ from linarite.http.messages import Request
 AUDIENCE = "https://storage.azure.com"
 AUTHORITY = "https://login.microsoftonline.com"
 _QUARTER = 15 * 60 * 1_000_000
-LETTERS = {Role.READ: "rl", Role.WRITE: "rcwdlaup", Role.ADMIN: "rcwdlaup"}
 
 
 async def authenticate(request: Request, address: Address, access: Access, share: Share | None) -> Caller:
@@ -31,10 +31,12 @@ async def authenticate(request: Request, address: Address, access: Access, share
 async def _recognise(request: Request, address: Address, access: Access, share: Share | None) -> Caller:
     authorization = request.headers.get("authorization")
     if authorization is None:
-        return await _by_signature(request, address, access, share)
+        return await _by_signature(request, address, access, share, None)
     scheme, _, credentials = authorization.strip().partition(" ")
     if scheme.lower() == "bearer":
-        return await _by_token(request, address, access, credentials.strip())
+        token = await _by_token(request, address, access, credentials.strip())
+        delegated = "sig" in request.query and "sduoid" in request.query
+        return await _by_signature(request, address, access, share, token) if delegated else token
     return await _by_key(request, address, access, scheme, credentials.strip())
 
 
@@ -81,15 +83,28 @@ def _check_date(request: Request) -> None:
         raise sas.failed(f"The date header in the request is incorrect: {name} is {text!r}.")
 
 
-async def _by_signature(request: Request, address: Address, access: Access, share: Share | None) -> Caller:
+async def _by_signature(
+    request: Request, address: Address, access: Access, share: Share | None, token: Caller | None
+) -> Caller:
+    """By a SAS; `token` is who bears the token that came with it."""
     fields = sas.fields_of(request)
     if "sig" not in fields:
         raise Refused("NoAuthenticationInformation", headers={"WWW-Authenticate": challenge(access)})
     keys = await access.account_keys(address.account)
+    return check_signature(request, fields, address, keys, share, token)
+
+
+def check_signature(
+    request: Request, fields: dict[str, str], address: Address, keys: Sequence[bytes], share: Share | None,
+    token: Caller | None = None,
+) -> Caller:  # fmt: skip
+    """A SAS of whatever kind; `share` is there for the stored policy that it may name."""
     if "ss" in fields and "sr" not in fields:
         return sas.check_account(request, fields, address, keys)
     if "sr" not in fields:
         raise sas.failed("sr is mandatory.")
+    if "skoid" in fields:
+        return delegation.check(request, fields, address, keys, token)
     return sas.check_service(request, fields, address, keys, share)
 
 
@@ -111,7 +126,12 @@ async def _by_token(request: Request, address: Address, access: Access, token: s
         raise missing_header("x-ms-file-request-intent")
     if intent.lower() != "backup":
         raise bad_header("x-ms-file-request-intent", intent)
-    return Caller(kind="bearer", permissions=LETTERS[principal.role])
+    known = principal.facts
+    facts = {
+        "oid": str(known.get("oid", principal.name)), "tid": str(known.get("tid", access.tenant)),
+        "role": principal.role.value,
+    }  # fmt: skip
+    return Caller(kind="bearer", permissions=LETTERS[principal.role], fields=facts)
 
 
 def audiences(account: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
+from linarite.engine.model import Role
 from linarite.engine.sharing import Files, Place, Service, Shares
 from linarite.engine.sharing.leases import Claim
 from linarite.faces.azure_files.address import Address
@@ -17,12 +18,14 @@ from linarite.http.messages import Request, Response
 from linarite.http.numbers import parse_integer
 
 log = structlog.get_logger("linarite.azure_files")
+LETTERS = {Role.READ: "rl", Role.WRITE: "rcwdlaup", Role.ADMIN: "rcwdlaup"}
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """Who calls. `kind`: owner (a key), bearer, account-sas, service-sas. `fields` are those of the signature.
+    """Who calls. `kind`: owner (a key), bearer, account-sas, service-sas.
 
-    `permissions` and `types` are letters; a key has all of them.
+    `fields` are those of the signature, of a token its `oid`, `tid` and `role`. `permissions` and `types` are letters;
+    a key has all of them.
     """
 
     kind: str
@@ -42,7 +45,19 @@ class Rooms(NamedTuple):
 class Call:
     """A request that was read: its address, its caller, its version, and the engine to ask."""
 
-    __slots__ = ("address", "base_url", "caller", "files", "now", "request", "resolve", "service", "shares", "version")
+    __slots__ = (
+        "account_keys",
+        "address",
+        "base_url",
+        "caller",
+        "files",
+        "now",
+        "request",
+        "resolve",
+        "service",
+        "shares",
+        "version",
+    )
 
     def __init__(self, request: Request, address: Address, version: str, rooms: Rooms) -> None:
         self.request, self.address, self.version = request, address, version
@@ -50,6 +65,7 @@ class Call:
         self.caller = Caller(kind="owner")
         self.now = request.now
         self.base_url = ""
+        self.account_keys: Callable[[], Awaitable[tuple[bytes, ...]]] = _none
         self.resolve: Callable[[str, Call], Awaitable[tuple[Place, str]]] | None = None
 
     @property
@@ -125,6 +141,10 @@ class Call:
     def includes(self) -> set[str]:
         """The words of the query's `include`, in lower case."""
         return {word.strip().lower() for word in (self.query("include") or "").split(",") if word.strip()}
+
+
+async def _none() -> tuple[bytes, ...]:
+    return ()
 
 
 def unsupported(call: Call, header: str) -> Refused:

@@ -14,6 +14,7 @@ from linarite.faces.azure_files.call import Operation as Handler
 from linarite.faces.azure_files.errors import Refused, bad_query, missing_header
 from linarite.faces.azure_files.operations import (
     copies,
+    delegation_keys,
     directories,
     files,
     get_file,
@@ -57,7 +58,9 @@ TABLE: Mapping[tuple[str, str, str], Mapping[str, Operation]] = {
         "GET": _service("Get File Service Properties", service.get_service_properties, "r"),
         "PUT": _service("Set File Service Properties", service.set_service_properties, "w"),
     },
-    ("service", "service", "userdelegationkey"): {"POST": _service("Get User Delegation Key", None, "r")},
+    ("service", "service", "userdelegationkey"): {
+        "POST": _service("Get User Delegation Key", delegation_keys.get_user_delegation_key, "r")
+    },
     ("service", "", "list"): {"GET": _service("List Shares", listing.list_shares, "l")},
     ("share", "share", ""): {
         "PUT": _share("Create Share", shares.create_share, "cw"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from urllib.parse import urlsplit
 
 from linarite.engine.access import Access
@@ -54,6 +55,7 @@ class AzureFiles:
         call.caller = await authenticate(request, address, self._access, await self._named_share(request, address))
         call.base_url = self._base_url(request, address)
         call.resolve = self._resolve
+        call.account_keys = partial(self._access.account_keys, address.account)
         operation = dispatch.find(call)
         check_allowed(call, operation.letters, operation.kind, owner_only=operation.owner_only)
         if operation.handler is None:

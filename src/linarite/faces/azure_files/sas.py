@@ -33,7 +33,7 @@ def check_account(request: Request, fields: dict[str, str], address: Address, ke
     _check_signature(fields, keys, [text])
     if not fields.get("sp") or not fields.get("se"):
         raise failed("sp and se are mandatory in an account SAS.")
-    _check_use(request, fields)
+    check_use(request, fields)
     if "f" not in fields["ss"]:
         raise Refused("AuthorizationServiceMismatch")
     return Caller(kind="account-sas", permissions=fields["sp"], types=fields.get("srt", ""), fields=fields)
@@ -43,17 +43,20 @@ def check_service(
     request: Request, fields: dict[str, str], address: Address, keys: Sequence[bytes], share: Share | None
 ) -> Caller:
     """A SAS of a share (sr=s) or of a file (sr=f); `share` is there for the stored policy that it may name."""
-    resource = address.resource
-    if fields["sr"] == "f":
-        resource = f"{resource}/{address.sent}"
-    elif fields["sr"] != "s":
-        raise failed("sr is neither s nor f.")
-    _check_signature(fields, keys, [storage_auth.service_sas_text(fields, resource)])
+    text = storage_auth.service_sas_text(fields, resource(fields, address))
+    _check_signature(fields, keys, [text])
     terms = _with_policy(fields, share)
     if not terms.get("sp") or not terms.get("se"):
         raise failed("sp and se are mandatory: in the signature, or in the stored access policy that it names.")
-    _check_use(request, terms)
+    check_use(request, terms)
     return Caller(kind="service-sas", permissions=terms["sp"], types="o", fields=terms)
+
+
+def resource(fields: dict[str, str], address: Address) -> str:
+    """What a SAS of a share (sr=s) or of a file (sr=f) signs as its resource."""
+    if fields.get("sr") not in {"s", "f"}:
+        raise failed("sr is neither s nor f.")
+    return address.resource if fields["sr"] == "s" else f"{address.resource}/{address.sent}"
 
 
 def _with_policy(fields: dict[str, str], share: Share | None) -> dict[str, str]:
@@ -77,9 +80,9 @@ def _check_signature(fields: dict[str, str], keys: Sequence[bytes], texts: list[
         raise failed(f"Signature did not match. String to sign used was {texts[0]}")
 
 
-def _check_use(request: Request, fields: dict[str, str]) -> None:
+def check_use(request: Request, fields: dict[str, str]) -> None:
     """Times, protocol and address."""
-    start, expiry = _moment(fields.get("st")), _moment(fields["se"])
+    start, expiry = moment(fields.get("st")), moment(fields["se"])
     if (start is not None and request.now < start) or expiry is None or request.now >= expiry:
         raise failed(f"Signature not valid in the specified time frame: {fields.get('st', '')} to {fields['se']}.")
     protocols = fields.get("spr", "").split(",")
@@ -89,7 +92,8 @@ def _check_use(request: Request, fields: dict[str, str]) -> None:
         raise Refused("AuthorizationSourceIPMismatch", SourceIP=request.client)
 
 
-def _moment(text: str | None) -> int | None:
+def moment(text: str | None) -> int | None:
+    """A time of a signature in microseconds since the epoch; None when there is none."""
     if not text:
         return None
     for form in _FORMS:

@@ -7,9 +7,8 @@ from urllib.parse import urlsplit
 from linarite.engine.access import Access, Unauthenticated
 from linarite.engine.errors import NotAllowed
 from linarite.engine.sharing import Place
-from linarite.faces.azure_files import sas
 from linarite.faces.azure_files.address import Address, host_account, parse
-from linarite.faces.azure_files.authorisation import audiences
+from linarite.faces.azure_files.authorisation import audiences, check_signature
 from linarite.faces.azure_files.call import Call, Caller
 from linarite.faces.azure_files.errors import Refused, bad_header
 from linarite.http.storage_auth import parse_query
@@ -64,10 +63,8 @@ async def _check_readable(call: Call, address: Address, query: str, access: Acce
 async def _signed(call: Call, address: Address, fields: dict[str, str], access: Access) -> Caller:
     keys = await access.account_keys(address.account)
     try:
-        if "ss" in fields and "sr" not in fields:
-            return sas.check_account(call.request, fields, address, keys)
         share = await call.shares.get(Place(address.account, address.share)) if fields.get("si") else None
-        return sas.check_service(call.request, fields, address, keys, share)
+        return check_signature(call.request, fields, address, keys, share)
     except Refused as error:
         raise unverified(error.status, error.code, error.message) from error
 
