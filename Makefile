@@ -41,7 +41,7 @@ format: setup-dev ## format the code and mend what the linter can
 docs: setup-dev ## write the pages of docs/ that are made from the code
 	@$(BIN)/python -m tests.pages
 
-bench: setup ## measure speed against this machine's own limits; BENCH=short takes seconds
+bench: setup ## measure speed against this machine's own limits; BENCH=short takes seconds, BENCH="full million" is one
 	@$(BIN)/python -m benchmarks $(BENCH)
 
 # A lock names no index: pip takes the packages from wherever this machine is told to.

@@ -152,7 +152,7 @@ async def _listed(store: SqlStore, where: Expression | None, limit: int) -> list
     return found
 
 
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     told=CONDITIONS, limit=st.sampled_from([1, 3, 1000]), chunk=st.sampled_from([1, 2, 7, 10_000]),
     probe=st.sampled_from([1, 5, 2_000]), patience=st.sampled_from([0.0, 10.0]),
