@@ -133,6 +133,10 @@ the usual `control-group` ends hosts and tasks together with it.
 """
 
 FILES = """
+The certificates of a pool (api-versions to 2024-07-01.20.0) stand in the folder that `AZ_BATCH_CERTIFICATES_DIR` names,
+each as `sha1-<thumbprint>.cer`, or `.pfx` with its password in `.pfx.pw`, for tasks and start tasks to which they are
+visible. Nodes have them from their next start on.
+
 A task's files stay until its `retentionTime` (seven days unless it says otherwise) is over, it is deleted, or its node
 leaves. A shell script that must not lose its output writes it to a file share.
 """

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
-from linarite.engine import applications, instances, layout
+from linarite.engine import applications, certificates, instances, layout
 from linarite.engine.addresses import address
 from linarite.engine.bringing import fetches
 from linarite.engine.launching import Fetch, Launch, RunUser
@@ -43,6 +43,7 @@ def _launch(u: Ledger, job: Job, task: Task, node: Node) -> Launch:
         command=spec.command, shell=spec.shell, elevated=elevated, user=user, environment=variables,
         folders={**_folders(job), **_package_folders(packages)}, announced=spec.brings, packages=packages,
         fetches=fetches(u, job.account, spec.resource_files) if spec.resource_files else (),
+        files=certificates.files(u.tx, node, u.now, start=False) if node.certificates else (),
         outputs=spec.output_files,
         stdin=spec.stdin, stdout=spec.stdout, stderr=spec.stderr, working_directory=spec.working_directory,
     )  # fmt: skip
@@ -63,6 +64,7 @@ def node_task_launch(u: Ledger, own: NodeTask, node: Node) -> Launch:
         elevated=elevated, user=user, environment=variables,
         folders={**(_folders(job) if job else {}), **_package_folders(node.packages)}, packages=node.packages,
         announced=bool(command.resource_files), fetches=fetches(u, node.account, command.resource_files),
+        files=certificates.files(u.tx, node, u.now, start=job is None) if node.certificates else (),
     )  # fmt: skip
 
 

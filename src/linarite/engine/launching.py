@@ -11,6 +11,7 @@ from typing import Protocol
 
 import msgspec
 
+from linarite.engine.certificates import SmallFile
 from linarite.engine.mounting import Mount
 from linarite.engine.outputs import OutputFile
 from linarite.engine.packages import Package
@@ -87,8 +88,9 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     paths relative to the node's root. `shell` runs the line by /bin/sh -c, else it is split like argv.
     `elevated` runs with the server's privileges (only when settings allow it); otherwise a `user` is one of their own,
     where the server can give them that, in the account's group. `announced` asks for a report of the start; the end
-    tells of it too. `packages` are installed first where they lack. With `stays`, a command line that exits with 0 does
-    not end the run: that it has returned is reported, and what it left running lives until the run is ended.
+    tells of it too. `packages` are installed first where they lack, `files` are written into the directory. With
+    `stays`, a command line that exits with 0 does not end the run: that it has returned is reported, and what it left
+    running lives until the run is ended.
     `fetch_into` is where fetched files go instead of the working directory (relative to the node's root).
     `keeps_output` goes on with the files of the standard streams where an earlier run in the same directory left them.
     `outputs` are taken away after the process ended, before that is reported.
@@ -105,6 +107,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     environment: dict[str, str] = {}
     folders: dict[str, str] = {}
     packages: tuple[Package, ...] = ()
+    files: tuple[SmallFile, ...] = ()
     fetches: tuple[Fetch, ...] = ()
     fetch_into: str | None = None
     outputs: tuple[OutputFile, ...] = ()

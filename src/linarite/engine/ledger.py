@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from msgspec.structs import replace
 
 from linarite.engine import applications, usage
+from linarite.engine.certificates import CertificateUse
 from linarite.engine.launching import Emptied, Launch, NodeOrder, NodeRef
 from linarite.engine.model import (
     Counts,
@@ -133,7 +134,7 @@ class Ledger:
         self._jobs: dict[int, Job] = {}
         self._nodes: dict[int, Node] = {}
         self._pools_read: set[int] = set()
-        self._packages: dict[int, tuple[Package, ...]] = {}
+        self._installs: dict[int, tuple[tuple[Package, ...], tuple[CertificateUse, ...]]] = {}
         self._tasks: dict[int, Task] = {}
         self._node_tasks: dict[int, NodeTask] = {}
         self._gone: set[str] = set()
@@ -185,10 +186,11 @@ class Ledger:
             usage.node_comes(self, node)
 
     def provision(self, node: Node, emptied: Emptied = Emptied.NOTHING) -> None:
-        """Have a node made, or made anew, once this unit is on disk: with the packages that its pool asks for now."""
-        packages = self._packages_of(node)
-        if packages != node.packages:
-            self.put_node(replace(self._nodes.get(node.key, node), packages=packages))
+        """Have a node made, or made anew, once this unit is on disk: with the packages and certificates of its pool."""
+        packages, certificates = self._installed(node)
+        if packages != node.packages or certificates != node.certificates:
+            known = self._nodes.get(node.key, node)
+            self.put_node(replace(known, packages=packages, certificates=certificates))
         self.effects.provision.append(
             NodeOrder(node=node_ref(node), emptied=emptied, packages=packages, mounts=self._mounts_of(node))
         )
@@ -201,12 +203,13 @@ class Ledger:
         pool = self.tx.pools.by_key(node.pool_key)
         return pool.spec.mounts if pool is not None else ()
 
-    def _packages_of(self, node: Node) -> tuple[Package, ...]:
-        if node.pool_key not in self._packages:
+    def _installed(self, node: Node) -> tuple[tuple[Package, ...], tuple[CertificateUse, ...]]:
+        if node.pool_key not in self._installs:
             pool = self.tx.pools.by_key(node.pool_key)
             wanted = pool.spec.packages if pool is not None else ()
-            self._packages[node.pool_key] = applications.resolve(self.tx, node.account, wanted, self.now)
-        return self._packages[node.pool_key]
+            packages = applications.resolve(self.tx, node.account, wanted, self.now)
+            self._installs[node.pool_key] = packages, pool.spec.certificates if pool is not None else ()
+        return self._installs[node.pool_key]
 
     def known(self, job: Job) -> Job:
         """The same job as this unit already has it, else the given one."""

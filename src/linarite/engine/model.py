@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from linarite.engine.autoscale.records import Scaling, ScalingRun
+from linarite.engine.certificates import CertificateUse
 from linarite.engine.launching import Ended
 from linarite.engine.mounting import Mount
 from linarite.engine.outputs import OutputFile
@@ -389,6 +390,7 @@ class PoolSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     users: tuple[PoolUser, ...] = ()
     packages: tuple[PackageReference, ...] = ()
     mounts: tuple[Mount, ...] = ()
+    certificates: tuple[CertificateUse, ...] = ()
     metadata: tuple[Named, ...] = ()
     scaling: Scaling | None = None
     not_executed: tuple[str, ...] = ()
@@ -469,7 +471,7 @@ class Pool(msgspec.Struct, kw_only=True):
 class Node(msgspec.Struct, kw_only=True):
     """A node as it is. `alias` is its number in the account. `own_tasks` counts what the service itself runs there.
 
-    `packages` are those of its pool when it last started.
+    `packages` and `certificates` are those of its pool when it last started.
 
     `exclusive_tasks` counts the running tasks that have it for themselves. `on_running` is how a node that is about to
     go or to begin anew treats what runs there. `told`: where it stands has been told what to do by then, and its answer
@@ -498,6 +500,7 @@ class Node(msgspec.Struct, kw_only=True):
     told: bool = False
     exclusive_tasks: int = 0
     packages: tuple[Package, ...] = ()
+    certificates: tuple[CertificateUse, ...] = ()
     failure: Failure | None = None
     facts: Facts = {}
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import suppress
 
+from linarite.engine.certificates import SmallFile
 from linarite.engine.launching import Launch
 from linarite.nodes.environment import run_environment, stays_below
 from linarite.nodes.folders import make_folder
@@ -35,9 +37,27 @@ class Starter:
         try:
             make_folder(directory, self._owner)
             make_folder(f"{directory}/wd", self._owner)
+            for file in launch.files:
+                self._write(directory, file)
         except OSError as error:
             raise _disk_refusal("directory", directory, error, user=False) from error
         return directory
+
+    def _write(self, directory: str, file: SmallFile) -> None:
+        """Write a file for the run alone; what an earlier run put in its place leads nowhere. Raises OSError."""
+        folder, _, name = file.path.rpartition("/")
+        make_folder(f"{directory}/{folder}", self._owner)
+        at = os.open(f"{directory}/{folder}", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            with suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=at)
+            descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o640, dir_fd=at)
+            with os.fdopen(descriptor, "wb") as written:
+                written.write(file.data)
+            if self._owner is not None:
+                os.chown(name, self._owner, self._owner, dir_fd=at, follow_symlinks=False)
+        finally:
+            os.close(at)
 
     @staticmethod
     def fetch_folder(launch: Launch, root: str, directory: str) -> str:

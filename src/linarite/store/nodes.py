@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Boolean, Column, Connection, Table, UniqueConstraint, bindparam, delete
 
+from linarite.engine.certificates import CertificateUse
 from linarite.engine.filtering import Expression, Listed
 from linarite.engine.model import Failure, Node, NodeState, OnRunning
 from linarite.engine.packages import Package
@@ -43,6 +44,7 @@ nodes = Table(
     Column("told", Boolean, nullable=False),
     number("exclusive_tasks"),
     packed("packages", null=True),
+    packed("certificates", null=True),
     packed("failure", null=True),
     packed("facts", null=True),
     UniqueConstraint("account", "alias"),
@@ -52,15 +54,23 @@ IDS = Whole("ix_nodes_ids", nodes.c.pool_key, nodes.c.id_key, unique=True)
 CHANGING = Partial("ix_nodes_changing", "on_running IS NOT NULL", nodes.c.key)
 
 _packages = unpacked(tuple[Package, ...])
+_certificates = unpacked(tuple[CertificateUse, ...])
 _rows = Rows(
     Node,
     nodes,
     paths={"id_key": "id"},
-    write={"id_key": str.lower, "packages": pack_or_null, "failure": pack_or_null, "facts": pack_or_null},
+    write={
+        "id_key": str.lower,
+        "packages": pack_or_null,
+        "certificates": pack_or_null,
+        "failure": pack_or_null,
+        "facts": pack_or_null,
+    },
     read={
         "state": word(NodeState),
         "on_running": word(OnRunning),
         "packages": lambda value: _packages(value) or (),
+        "certificates": lambda value: _certificates(value) or (),
         "failure": unpacked(Failure),
         "facts": unpack_facts,
     },

@@ -186,3 +186,61 @@ def test_pool_refers_to_certificates_that_are_there(old: RawBatch):
 def test_newest_version_has_no_certificates(batch: RawBatch):
     for method, target in (("GET", "/certificates"), ("POST", "/certificates"), ("GET", place(ONE))):
         assert refused(batch.call(method, target, {} if method == "POST" else None)) == (404, "ResourceNotFound")
+
+
+LOOK = "/bin/sh -c 'cd $AZ_BATCH_CERTIFICATES_DIR && for f in *; do echo $f; done; cat *.pw *.cer 2>/dev/null | wc -c'"
+
+
+def referred(certificate: x509.Certificate, *visibility: str) -> dict[str, Any]:
+    seen = {"visibility": list(visibility)} if visibility else {}
+    return {"thumbprint": thumbprint(certificate), "thumbprintAlgorithm": "sha1", **seen}
+
+
+def looked(old: RawBatch, task: str) -> list[str]:
+    old.wait_task("j", task)
+    return old.call("GET", f"/jobs/j/tasks/{task}/files/stdout.txt").body.decode().split()
+
+
+def test_nodes_give_certificates_to_whom_they_are_visible(old: RawBatch):
+    """As files in the directory of each task: a pfx with its password beside it, a cer as it is."""
+    assert old.call("POST", "/certificates", pfx(ONE)).status == 201
+    assert old.call("POST", "/certificates", cer(TWO)).status == 201
+    start = {"commandLine": "/bin/sh -c 'ls $AZ_BATCH_CERTIFICATES_DIR'", "waitForSuccess": True}
+    references = [referred(ONE), referred(TWO, "StartTask")]
+    old.make_pool("p", targetDedicatedNodes=1, certificateReferences=references, startTask=start)
+    old.make_job("j", "p")
+    assert old.call("POST", "/jobs/j/tasks", {"id": "t", "commandLine": LOOK}).status == 201
+    name = f"sha1-{thumbprint(ONE)}.pfx"
+    assert looked(old, "t") == [name, f"{name}.pw", str(len(PASSWORD))]
+    (node,) = old.call("GET", "/pools/p/nodes").json["value"]
+    seen = old.call("GET", f"/pools/p/nodes/{node['id']}/files/startup%2Fstdout.txt").body.decode().split()
+    assert seen == sorted([name, f"{name}.pw", f"sha1-{thumbprint(TWO)}.cer"])
+    assert node["certificateReferences"][0]["thumbprint"] == thumbprint(ONE)
+
+
+def test_nodes_take_up_other_certificates_when_they_start_again(old: RawBatch):
+    """As the service says: nodes that are there keep what they have until they are rebooted."""
+    assert old.call("POST", "/certificates", pfx(ONE)).status == 201
+    old.make_pool("p", targetDedicatedNodes=1)
+    old.make_job("j", "p")
+    assert old.call("PATCH", "/pools/p", {"certificateReferences": [referred(ONE)]}).status == 200
+    line = "/bin/sh -c 'ls $AZ_BATCH_CERTIFICATES_DIR 2>/dev/null | wc -l'"
+    assert old.call("POST", "/jobs/j/tasks", {"id": "before", "commandLine": line}).status == 201
+    assert looked(old, "before") == ["0"]
+    (node,) = old.call("GET", "/pools/p/nodes").json["value"]
+    assert old.call("POST", f"/pools/p/nodes/{node['id']}/reboot").status == 202
+    assert old.call("POST", "/jobs/j/tasks", {"id": "after", "commandLine": line}).status == 201
+    assert looked(old, "after") == ["2"]
+
+
+@pytest.mark.root
+def test_certificates_of_a_task_are_its_accounts_own(old: RawBatch, server: RunningServer):
+    """Nobody but the account's tasks and the server reads the private key."""
+    assert old.call("POST", "/certificates", pfx(ONE)).status == 201
+    old.make_pool("p", targetDedicatedNodes=1, certificateReferences=[referred(ONE)])
+    old.make_job("j", "p")
+    assert old.call("POST", "/jobs/j/tasks", {"id": "t", "commandLine": "/bin/true"}).status == 201
+    old.wait_task("j", "t")
+    (found,) = (server.data / "nodes" / old.account).rglob(f"sha1-{thumbprint(ONE)}.pfx")
+    assert found.stat().st_mode & 0o007 == 0
+    assert found.stat().st_uid == (found.parents[1] / "wd").stat().st_uid != 0

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from linarite.engine.certificates import kind
 from linarite.engine.ledger import Ledger
 from linarite.engine.model import Pool
 from linarite.engine.ports import Transaction
@@ -17,19 +18,14 @@ from linarite.faces.azure_batch.errors import Refusal
 from linarite.faces.azure_batch.wire.certificates import Certificate
 from linarite.faces.azure_batch.wire.tasks import FACE
 
-KIND = "azure-batch-certificate"
 ACTIVE, DELETE_FAILED = "active", "deletefailed"
 T = TypeVar("T")
 References = Sequence[dict[str, Any]]
 
 
-def _kind(account: str) -> str:
-    return f"{KIND}:{account}"
-
-
 def find(tx: Transaction, account: str, thumbprint: str, now: int) -> Certificate:
     """The certificate of that thumbprint. CertificateNotFound."""
-    value = tx.documents.get(_kind(account), thumbprint.lower(), now)
+    value = tx.documents.get(kind(account), thumbprint.lower(), now)
     if value is None:
         raise Refusal("CertificateNotFound")
     return msgspec.convert(value, Certificate)
@@ -37,18 +33,18 @@ def find(tx: Transaction, account: str, thumbprint: str, now: int) -> Certificat
 
 def everyone(tx: Transaction, account: str, now: int) -> list[Certificate]:
     """All certificates of an account by their thumbprints."""
-    found = [msgspec.convert(value, Certificate) for value in tx.documents.all(_kind(account), now).values()]
+    found = [msgspec.convert(value, Certificate) for value in tx.documents.all(kind(account), now).values()]
     return sorted(found, key=lambda one: one.thumbprint)
 
 
 def _put(u: Ledger, account: str, certificate: Certificate) -> Certificate:
-    u.tx.documents.put(_kind(account), certificate.thumbprint, msgspec.to_builtins(certificate))
+    u.tx.documents.put(kind(account), certificate.thumbprint, msgspec.to_builtins(certificate))
     return certificate
 
 
 def add(u: Ledger, account: str, certificate: Certificate) -> Certificate:
     """Keep a new certificate. CertificateExists."""
-    if u.tx.documents.get(_kind(account), certificate.thumbprint, u.now) is not None:
+    if u.tx.documents.get(kind(account), certificate.thumbprint, u.now) is not None:
         raise Refusal("CertificateExists")
     certificate.state_at = u.now
     return _put(u, account, certificate)
@@ -60,7 +56,7 @@ def delete(u: Ledger, account: str, thumbprint: str) -> Certificate:
     certificate.pools = tuple(_users(u.tx, account, certificate.thumbprint))
     if certificate.pools:
         return _put(u, account, _moved(certificate, DELETE_FAILED, u.now))
-    u.tx.documents.delete(_kind(account), certificate.thumbprint)
+    u.tx.documents.delete(kind(account), certificate.thumbprint)
     return certificate
 
 
@@ -83,7 +79,7 @@ def _moved(certificate: Certificate, state: str, now: int) -> Certificate:
 def referring(u: Ledger, account: str, references: References, then: Callable[..., T], *args: Any, **options: Any) -> T:  # noqa: ANN401
     """Do something in the same unit with a pool that refers to certificates. InvalidCertificateReferences."""
     for one in references:
-        if u.tx.documents.get(_kind(account), one["thumbprint"], u.now) is None:
+        if u.tx.documents.get(kind(account), one["thumbprint"], u.now) is None:
             raise Refusal("InvalidCertificateReferences", Thumbprint=one["thumbprint"])
     return then(u, account, *args, **options)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
 
+from linarite.engine.certificates import CertificateUse
 from linarite.faces.azure_batch.errors import invalid_property
 from linarite.faces.azure_batch.wire.decoding import Body, Element, plain
 from linarite.faces.azure_batch.wire.values import required, word_of
@@ -109,6 +111,15 @@ def _public(data: bytes, form: str, password: str | None) -> x509.Certificate:
 def checked_references(references: list[CertificateReference]) -> list[dict[str, Any]]:
     """The references with their words as the protocol spells them. Whether there are such is the account's affair."""
     return [plain(_checked(one)) for one in references]
+
+
+def certificate_uses(references: Iterable[Mapping[str, Any]]) -> tuple[CertificateUse, ...]:
+    """What nodes do with the certificates of checked references; without `visibility` all may see them."""
+    return tuple([_use(one["thumbprint"], one.get("visibility") or VISIBILITIES) for one in references])
+
+
+def _use(thumbprint: str, seen_by: Sequence[str]) -> CertificateUse:
+    return CertificateUse(thumbprint=thumbprint, to_start_task="starttask" in seen_by, to_tasks="task" in seen_by)
 
 
 def _checked(one: CertificateReference) -> CertificateReference:

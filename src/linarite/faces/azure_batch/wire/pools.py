@@ -16,7 +16,11 @@ from linarite.engine.errors import WrongState
 from linarite.engine.model import MINUTE, AllocationState, Facts, JobOrder, NodeFill, Pool, PoolSpec
 from linarite.faces.azure_batch.errors import invalid_property, missing_property
 from linarite.faces.azure_batch.wire.autoscale import scaling_of
-from linarite.faces.azure_batch.wire.certificates import CertificateReference, checked_references
+from linarite.faces.azure_batch.wire.certificates import (
+    CertificateReference,
+    certificate_uses,
+    checked_references,
+)
 from linarite.faces.azure_batch.wire.commands import left_out
 from linarite.faces.azure_batch.wire.decoding import Body, Element, typed
 from linarite.faces.azure_batch.wire.elements import (
@@ -275,6 +279,7 @@ def _done_by_nodes(facts: Mapping[str, Any]) -> dict[str, Any]:
         "start_task": None if start is None else start_command(start),
         "users": pool_users(facts.get("userAccounts", [])),
         "packages": package_references(packages),
+        "certificates": certificate_uses(facts.get("certificateReferences", ())),
         "not_executed": left_out(start, "startTask"),
     }
 
