@@ -7,6 +7,7 @@ from collections.abc import Callable
 from linarite.engine.sharing.leases import Lease, LeaseState
 from linarite.engine.sharing.records import Copy, Share
 from linarite.engine.sharing.views import Settings, View
+from linarite.faces.azure_files import permissions
 from linarite.faces.azure_files.call import Call
 from linarite.faces.azure_files.errors import Refused, bad_header, bad_query
 from linarite.faces.azure_files.values import (
@@ -82,7 +83,7 @@ def smb_of(call: Call) -> Settings:
     if key is not None and key.lower() != "preserve":
         settings["permission"] = key
     if descriptor is not None and descriptor.lower() not in {"inherit", "preserve"}:
-        settings["descriptor"] = descriptor
+        settings["descriptor"] = permissions.read(descriptor, permissions.form_of(call))
     return Settings(**settings, from_source=frozenset(from_source))  # type: ignore[arg-type]
 
 

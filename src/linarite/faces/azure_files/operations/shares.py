@@ -6,7 +6,7 @@ import msgspec
 
 from linarite.engine.sharing import Share
 from linarite.engine.sharing.records import MAX_QUOTA_GIB
-from linarite.faces.azure_files import headers, xml
+from linarite.faces.azure_files import headers, permissions, xml
 from linarite.faces.azure_files.call import Call
 from linarite.faces.azure_files.errors import Refused, bad_header
 from linarite.http.dates import http_date
@@ -96,19 +96,18 @@ async def create_permission(call: Call) -> Response:
         descriptor = given["permission"]
     except (msgspec.MsgspecError, KeyError) as error:
         raise Refused("InvalidInput") from error
-    if given.get("format", "sddl").lower() != "sddl":
-        raise Refused("InvalidInput", "Only security descriptors in the form of SDDL are accepted.")
-    key = await call.shares.keep_permission(call.place, descriptor)
+    form = given.get("format", "sddl").lower()
+    if form not in permissions.FORMS:
+        raise Refused("InvalidInput", f"{form} is no form of a security descriptor.")
+    key = await call.shares.keep_permission(call.place, permissions.read(descriptor, form))
     return Response(201, b"", {"x-ms-file-permission-key": key})
 
 
 async def get_permission(call: Call) -> Response:
     """A security descriptor by its key."""
-    form = call.header("x-ms-file-permission-format") or "sddl"
-    if form.lower() != "sddl":
-        raise bad_header("x-ms-file-permission-format", form)
+    form = permissions.form_of(call)
     descriptor = await call.shares.permission(call.place, call.required("x-ms-file-permission-key"))
-    body = msgspec.json.encode({"permission": descriptor, "format": "sddl"})
+    body = msgspec.json.encode({"permission": permissions.written(descriptor, form), "format": form})
     return Response(200, body, {"Content-Type": "application/json"})
 
 
