@@ -239,3 +239,19 @@ def test_preparation_runs_on_every_node_before_any_coordinates(client: BatchClie
     path = f"{subtask.node_info.task_root_directory}/stdout.txt"
     assert b"".join(client.download_node_file("p", subtask.node_info.node_id, path)) == b"ready\n"
     assert len(list(client.list_job_preparation_and_release_task_status("j"))) == 2
+
+
+def test_all_instances_run_as_the_user_of_the_task(client: BatchClient, web: Web) -> None:
+    """That one may write to the directory that they share, on each node."""
+    set_out(client, nodes=2, user_accounts=[models.UserAccount(name="someone", password="Secret0+")])
+    common = models.ResourceFile(http_url=web.put("/c", b"common"), file_path="common.txt")
+    write = "/bin/sh -c 'cat ../common.txt ../../common.txt 2>/dev/null; id -un; echo x > $AZ_BATCH_TASK_SHARED_DIR/x'"
+    identity = models.UserIdentity(username="someone")
+    client.create_task("j", task("/bin/sh -c 'cat ../x'", write, 2, [common], user_identity=identity))
+    done = wait_task(client, "j", "t")
+    assert done.execution_info.exit_code == 0
+    own = b"".join(client.download_task_file("j", "t", "stdout.txt")).split()
+    (subtask,) = client.list_subtasks("j", "t")
+    path = f"{subtask.node_info.task_root_directory}/stdout.txt"
+    other = b"".join(client.download_node_file("p", subtask.node_info.node_id, path)).split()
+    assert (own[0][:6], own[-1], other[0][:6], own[0]) == (b"common", b"x", b"common", other[0])

@@ -248,3 +248,20 @@ def test_a_schedule_makes_its_jobs(client: Driver) -> None:
         until(lambda: client.get("job_schedule", "hourly")["state"], state)
     client.act("delete", "job_schedule", "hourly")
     until(lambda: gone(client, "job_schedule", "hourly") and gone(client, "job", "hourly:job-1"), wanted=True)
+
+
+def test_a_task_on_several_nodes(client: Driver) -> None:
+    """All coordinate, one computes; a coordination that fails on one node fails the task."""
+    make_pool(client, nodes=3, slots=1, enableInterNodeCommunication=True)
+    make_job(client)
+    coordinate = "/bin/sh -c 'echo coordinated by $AZ_BATCH_IS_CURRENT_NODE_MASTER'"
+    settings = {"numberOfInstances": 3, "coordinationCommandLine": coordinate}
+    compute = "/bin/sh -c 'echo $AZ_BATCH_HOST_LIST | tr , \"\\n\" | wc -l; echo $CCP_NODES | cut -c1'"
+    add(client, "wide", compute, multiInstanceSettings=settings)
+    assert completed(client, "wide")["exitCode"] == 0
+    assert client.read(job="job", task="wide", path="stdout.txt") == "coordinated by true\n3\n3\n"
+    assert task(client, "wide")["multiInstanceSettings"]["numberOfInstances"] == 3
+    fails = "/bin/sh -c 'test $AZ_BATCH_IS_CURRENT_NODE_MASTER = true'"
+    add(client, "bad", multiInstanceSettings={**settings, "coordinationCommandLine": fails})
+    info = completed(client, "bad")
+    assert (info["exitCode"], info["result"].lower()) == (1, "failure")
