@@ -54,7 +54,7 @@ def ask(raw: Raw, start: str | None, expiry: str | None, bearer: str | None = No
     parts = (("Start", start), ("Expiry", expiry), ("DelegatedUserTid", more.pop("tid", None)))
     inner = "".join(f"<{name}>{value}</{name}>" for name, value in parts if value is not None)
     fields = {
-        "x-ms-version": VERSION, "x-ms-date": formatdate(usegmt=True), "x-ms-file-request-intent": "backup",
+        "x-ms-version": VERSION, "x-ms-date": formatdate(usegmt=True),
         "Authorization": f"Bearer {bearer or token()}", **more,
     }  # fmt: skip
     return raw.http.post(f"/{raw.account}/{ADDRESS}", headers=fields, content=f"<KeyInfo>{inner}</KeyInfo>".encode())

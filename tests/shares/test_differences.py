@@ -21,7 +21,7 @@ def slowly(now: bytes, then: bytes, start: int, end: int, cleared: list[tuple[in
         new, old = now[first:last], then[first:last].ljust(last - first, b"\0")
         emptied = any(a < last and b > first for a, b in cleared)
         is_zero = not any(new)
-        if (is_zero and not any(old) and not emptied) or (new == old and not is_zero):
+        if new == old and not emptied:
             continue
         if found and found[-1][1] + 1 == max(first, start) and found[-1][2] == is_zero:
             found[-1] = (found[-1][0], last - 1, is_zero)

@@ -136,6 +136,21 @@ class Beneath:
         with self._parent(path) as (parent, name):
             os.unlink(name, dir_fd=parent)
 
+    def make_link(self, path: str, text: str) -> None:
+        """Make a symbolic link with that text, wherever it leads. FileExistsError, FileNotFoundError as above."""
+        with self._parent(path) as (parent, name):
+            os.symlink(text, name, dir_fd=parent)
+
+    def read_link(self, path: str) -> str:
+        """The text of a symbolic link. OSError with EINVAL for anything else."""
+        with self._parent(path) as (parent, name):
+            return os.readlink(name, dir_fd=parent)
+
+    def link(self, source: str, target: str) -> None:
+        """Give a file one more name. FileExistsError when `target` is there."""
+        with self._parent(source) as (old, name), self._parent(target) as (new, other):
+            os.link(name, other, src_dir_fd=old, dst_dir_fd=new, follow_symlinks=False)
+
     def remove_directory(self, path: str) -> None:
         """Remove an empty directory. OSError with ENOTEMPTY otherwise."""
         with self._parent(path) as (parent, name):

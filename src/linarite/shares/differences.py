@@ -14,7 +14,10 @@ Change = tuple[int, int, bool]
 
 
 def changes(now: int, then: int, start: int, end: int, cleared: list[tuple[int, int]]) -> list[Change]:
-    """The changed parts from byte `start` to byte `end`; zeros in a part of `cleared` (first byte, end) count too."""
+    """The changed parts from byte `start` to byte `end`; a part that was `cleared` (first byte, end) counts anyway.
+
+    What is not zero there was written since, be it with the same bytes as before.
+    """
     stop = min(end + 1, os.fstat(now).st_size)
     found: list[Change] = []
     for first, last in _candidates(now, then, start // PAGE * PAGE, stop, cleared):
@@ -52,12 +55,9 @@ def _chunk(now: int, then: int, first: int, last: int, cleared: list[tuple[int, 
     for at in range(0, last - first, PAGE):
         page, before = new[at : at + PAGE], old[at : at + PAGE]
         begin, stop = first + at, first + at + len(page)
-        zeros = _ZEROS[: len(page)]
-        if page != zeros:
-            if page != before:
-                yield begin, stop - 1, False
-        elif before != zeros or any(a < stop and b > begin for a, b in emptied):
-            yield begin, stop - 1, True
+        is_zero = page == _ZEROS[: len(page)]
+        if page != before or any(a < stop and b > begin for a, b in emptied):
+            yield begin, stop - 1, is_zero
 
 
 def _add(found: list[Change], change: Change) -> None:

@@ -49,6 +49,8 @@ def _item(path: str, stat: os.stat_result, parent: int) -> Item:
         accessed=stat.st_atime_ns,
         id=stat.st_ino if path else 0,
         parent_id=parent,
+        links=1 if is_directory else stat.st_nlink,
+        is_link=modes.S_ISLNK(stat.st_mode),
     )
 
 

@@ -19,7 +19,7 @@ from linarite.engine.errors import AlreadyExists, InvalidValue, NotAllowed, NotF
 from linarite.engine.sharing.names import fold
 from linarite.engine.sharing.ports import Item, Place
 from linarite.fs import Beneath, Escapes
-from linarite.shares import differences, extents, listing, roots
+from linarite.shares import differences, extents, links, listing, roots
 from linarite.shares.holds import Holds
 from linarite.shares.spelling import Found, Spelling
 
@@ -117,6 +117,21 @@ class DirectoryTree:
     async def rename(self, place: Place, source: str, target: str, *, replace: bool) -> Item:
         return await _on_thread(self._rename, place, source, target, replace)
 
+    async def link(self, place: Place, source: str, target: str) -> Item:
+        """A further name of a file. AlreadyExists when the name is taken."""
+        return await _on_thread(self._link, place, source, target)
+
+    async def make_symbolic_link(self, place: Place, path: str, text: str) -> Item:
+        """AlreadyExists when the name is taken. Nothing is ever reached by it that is not in the share."""
+        return await _on_thread(links.make, self._spelling, self._base(place), path, text)
+
+    async def symbolic_link(self, place: Place, path: str) -> tuple[Item, str]:
+        """A link itself, and its text."""
+        return await _on_thread(links.read, self._spelling, self._base(place), path)
+
+    async def remove_symbolic_link(self, place: Place, path: str) -> None:
+        await _on_thread(links.remove, self._spelling, self._base(place), path)
+
     async def page(self, place: Place, path: str, prefix: str, marker: str, limit: int) -> tuple[list[Item], str]:
         """Up to `limit` items of a directory, by name, that begin with `prefix`, from `marker` on; the next marker."""
 
@@ -132,7 +147,7 @@ class DirectoryTree:
     ) -> list[tuple[int, int, bool]]:
         """The parts between two offsets that are other bytes now than then: first and last byte, and whether all zero.
 
-        Zeros in a part of `cleared` (first byte, end) are told too.
+        A part that was `cleared` (first byte, end) is told though its bytes are the same.
         """
 
         def changes() -> list[tuple[int, int, bool]]:
@@ -181,6 +196,7 @@ class DirectoryTree:
         base = self._base(place)
         found = self._spelling.locate(base, path)
         self._spelling.keep(path.rpartition("/")[2])
+        found = _alone(base, found)
         with _opened(base, found.disk, os.O_RDWR | os.O_CREAT) as descriptor:
             if found.stat is None:
                 self._give(place, descriptor)
@@ -246,6 +262,8 @@ class DirectoryTree:
             base = self._base(place)
             found = self._spelling.locate(base, path)
             self._spelling.keep(path.rpartition("/")[2])
+            if found.stat is not None and not os.path.samestat(os.fstat(origin), found.stat):
+                found = _alone(base, found)
             with _opened(base, found.disk, os.O_RDWR | os.O_CREAT) as target:
                 if found.stat is None:
                     self._give(place, target)
@@ -258,6 +276,16 @@ class DirectoryTree:
             return listing.item(base, found.disk, found.path, stat)
         finally:
             os.close(origin)
+
+    def _link(self, place: Place, source: str, target: str) -> Item:
+        base = self._base(place)
+        old, new = self._present(base, source), self._spelling.locate(base, target)
+        if new.stat is not None:
+            raise AlreadyExists("resource", target)
+        self._spelling.keep(new.path.rpartition("/")[2])
+        base.link(old.disk, new.disk)
+        self._made(base, new)
+        return self._stamp(place, new.path)
 
     def _rename(self, place: Place, source: str, target: str, replace: bool) -> Item:  # noqa: FBT001 - as _remove
         base = self._base(place)
@@ -286,6 +314,14 @@ class DirectoryTree:
         done = asyncio.get_running_loop().run_in_executor(None, roots.sweep, self._root, trash)
         self._sweeping.add(done)
         done.add_done_callback(self._sweeping.discard)
+
+
+def _alone(base: Beneath, found: Found) -> Found:
+    """The place of a new file: its name alone, when what was there has other names, which keep it."""
+    if found.stat is None or modes.S_ISDIR(found.stat.st_mode) or found.stat.st_nlink == 1:
+        return found
+    base.unlink(found.disk)
+    return found._replace(stat=None)
 
 
 def _check_inside(descriptor: int, offset: int, length: int) -> None:

@@ -151,6 +151,11 @@ class Shares:
     def put_facts(self, key: int, path: str, facts: Facts) -> None:
         self._connection.execute(_PUT, {**_spot(key, path), "born": facts.born, "record": _pack(facts)})
 
+    def put_facts_of_links(self, key: int, facts: Facts) -> None:
+        """Store them for all names of the file that was born as they say."""
+        names = update(file_facts).where(_facts.share == key, _facts.born == facts.born)
+        self._connection.execute(names.values(record=_pack(facts)))
+
     def delete_facts(self, key: int, path: str) -> None:
         """Forget the facts of a path and of what was below it."""
         self._connection.execute(delete(file_facts).where(_AT), _spot(key, path))

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 
 from msgspec.structs import replace
 
-from linarite.engine.errors import InvalidValue, WrongState
+from linarite.engine.errors import InvalidValue, NotFound, NotSupported, WrongState
 from linarite.engine.sharing.leases import FREE, Change, Claim, check_change
 from linarite.engine.sharing.names import check_metadata, check_path
 from linarite.engine.sharing.ports import Item, Place, ShareRecords, ShareTransaction
@@ -95,6 +95,12 @@ class Files(Reading):
         """Delete a file, or an empty directory; returns what it was."""
         check_path(path)
         async with self._tree.hold(place, path, alone=True):
+            link = None if directory else await self._link_or_none(place, path)
+            if link is not None:
+                check_change(link.facts.lease, claim)
+                await self._tree.remove_symbolic_link(place, link.item.path)
+                await self._store.write(lambda tx: tx.shares.delete_facts(link.share.key, link.item.path))
+                return link
             old = await self._changeable(place, path, claim, directory=directory)
             await self._tree.remove(place, old.item.path, directory=directory)
             await self._store.write(lambda tx: tx.shares.delete_facts(old.share.key, old.item.path))
@@ -107,7 +113,7 @@ class Files(Reading):
             view = await self._view(place, path, directory=False)
             lease, told = change(view.facts.lease)
             facts = replace(view.facts, lease=lease)
-            await self._store.write(lambda tx: tx.shares.put_facts(view.share.key, view.item.path, facts))
+            await self._store.write(lambda tx: _keep(tx.shares, view.share, view.item, facts))
             return replace(view, facts=facts), told
 
     async def copy(
@@ -145,12 +151,64 @@ class Files(Reading):
             await self._store.write(lambda tx: tx.shares.move_facts(before.share.key, before.item.path, item.path))
             return await self._settled(place, before.facts, settings, before, item)
 
+    async def link(self, place: Place, source: str, path: str) -> View:
+        """Give a file a further name: both are the same file, with the same facts."""
+        check_path(source)
+        check_path(path)
+        async with AsyncExitStack() as stack:
+            for each in sorted({source, path}):
+                await stack.enter_async_context(self._tree.hold(place, each, alone=True))
+            before = await self._view(place, source, directory=False)
+            item = await self._tree.link(place, before.item.path, path)
+            facts = before.facts if before.facts.born else replace(before.facts, born=item.modified)
+
+            def work(tx: ShareTransaction) -> View:
+                share = require(tx, place)
+                for name in (before.item.path, item.path):
+                    tx.shares.put_facts(share.key, name, facts)
+                return View(share=share, item=item, facts=facts)
+
+            return await self._store.write(work)
+
+    async def make_symbolic_link(self, place: Place, path: str, text: str, settings: Settings) -> View:
+        """A new symbolic link; clients resolve its text, not this server."""
+        await self._check(place, path, settings)
+        async with self._tree.hold(place, path, alone=True):
+            await self._share(place)
+            item = await self._tree.make_symbolic_link(place, path, text)
+            return await self._settled(place, Facts(), settings, None, item)
+
+    async def symbolic_link(self, place: Place, path: str) -> tuple[View, str]:
+        """A symbolic link itself, and its text."""
+        check_path(path)
+        async with self._tree.hold(place, path, alone=False):
+            share = await self._share(place)
+            item, text = await self._tree.symbolic_link(place, path)
+            _, facts = await self._known(place, item.path)
+        return View(share=share, item=item, facts=facts), text
+
+    async def _link_or_none(self, place: Place, path: str) -> View | None:
+        """The symbolic link that a name of an NFS share is, if it is one."""
+        share = await self._share(place)
+        if share.protocol != "NFS":
+            return None
+        try:
+            item, _ = await self._tree.symbolic_link(place, path)
+        except NotFound:
+            return None
+        _, facts = await self._known(place, item.path)
+        return View(share=share, item=item, facts=facts)
+
     async def _check(self, place: Place, path: str, settings: Settings) -> None:
         """Refuse what cannot be set before anything is touched."""
         check_path(path)
         check_metadata(settings.metadata or {})
         if settings.descriptor is not None:
             check_descriptor(settings.descriptor)
+        if settings.protocols:
+            protocol = (await self._share(place)).protocol
+            if settings.protocols != {protocol}:
+                raise NotSupported(f"properties of another protocol than {protocol}")
         key = settings.permission
         if key is None or key == permission_key(DEFAULT_PERMISSION):
             return
@@ -193,10 +251,17 @@ class Files(Reading):
         def work(tx: ShareTransaction) -> View:
             share = require(tx, place)
             settled = settle(facts, _with_permission(tx.shares, share, settings), before, item)
-            tx.shares.put_facts(share.key, item.path, settled)
+            _keep(tx.shares, share, item, settled)
             return View(share=share, item=item, facts=settled)
 
         return await self._store.write(work)
+
+
+def _keep(records: ShareRecords, share: Share, item: Item, facts: Facts) -> None:
+    """Store facts, for all names of a file that has several."""
+    records.put_facts(share.key, item.path, facts)
+    if item.links > 1 and facts.born is not None:
+        records.put_facts_of_links(share.key, facts)
 
 
 def _check_size(size: int) -> None:

@@ -32,6 +32,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     accessed: int
     id: int
     parent_id: int
+    links: int = 1
+    is_link: bool = False
 
     @property
     def name(self) -> str:
@@ -87,6 +89,19 @@ class Tree(Protocol):
 
     async def copy(self, source: Place, source_path: str, place: Place, path: str) -> Item: ...
     async def rename(self, place: Place, source: str, target: str, *, replace: bool) -> Item: ...
+    async def link(self, place: Place, source: str, target: str) -> Item:
+        """A further name of a file. AlreadyExists when the name is taken."""
+        ...
+
+    async def make_symbolic_link(self, place: Place, path: str, text: str) -> Item:
+        """AlreadyExists when the name is taken. Nothing is ever reached by it that is not in the share."""
+        ...
+
+    async def symbolic_link(self, place: Place, path: str) -> tuple[Item, str]:
+        """A link itself, and its text."""
+        ...
+
+    async def remove_symbolic_link(self, place: Place, path: str) -> None: ...
     async def page(self, place: Place, path: str, prefix: str, marker: str, limit: int) -> tuple[list[Item], str]:
         """Up to `limit` items of a directory, by name, that begin with `prefix`, from `marker` on; the next marker."""
         ...
@@ -96,7 +111,7 @@ class Tree(Protocol):
     ) -> list[tuple[int, int, bool]]:
         """The parts between two offsets that are other bytes now than then: first and last byte, and whether all zero.
 
-        Zeros in a part of `cleared` (first byte, end) are told too.
+        A part that was `cleared` (first byte, end) is told though its bytes are the same.
         """
         ...
 
@@ -137,6 +152,10 @@ class ShareRecords(Protocol):
         ...
 
     def put_facts(self, key: int, path: str, facts: Facts) -> None: ...
+    def put_facts_of_links(self, key: int, facts: Facts) -> None:
+        """Store them for all names of the file that was born as they say."""
+        ...
+
     def delete_facts(self, key: int, path: str) -> None:
         """Forget the facts of a path and of what was below it."""
         ...

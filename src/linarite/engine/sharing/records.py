@@ -82,7 +82,8 @@ class Facts(msgspec.Struct, kw_only=True):
 
     `content` has the content headers by short names (`type`, `encoding`, `language`, `disposition`, `cache`). `md5` is
     what the client stored (base64), never computed here; it is void once another program changed the bytes (`md5_at` is
-    the modification it belongs to). `attributes` None is the kind's default. `born` is the file's own through renames,
+    the modification it belongs to). `attributes` None is the kind's default. `owner`, `group` and
+    `mode` (octal) are those of an NFS share: told, not the disk's own. `born` is the file's own through renames,
     and its snapshots' (None: another program made it); `cleared` is kept for comparisons with snapshots.
     """
 
@@ -97,6 +98,9 @@ class Facts(msgspec.Struct, kw_only=True):
     permission: str | None = None
     lease: Lease = Lease()
     copy: Copy | None = None
+    owner: str | None = None
+    group: str | None = None
+    mode: str | None = None
     born: int | None = None
     cleared: tuple[Cleared, ...] = ()
 

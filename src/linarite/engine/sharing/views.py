@@ -30,9 +30,22 @@ class Settings(msgspec.Struct, kw_only=True):
     created: int | None = None
     written: int | None = None
     changed: int | None = None
+    owner: str | None = None
+    group: str | None = None
+    mode: str | None = None
     permission: str | None = None
     descriptor: str | None = None
     from_source: frozenset[str] = frozenset()
+
+    @property
+    def protocols(self) -> set[str]:
+        """The protocols whose own properties are set."""
+        found = set()
+        if self.attributes or self.permission is not None or self.descriptor is not None:
+            found.add("SMB")
+        if any(value is not None for value in (self.owner, self.group, self.mode)):
+            found.add("NFS")
+        return found
 
     @property
     def is_metadata_only(self) -> bool:
@@ -54,6 +67,28 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
         if self.item.is_directory:
             return (*(given or ()), "Directory")
         return ("Archive",) if given is None else given
+
+    @property
+    def is_nfs(self) -> bool:
+        """Whether it has the properties of NFS, not those of SMB."""
+        return self.share.protocol == "NFS"
+
+    @property
+    def owner(self) -> str:
+        """The number of the user who owns it; root by default."""
+        return self.facts.owner or "0"
+
+    @property
+    def group(self) -> str:
+        """The number of the group that owns it; root by default."""
+        return self.facts.group or "0"
+
+    @property
+    def mode(self) -> str:
+        """Its permission bits in octal."""
+        if self.item.is_link:
+            return "0777"
+        return self.facts.mode or ("0755" if self.item.is_directory else "0664")
 
     @property
     def created(self) -> int:
@@ -96,6 +131,9 @@ def settle(facts: Facts, settings: Settings, before: View | None, after: Item) -
         md5_at=now if md5 else 0,
         attributes=facts.attributes if settings.attributes is None else settings.attributes,
         created=_created(facts, settings, before, after),
+        owner=facts.owner if settings.owner is None else settings.owner,
+        group=facts.group if settings.group is None else settings.group,
+        mode=facts.mode if settings.mode is None else settings.mode,
         born=facts.born if before else after.modified,
         written=None if written is None else Pinned(value=written, at=now),
         changed=None if settings.changed is None else Pinned(value=settings.changed, at=now),

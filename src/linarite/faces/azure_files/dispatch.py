@@ -20,6 +20,7 @@ from linarite.faces.azure_files.operations import (
     get_file,
     handles,
     leases,
+    links,
     listing,
     policies,
     ranges,
@@ -118,10 +119,10 @@ TABLE: Mapping[tuple[str, str, str], Mapping[str, Operation]] = {
     ("path", "", "copy"): {"PUT": Operation("Abort Copy File", copies.abort_copy, "w")},
     ("path", "", "rename"): {"PUT": Operation("Rename File", files.rename_file, "w")},
     ("path", "symboliclink", ""): {
-        "PUT": Operation("Create Symbolic Link", None, "cw"),
-        "GET": _read("Get Symbolic Link", None),
+        "PUT": Operation("Create Symbolic Link", links.create_symbolic_link, "cw"),
+        "GET": _read("Get Symbolic Link", links.get_symbolic_link),
     },
-    ("path", "hardlink", ""): {"PUT": Operation("Create Hard Link", None, "cw")},
+    ("path", "hardlink", ""): {"PUT": Operation("Create Hard Link", links.create_hard_link, "cw")},
 }
 COPY = Operation("Copy File", copies.copy_file, "cw")
 PUT_FROM_URL = Operation("Put Range from URL", ranges_from_url.put_range_from_url, "w")

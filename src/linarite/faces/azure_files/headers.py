@@ -9,11 +9,13 @@ from linarite.engine.sharing.records import Copy, Share
 from linarite.engine.sharing.views import Settings, View
 from linarite.faces.azure_files import permissions
 from linarite.faces.azure_files.call import Call
-from linarite.faces.azure_files.errors import Refused, bad_header, bad_query
+from linarite.faces.azure_files.errors import Refused, bad_header, bad_query, missing_header
 from linarite.faces.azure_files.values import (
     attributes_text,
     is_base64,
     parse_attributes,
+    parse_mode,
+    parse_owner,
     parse_time,
     tag,
     time_text,
@@ -38,6 +40,7 @@ _TIMES = {
     "written": "x-ms-file-last-write-time",
     "changed": "x-ms-file-change-time",
 }
+_OWNERS = {"owner": "x-ms-owner", "group": "x-ms-group", "mode": "x-ms-mode"}
 _META = "x-ms-meta-"
 ENCRYPTED = {"x-ms-request-server-encrypted": "true"}
 
@@ -68,7 +71,7 @@ def md5_of(call: Call) -> str | None:
 def smb_of(call: Call) -> Settings:
     """The attributes, times and permission that a request sets. `preserve` and absence leave a value as it is."""
     settings: dict[str, object] = {}
-    from_source = set()
+    from_source: set[str] = set()
     for name, header in (*_TIMES.items(), ("attributes", "x-ms-file-attributes")):
         text = call.header(header)
         if text is None or text.lower() == "preserve":
@@ -77,6 +80,7 @@ def smb_of(call: Call) -> Settings:
             from_source.add(name)
         else:
             settings[name] = _value(call, name, header, text)
+    settings.update(_nfs_of(call, from_source))
     key, descriptor = call.header("x-ms-file-permission-key"), call.header("x-ms-file-permission")
     if key is not None and descriptor is not None:
         raise bad_header("x-ms-file-permission-key", key)
@@ -85,6 +89,26 @@ def smb_of(call: Call) -> Settings:
     if descriptor is not None and descriptor.lower() not in {"inherit", "preserve"}:
         settings["descriptor"] = permissions.read(descriptor, permissions.form_of(call))
     return Settings(**settings, from_source=frozenset(from_source))  # type: ignore[arg-type]
+
+
+def _nfs_of(call: Call, from_source: set[str]) -> dict[str, object]:
+    """Owner, group and mode; a copy may take them from its source."""
+    found: dict[str, object] = {}
+    for name, header in _OWNERS.items():
+        text = call.header(header)
+        if text is not None:
+            found[name] = parse_mode(text) if name == "mode" else parse_owner(text)
+            if found[name] is None:
+                raise bad_header(header, text)
+    for header, names in (("x-ms-file-mode-copy-mode", ("mode",)), ("x-ms-file-owner-copy-mode", ("owner", "group"))):
+        way = call.header(header)
+        if way is not None and way.lower() == "source":
+            from_source.update(names)
+        elif way is not None and way.lower() != "override":
+            raise bad_header(header, way)
+        elif way is not None and any(name not in found for name in names):
+            raise missing_header(next(_OWNERS[name] for name in names if name not in found))
+    return found
 
 
 def _value(call: Call, name: str, header: str, text: str) -> object:
@@ -108,16 +132,25 @@ def share_tags(share: Share) -> dict[str, str]:
 
 
 def smb(view: View) -> dict[str, str]:
-    """The SMB properties of a file or directory."""
+    """The properties of a file or directory by its share's protocol: SMB's or NFS's."""
     return {
-        "x-ms-file-attributes": attributes_text(view.attributes),
+        **(_nfs(view) if view.is_nfs else _smb(view)),
         "x-ms-file-creation-time": time_text(view.created),
         "x-ms-file-last-write-time": time_text(view.written),
         "x-ms-file-change-time": time_text(view.changed),
-        "x-ms-file-permission-key": view.permission,
         "x-ms-file-id": str(view.item.id),
         "x-ms-file-parent-id": str(view.item.parent_id),
     }
+
+
+def _smb(view: View) -> dict[str, str]:
+    return {"x-ms-file-attributes": attributes_text(view.attributes), "x-ms-file-permission-key": view.permission}
+
+
+def _nfs(view: View) -> dict[str, str]:
+    kind = "Directory" if view.item.is_directory else "SymLink" if view.item.is_link else "Regular"
+    found = {"x-ms-mode": view.mode, "x-ms-owner": view.owner, "x-ms-group": view.group, "x-ms-file-file-type": kind}
+    return found if view.item.is_directory else {**found, "x-ms-link-count": str(view.item.links)}
 
 
 def metadata(values: dict[str, str]) -> dict[str, str]:

@@ -14,6 +14,9 @@ _BY_LOWER = {name.lower(): name for name in ATTRIBUTES}
 _TICKS_TO_1970 = 621_355_968_000_000_000
 _TIME = re.compile(r"(\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?(?:Z|\+00:00)?", re.ASCII)
 _GUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
+_NUMBER = re.compile(r"[0-9]{1,10}", re.ASCII)
+_OCTAL = re.compile(r"[0-7]{3,4}", re.ASCII)
+_SYMBOLIC = re.compile(r"(?:[r-][w-][xsS-]){2}[r-][w-][xtT-]", re.ASCII)
 SECOND = 1_000_000_000
 
 
@@ -67,3 +70,19 @@ def is_base64(text: str) -> bool:
         return bool(base64.b64decode(text, validate=True))
     except (binascii.Error, ValueError):
         return False
+
+
+def parse_owner(text: str) -> str | None:
+    """The number of a user or a group: 32 bits."""
+    return str(int(text)) if _NUMBER.fullmatch(text) and int(text) < 1 << 32 else None
+
+
+def parse_mode(text: str) -> str | None:
+    """Permission bits, in octal or as `rwxr-x--x`, as four octal digits; None when they are none."""
+    if _OCTAL.fullmatch(text):
+        return text.zfill(4)
+    if not _SYMBOLIC.fullmatch(text):
+        return None
+    bits = sum(1 << (8 - at) for at, each in enumerate(text) if each in "rwxst")
+    special = sum(1 << (2 - at) for at in range(3) if text[3 * at + 2] in "sStT")
+    return f"{special:o}{bits:03o}"

@@ -1,0 +1,181 @@
+"""Shares whose protocol is NFS: owners and modes, hard and symbolic links, through the real client; then refusals."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from urllib.parse import unquote
+
+import httpx
+import pytest
+from azure.storage.fileshare import ContentSettings, ShareClient, ShareServiceClient
+from tests.support.azure_files import KEY, FileService, Raw, file_service
+
+SYMBOLIC, HARD = "restype=symboliclink", "restype=hardlink"
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FileService]:
+    with file_service(tmp_path_factory.mktemp("files")) as running:
+        yield running
+
+
+@pytest.fixture
+def share(service: FileService, request: pytest.FixtureRequest) -> ShareClient:
+    client = ShareServiceClient(f"{service.url}/devaccount", credential=KEY, retry_total=0)
+    return client.create_share(f"s{abs(hash(request.node.name)):x}", protocols="NFS")
+
+
+@pytest.fixture
+def raw(service: FileService) -> Raw:
+    return Raw(service)
+
+
+def code(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, answer.headers.get("x-ms-error-code", "")
+
+
+@pytest.mark.operation(
+    "Create File", "Set File Properties", "Create Directory", "Set Directory Properties", "Copy File"
+)
+def test_owner_group_and_mode_stand_for_attributes(share: ShareClient) -> None:
+    """Given, by default, set anew, and copied or not."""
+    file = share.get_file_client("f")
+    file.create_file(10, owner="345", group="123", file_mode="7777")
+    found = file.get_file_properties()
+    assert (found.owner, found.group, found.file_mode, found.nfs_file_type) == ("345", "123", "7777", "Regular")
+    assert (found.file_attributes, found.permission_key, found.link_count) == (None, None, 1)
+    file.set_http_headers(ContentSettings(), owner="0", file_mode="0640")
+    found = file.get_file_properties()
+    assert (found.owner, found.group, found.file_mode) == ("0", "123", "0640")
+    directory = share.create_directory("d").get_directory_properties()
+    assert (directory.owner, directory.file_mode, directory.nfs_file_type) == ("0", "0755", "Directory")
+    for name, wanted in (("source", ("0", "123", "0640")), ("none", ("0", "0", "0664"))):
+        modes = {"file_mode_copy_mode": "source", "owner_copy_mode": "source"} if name == "source" else {}
+        copy = share.get_file_client(name)
+        copy.start_copy_from_url(file.url, **modes)
+        found = copy.get_file_properties()
+        assert (found.owner, found.group, found.file_mode) == wanted
+
+
+@pytest.mark.operation("Create File")
+def test_a_mode_may_be_said_in_letters(raw: Raw, share: ShareClient) -> None:
+    new = {"x-ms-type": "file", "x-ms-content-length": "1"}
+    for text, mode in (("rwxr-x--x", "0751"), ("rwsr-Sr-T", "7744"), ("755", "0755")):
+        answer = raw("PUT", f"{share.share_name}/f", {**new, "x-ms-mode": text})
+        assert (answer.status_code, answer.headers.get("x-ms-mode")) == (201, mode)
+
+
+@pytest.mark.operation("Create Hard Link")
+def test_a_hard_link_is_the_same_file(service: FileService, share: ShareClient) -> None:
+    """Bytes and properties by either name; what is made anew under one leaves the other."""
+    share.create_directory("d")
+    file, other = share.get_file_client("d/f"), share.get_file_client("d/g")
+    file.upload_file(b"one", metadata={"a": "b"})
+    made = other.create_hardlink(target="d/f")
+    assert (made["link_count"], made["file_file_type"], made["mode"]) == (2, "Regular", "0664")
+    assert made["file_id"] == file.get_file_properties().file_id
+    other.upload_range(b"two", 0, 3)
+    other.set_file_metadata({"c": "d"})
+    assert file.download_file().readall() == b"two"
+    assert (file.get_file_properties().metadata, file.get_file_properties().link_count) == ({"c": "d"}, 2)
+    lease = file.acquire_lease()
+    assert other.get_file_properties().lease.state == "leased"
+    lease.release()
+    other.upload_file(b"three")
+    assert file.download_file().readall() == b"two"
+    assert file.get_file_properties().link_count == 1
+    assert os.stat(service.path(share.share_name, "d/f")).st_nlink == 1
+
+
+@pytest.mark.operation("Create Hard Link")
+def test_a_file_with_two_names_loses_one(share: ShareClient) -> None:
+    share.get_file_client("f").upload_file(b"text", metadata={"a": "b"})
+    other = share.get_file_client("g")
+    other.create_hardlink(target="/f")
+    share.get_file_client("f").delete_file()
+    assert (other.download_file().readall(), other.get_file_properties().metadata) == (b"text", {"a": "b"})
+    assert other.get_file_properties().link_count == 1
+
+
+@pytest.mark.operation("Create Symbolic Link", "Get Symbolic Link", "Delete File")
+@pytest.mark.parametrize("text", ["d/f", "../../outside", "/etc/passwd", "grüße & 100%25"])
+def test_a_symbolic_link_is_kept_as_it_is(service: FileService, share: ShareClient, raw: Raw, text: str) -> None:
+    """It is a link on disk too; the server reads nothing outside by it; it goes and what it leads to stays."""
+    share.create_directory("d").upload_file("f", b"text")
+    link = share.get_file_client("link")
+    path = f"{share.share_name}/link?{SYMBOLIC}"
+    headers = {"x-ms-link-text": httpx.URL(f"http://h/{text}").raw_path[1:].decode() if "%" not in text else
+               "gr%C3%BC%C3%9Fe%20%26%20100%2525", "x-ms-owner": "345", "x-ms-meta-a": "b"}  # fmt: skip
+    if text == "../../outside":
+        headers["x-ms-link-text"] = "..%2F..%2Foutside"
+    made = raw("PUT", path, headers)
+    assert (made.status_code, made.headers["x-ms-file-file-type"], made.headers["x-ms-owner"]) == (
+        201,
+        "SymLink",
+        "345",
+    )
+    assert unquote(link.get_symlink()["link_text"]) == text
+    assert os.readlink(service.path(share.share_name, "link")) == text
+    read = raw("GET", f"{share.share_name}/link")
+    assert read.content == b"text" if text == "d/f" else read.status_code in {400, 404}
+    link.delete_file()
+    assert not service.path(share.share_name, "link").is_symlink()
+    assert share.get_file_client("d/f").download_file().readall() == b"text"
+    assert code(raw("GET", path)) == (404, "ResourceNotFound")
+
+
+@pytest.mark.operation("Create Symbolic Link", "Get Symbolic Link", "Create Hard Link")
+def test_a_link_that_cannot_be_is_refused(service: FileService, share: ShareClient, raw: Raw) -> None:
+    """And nothing is made."""
+    name = share.share_name
+    share.create_directory("d").upload_file("f", b"text")
+    text, target = {"x-ms-link-text": "d/f"}, {"x-ms-type": "file", "x-ms-file-target-file": "d/f"}
+    cases: list[tuple[str, str, dict[str, str], int, str]] = [
+        ("PUT", f"{name}/no/l?{SYMBOLIC}", text, 404, "ParentNotFound"),
+        ("GET", f"{name}/no/l?{SYMBOLIC}", {}, 404, "ParentNotFound"),
+        ("GET", f"{name}/d/f?{SYMBOLIC}", {}, 404, "ResourceNotFound"),
+        ("PUT", f"{name}/D/F?{SYMBOLIC}", text, 409, "ResourceAlreadyExists"),
+        ("PUT", f"{name}/l?{SYMBOLIC}", {}, 400, "MissingRequiredHeader"),
+        ("PUT", f"{name}/l?{SYMBOLIC}", {"x-ms-link-text": "%ff"}, 400, "InvalidHeaderValue"),
+        ("PUT", f"{name}/l?{SYMBOLIC}", {"x-ms-link-text": "a%00b"}, 400, "InvalidHeaderValue"),
+        ("PUT", f"{name}/l?{SYMBOLIC}", {"x-ms-link-text": "a" * 2049}, 400, "InvalidHeaderValue"),
+        ("PUT", f"{name}/no/l?{HARD}", target, 404, "ParentNotFound"),
+        ("PUT", f"{name}/l?{HARD}", {**target, "x-ms-file-target-file": "d/no"}, 404, "ResourceNotFound"),
+        ("PUT", f"{name}/l?{HARD}", {**target, "x-ms-file-target-file": "d"}, 409, "ResourceTypeMismatch"),
+        ("PUT", f"{name}/l?{HARD}", {**target, "x-ms-file-target-file": "d/../d/f"}, 400, "InvalidResourceName"),
+        ("PUT", f"{name}/d/f?{HARD}", target, 409, "ResourceAlreadyExists"),
+        ("PUT", f"{name}/l?{HARD}", {"x-ms-type": "file"}, 400, "MissingRequiredHeader"),
+        ("PUT", f"{name}/l?{HARD}", {"x-ms-file-target-file": "d/f"}, 400, "MissingRequiredHeader"),
+    ]
+    for method, path, headers, status, wanted in cases:
+        assert code(raw(method, path, headers)) == (status, wanted), (path, headers)
+    assert sorted(os.listdir(service.path(name, ""))) == ["d"]
+    assert os.listdir(service.path(name, "d")) == ["f"]
+
+
+def test_properties_of_the_other_protocol_are_refused(share: ShareClient, raw: Raw) -> None:
+    """NFS has no attributes nor descriptors, SMB no owners, modes and links."""
+    raw("PUT", "smb?restype=share")
+    new = {"x-ms-type": "file", "x-ms-content-length": "1"}
+    sddl = {"x-ms-file-permission": "O:SYG:SYD:(A;;FA;;;SY)"}
+    for name, headers, wanted in (
+        (share.share_name, {"x-ms-file-attributes": "ReadOnly"}, "UnsupportedHeader"),
+        (share.share_name, sddl, "UnsupportedHeader"),
+        ("smb", {"x-ms-mode": "0644"}, "UnsupportedHeader"),
+        ("smb", {"x-ms-owner": "1"}, "UnsupportedHeader"),
+        (share.share_name, {"x-ms-owner": "root"}, "InvalidHeaderValue"),
+        (share.share_name, {"x-ms-group": "4294967296"}, "InvalidHeaderValue"),
+        (share.share_name, {"x-ms-mode": "0888"}, "InvalidHeaderValue"),
+        (share.share_name, {"x-ms-mode": "rwxrwxrw"}, "InvalidHeaderValue"),
+    ):
+        assert code(raw("PUT", f"{name}/new", {**new, **headers})) == (400, wanted), headers
+        assert raw("HEAD", f"{name}/new").status_code == 404
+    assert code(raw("PUT", f"smb/l?{SYMBOLIC}", {"x-ms-link-text": "a"})) == (400, "InvalidQueryParameterValue")
+    assert code(raw("GET", f"smb/l?{SYMBOLIC}")) == (400, "InvalidQueryParameterValue")
+    hard = {"x-ms-type": "file", "x-ms-file-target-file": "a"}
+    assert code(raw("PUT", f"smb/l?{HARD}", hard)) == (400, "InvalidQueryParameterValue")
+    source = {"x-ms-copy-source": f"{raw.service.url}/devaccount/{share.share_name}/x"}
+    for way, wanted in (("other", "InvalidHeaderValue"), ("override", "MissingRequiredHeader")):
+        answer = raw("PUT", f"{share.share_name}/c", {**source, "x-ms-file-mode-copy-mode": way})
+        assert code(answer) == (400, wanted)
