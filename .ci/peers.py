@@ -78,8 +78,10 @@ def suites(peers: Path, work: Path, ready: dict[str, Any]) -> dict[str, list[str
 
 def run(command: list[str], report: Path) -> tuple[int, int]:
     """Run one suite to its end or its time limit, and count."""
-    # A second account, for copies between accounts: in development mode every name with the key is one.
-    names = {**os.environ, "AZFILES_PEER_SECONDARY_ACCOUNT": "devsecond", "AZFILES_PEER_SECONDARY_KEY": KEY}
+    # Further accounts, for copies between them and for shares that only some have: every name with the key is one here.
+    accounts = {"AZFILES_PEER_SECONDARY_ACCOUNT": "devsecond", "AZFILES_PEER_PREMIUM_ACCOUNT": "devpremium"}
+    keys = {"AZFILES_PEER_SECONDARY_KEY": KEY, "AZFILES_PEER_PREMIUM_KEY": KEY}
+    names = {**os.environ, **accounts, **keys}
     process = subprocess.Popen(
         [*command, f"--junitxml={report}"], stdin=subprocess.DEVNULL, start_new_session=True, env=names
     )

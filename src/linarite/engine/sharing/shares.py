@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -47,12 +48,15 @@ class Shares:
         check_named(share.lease, claim)
         return share
 
-    async def change(self, place: Place, changes: dict[str, object], claim: Claim) -> Share:
-        """Set properties of a share (names of `Share`'s to values); its tag moves."""
+    async def change(self, place: Place, changes: dict[str, Any], claim: Claim) -> Share:
+        """Set properties of a share (names of `Share`'s to values); its tag moves. Options that are not named stay."""
 
         def edit(share: Share) -> Share:
             check_named(share.lease, claim)
-            changed = replace(share, modified_at=max(claim.now, share.modified_at + 1), **changes)
+            merged = (
+                {**changes, "options": {**share.options, **changes["options"]}} if "options" in changes else changes
+            )
+            changed = replace(share, modified_at=max(claim.now, share.modified_at + 1), **merged)
             if changed.tier != share.tier:
                 changed.tier_changed_at = claim.now
             _check(changed)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from linarite.engine.sharing import Share
 from linarite.engine.sharing.views import View
-from linarite.faces.azure_files import headers, xml
+from linarite.faces.azure_files import headers, share_options, xml
 from linarite.faces.azure_files.call import Call
 from linarite.faces.azure_files.errors import bad_query
 from linarite.faces.azure_files.values import attributes_text, tag, time_text
@@ -74,6 +74,7 @@ def _share(call: Call, share: Share, include: set[str]) -> str:
         xml.element("LeaseDuration", lease.get("x-ms-lease-duration")),
         xml.element("EnabledProtocols", share.protocol),
         xml.element("RootSquash", (share.root_squash or "NoRootSquash") if share.protocol == "NFS" else None),
+        *share_options.elements(share),
     ]
     parts = [xml.element("Name", share.name), xml.element("Snapshot", share.snapshot or None)]
     parts.append(xml.parent("Properties", properties))

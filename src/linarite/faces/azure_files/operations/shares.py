@@ -6,7 +6,7 @@ import msgspec
 
 from linarite.engine.sharing import Share
 from linarite.engine.sharing.records import MAX_QUOTA_GIB
-from linarite.faces.azure_files import headers, permissions, xml
+from linarite.faces.azure_files import headers, permissions, share_options, xml
 from linarite.faces.azure_files.call import Call
 from linarite.faces.azure_files.errors import Refused, bad_header
 from linarite.http.dates import http_date
@@ -43,6 +43,7 @@ async def get_share_properties(call: Call) -> Response:
         "x-ms-enabled-protocols": share.protocol,
         "x-ms-has-immutability-policy": "false",
         "x-ms-has-legal-hold": "false",
+        **share_options.headers(share),
     }
     if share.protocol == "NFS":
         found["x-ms-root-squash"] = share.root_squash or "NoRootSquash"
@@ -112,7 +113,7 @@ async def get_permission(call: Call) -> Response:
 
 
 def _settings(call: Call) -> dict[str, object]:
-    """Quota, tier and root squash as `Share` knows them."""
+    """Quota, tier, root squash and options as `Share` knows them."""
     changes: dict[str, object] = {}
     quota = call.number("x-ms-share-quota", 1, MAX_QUOTA_GIB)
     if quota is not None:
@@ -123,4 +124,5 @@ def _settings(call: Call) -> dict[str, object]:
             raise bad_header(header, value)
         if value is not None:
             changes[name] = words[value.lower()]
-    return changes
+    options = share_options.read(call)
+    return {**changes, "options": options} if options else changes
