@@ -159,14 +159,16 @@ def test_exit_code_of_the_task_is_its_own_commands(tmp_path: Path) -> None:
     play(tmp_path, story)
 
 
-def test_retry_takes_nodes_anew_and_leaves_nothing_of_the_last_try(tmp_path: Path) -> None:
+def test_retry_takes_nodes_anew_and_leaves_nothing_where_it_does_not_come_again(tmp_path: Path) -> None:
     async def story(world: World) -> None:
-        await running(world, gang(max_retries=1))
+        await running(world, gang(max_retries=1), nodes=4)
         await world.exit("1.1", 9)
         await gone(world, "n1.1", "n2.1", "n3.1")
         assert ((await world.task("a")).state.value, (await world.task("a")).retries) == ("active", 1)
+        await world.do(pools.set_scheduling, ACCOUNT, "pool", "dedicated-1", enabled=False)
         assert await world.schedule() == ["n4.1", "n5.1", "n6.1"]
-        assert world.removed == ["workitems/job/job-1/a"] * 2, "on the two nodes that had subtasks"
+        assert [launch.node.key for launch in world.launched[-3:]] == [2, 3, 4]
+        assert world.removed == ["workitems/job/job-1/a"], "on the first node alone"
         assert [own.key for own in await subtasks(world)] == [4, 5, 6]
         await back(world, "n4.1", "n5.1", "n6.1")
         assert world.launched[-1].run == "1.2"

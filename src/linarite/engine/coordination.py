@@ -36,7 +36,7 @@ NO_COMMAND = "/bin/sh -c :"
 
 def begin(u: Ledger, job: Job, task: Task, nodes: Sequence[Node]) -> Task:
     """Give a task its nodes, the first its own. They coordinate at once, or when all are prepared for the job."""
-    instances.forget(u, task)
+    instances.forget_last_try(u, task, {node.key for node in nodes})
     waits = [prepare(u, job, node) is not None for node in nodes]
     ready = not any(waits)
     members = [_member(u, job, task, node, number, ready=ready) for number, node in enumerate(nodes)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from linarite.engine.ledger import Ledger
 from linarite.engine.model import Node, NodeTask, Task
 
@@ -15,6 +17,15 @@ def forget(u: Ledger, task: Task) -> None:
     """Take out all instances, which are over, with what the subtasks left on their nodes."""
     for own in of_task(u, task) if task.spec.multi_instance else ():
         u.drop_node_task(own, with_directory=own.is_subtask)
+
+
+def forget_last_try(u: Ledger, task: Task, nodes: Collection[int]) -> None:
+    """Take out the instances of the last try, with what they left on nodes that are none of these.
+
+    On a node that has another one next it stays: it could be removed late, by another host than that which starts it.
+    """
+    for own in of_task(u, task):
+        u.drop_node_task(own, with_directory=own.node_key not in nodes)
 
 
 def kept_on(u: Ledger, node: Node) -> bool:
