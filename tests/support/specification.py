@@ -23,11 +23,12 @@ NEWEST = "2025-06-01"
 EXACT = "2019"
 """From here on the descriptions have the words as they are sent."""
 JSON = "application/json;odata=minimalmetadata"
-SECRETS = {"password"}
+SECRETS = {"password", "accountKey", "sasKey"}
 """Required of those who send it; the service gives none back."""
 TAGS = {"etag", "last-modified", "dataserviceid"}
 """Headers that an answer about one thing has; the description names them for lists and counts too, which have none."""
 UNTAGGED = {
+    "applications",
     "nodes",
     "files",
     "taskcounts",

@@ -65,6 +65,32 @@ def with_job(*last: Any, **properties: Any) -> Provoke:
     return after((("POST", "/jobs", {**JOB, **properties}),), *last, **options)
 
 
+def while_reimaged(batch: RawBatch) -> Answer:
+    """A node that waits for its task to end before it is reimaged refuses what else is asked of it."""
+    batch.make_pool("p", targetDedicatedNodes=1)
+    batch.make_job("j", "p")
+    assert batch.call("POST", "/jobs/j/tasks", {"id": "t", "commandLine": "sleep 600"}).status == 201
+    batch.wait_task("j", "t", "running")
+    (node,) = batch.call("GET", "/pools/p/nodes").json["value"]
+    place = f"/pools/p/nodes/{node['id']}"
+    assert batch.call("POST", f"{place}/reimage", {"nodeReimageOption": "taskcompletion"}).status == 202
+    answer = batch.call("POST", f"{place}/reboot")
+    assert batch.call("POST", "/jobs/j/terminate").status == 202
+    return answer
+
+
+def on_an_unusable_node(batch: RawBatch) -> Answer:
+    """A node whose share cannot be mounted."""
+    share = {
+        "accountName": batch.account, "azureFileUrl": f"https://{batch.account}.file.core.windows.net/none",
+        "accountKey": DEVELOPMENT_KEY, "relativeMountPath": "m",
+    }  # fmt: skip
+    batch.make_pool("p", targetDedicatedNodes=1, mountConfiguration=[{"azureFileShareConfiguration": share}])
+    (node,) = batch.call("GET", "/pools/p/nodes").json["value"]
+    assert node["state"] == "unusable"
+    return batch.call("POST", f"/pools/p/nodes/{node['id']}/reboot")
+
+
 def as_reader(batch: RawBatch) -> Answer:
     claims = {"aud": "https://batch.core.windows.net/", "exp": time.time() + 60, "account": batch.account}
     token = jwt.encode({**claims, "roles": ["read"]}, base64.b64decode(DEVELOPMENT_KEY), "HS256")
@@ -111,6 +137,8 @@ PROVOKED: dict[str, Provoke] = {
     "OSVersionNotFound": of_version(
         OLDEST, after((("POST", "/pools", SERVICE),), "POST", "/pools/p/upgradeos", {"targetOSVersion": "x"})
     ),
+    "NodeBeingReimaged": while_reimaged,
+    "NodeStateUnusable": on_an_unusable_node,
     # Jobs and their schedules.
     "JobNotFound": ask("GET", "/jobs/none"),
     "JobExists": twice("/jobs", JOB),
@@ -148,11 +176,13 @@ PROVOKED: dict[str, Provoke] = {
 """Codes that a request or two bring about, on an account of its own."""
 
 TESTED: dict[str, str] = {
+    "ApplicationNotFound": "../../clients/test_azure_batch_applications.py",
     "CertificateExists": "test_certificates.py",
     "CertificateNotFound": "test_certificates.py",
     "CertificateStateActive": "test_certificates.py",
     "InvalidCertificateReferences": "test_certificates.py",
     "FileNotFound": "test_files.py",
+    "InvalidApplicationPackageReferences": "../../clients/test_azure_batch_applications.py",
     "InvalidRange": "test_files.py",
     "InvalidUri": "test_files.py",
     "JobBeingDeleted": "test_jobs.py",
@@ -201,6 +231,7 @@ NEVER: dict[str, str] = {
     "MissingRequiredHeader": "No header is required but Authorization, which has a code of its own.",
     "NodeAgentSKUNotFound": "Any agent may be named: a node here is this machine, whatever image its pool names.",
     "NodeCountsMismatch": "Counts of nodes are counted when they are asked for.",
+    "NotImplemented": "Every operation is there; what is not executed of an element is told by the task or the node.",
     "OSVersionDisabled": "No guest OS version is withdrawn: there is none in truth.",
     "OSVersionExpired": "No guest OS version expires: there is none in truth.",
     "OperationNotValidOnPool": "An operation that a pool's state does not allow is OperationInvalidForCurrentState.",
@@ -227,12 +258,7 @@ NEVER: dict[str, str] = {
 """Codes that no client can bring about here, and why."""
 
 LEFT: dict[str, str] = {
-    "ApplicationNotFound": "with application packages",
-    "InvalidApplicationPackageReferences": "with application packages",
     "NodeBeingCreated": "a test that catches a node while it is made",
-    "NodeBeingReimaged": "a test that catches a node while it is reimaged",
-    "NodeStateUnusable": "a test with a node that cannot be made",
-    "NotImplemented": "goes when every operation is there",
 }
 """Codes that are still to come, and with what."""
 
