@@ -9,14 +9,14 @@ from typing import Any
 
 from linarite.engine.model import NodeTask, Task, TaskState
 from linarite.engine.ports import Prepared
-from linarite.faces.azure_batch.render.failures import failure_info
+from linarite.faces.azure_batch.render.outcomes import ending, retries
 from linarite.faces.azure_batch.render.scalars import moment
 from linarite.faces.azure_batch.render.tasks import place_info
 
 
 def start_task_info(own: NodeTask) -> dict[str, Any]:
     """What became of a node's start task so far."""
-    return {**_outcome(own), **_retries(own)}
+    return {**_outcome(own), **retries(own)}
 
 
 def preparation_status(pair: Prepared, base: str) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def preparation_status(pair: Prepared, base: str) -> dict[str, Any]:
         "nodeId": prepared.node,
         "nodeUrl": node_url,
         "jobPreparationTaskExecutionInfo": {
-            **_outcome(prepared), **_directory(prepared, node_url), **_retries(prepared),
+            **_outcome(prepared), **_directory(prepared, node_url), **retries(prepared),
         },
     }  # fmt: skip
     if released is not None:
@@ -67,26 +67,11 @@ def subtask_execution_info(own: NodeTask, task: Task) -> dict[str, Any]:
 
 
 def _outcome(own: NodeTask) -> dict[str, Any]:
-    info: dict[str, Any] = {
+    return {
         "startTime": moment(own.created_at if own.started_at is None else own.started_at),
         "state": "completed" if own.state is TaskState.COMPLETED else "running",
+        **ending(own),
     }
-    if own.ended_at is not None:
-        info["endTime"] = moment(own.ended_at)
-    if own.exit_code is not None:
-        info["exitCode"] = own.exit_code
-    if own.result is not None:
-        info["result"] = own.result.value
-    if own.failure is not None:
-        info["failureInfo"] = failure_info(own.failure)
-    return info
-
-
-def _retries(own: NodeTask) -> dict[str, Any]:
-    info: dict[str, Any] = {"retryCount": own.retries}
-    if own.retried_at is not None:
-        info["lastRetryTime"] = moment(own.retried_at)
-    return info
 
 
 def _directory(own: NodeTask, node_url: str) -> dict[str, str]:

@@ -22,7 +22,7 @@ from linarite.engine.model import (
     TaskState,
 )  # fmt: skip
 from linarite.engine.outputs import OutputFile
-from linarite.faces.azure_batch.render.failures import failure_info
+from linarite.faces.azure_batch.render.outcomes import ending, retries
 from linarite.faces.azure_batch.render.scalars import duration, etag, moment
 from linarite.faces.azure_batch.secrets import without_secrets
 
@@ -175,18 +175,7 @@ def execution_info(task: Task) -> dict[str, Any]:
     info: dict[str, Any] = {}
     if task.started_at is not None and (task.state is TaskState.COMPLETED or task.state in BUSY):
         info["startTime"] = moment(task.started_at)
-    if task.ended_at is not None:
-        info["endTime"] = moment(task.ended_at)
-    if task.exit_code is not None:
-        info["exitCode"] = task.exit_code
-    if task.result is not None:
-        info["result"] = task.result.value
-    if task.failure is not None:
-        info["failureInfo"] = failure_info(task.failure)
-    info["retryCount"] = task.retries
-    if task.retried_at is not None:
-        info["lastRetryTime"] = moment(task.retried_at)
-    info["requeueCount"] = task.requeues
+    info.update(ending(task) | retries(task), requeueCount=task.requeues)
     if task.requeued_at is not None:
         info["lastRequeueTime"] = moment(task.requeued_at)
     return info
