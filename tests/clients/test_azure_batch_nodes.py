@@ -248,6 +248,6 @@ def test_users_remote_login_and_extensions(client: BatchClient) -> None:
     assert refusal(client.replace_node_user, "p", name, "anna", changed) == (404, "NodeUserNotFound")
     login = client.get_node_remote_login_settings("p", name)
     assert (login.remote_login_ip_address, login.remote_login_port) == (node(client).ip_address, 22)
-    assert [one.vm_extension.name for one in client.list_node_extensions("p", name)] == ["batchNodeExtension", "ext"]
+    assert [one.vm_extension.name for one in client.list_node_extensions("p", name)] == ["ext", "batchNodeExtension"]
     found = client.get_node_extension("p", name, "ext")
     assert (found.provisioning_state, found.instance_view.statuses[0].level) == ("Succeeded", "Warning")

@@ -106,13 +106,22 @@ def test_node_is_reached_at_its_own_address(batch: RawBatch, node: str) -> None:
             "name": f"{name}.0", "protocol": "tcp", "publicIPAddress": own, "publicFQDN": own, "frontendPort": port,
             "backendPort": port,
         }
-        for name, port in (("SSHRule", 22), ("web", 8080))
+        for name, port in (("web", 8080), ("SSHRule", 22))
     ]  # fmt: skip
     assert shown["ipv6Address"] == "::1"
 
 
+def test_pool_that_speaks_ipv6_tells_where_to_log_in_by_it(batch: RawBatch) -> None:
+    families = {"publicIPAddressConfiguration": {"ipFamilies": ["ipv4", "IPv6"]}}
+    batch.make_pool("q", targetDedicatedNodes=1, networkConfiguration=families)
+    (shown,) = batch.call("GET", "/pools/q/nodes").json["value"]
+    login = batch.call("GET", f"/pools/q/nodes/{shown['id']}/remoteloginsettings").json
+    assert (login["ipv6RemoteLoginIPAddress"], login["ipv6RemoteLoginPort"]) == ("::1", 22)
+    assert login["remoteLoginIPAddress"] == shown["ipAddress"]
+
+
 def test_extensions_are_the_services_and_the_pools(batch: RawBatch, node: str) -> None:
-    own, given = batch.call("GET", f"{node}/extensions").json["value"]
+    given, own = batch.call("GET", f"{node}/extensions").json["value"]
     assert own["vmExtension"]["name"] == "batchNodeExtension"
     assert given["vmExtension"] == {name: EXTENSION[name] for name in EXTENSION if name != "protectedSettings"}
     assert [status["level"] for status in given["instanceView"]["statuses"]] == ["Warning"]

@@ -58,8 +58,7 @@ async def delete_user(call: Call) -> Response:
 
 async def get_remote_login_settings(call: Call) -> Response:
     """Nodes_GetNodeRemoteLoginSettings."""
-    _, node = await _found(call)
-    return call.one("remoteloginsettings", remote_login(node))
+    return call.one("remoteloginsettings", remote_login(*await _found(call), call.version))
 
 
 async def upload_logs(call: Call) -> Response:

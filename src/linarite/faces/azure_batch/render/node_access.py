@@ -10,6 +10,7 @@ from typing import Any
 
 from linarite.engine.addresses import address
 from linarite.engine.model import Event, Node, Pool
+from linarite.faces.azure_batch import versions
 from linarite.faces.azure_batch.render.scalars import moment
 from linarite.faces.azure_batch.render.tasks import FACE
 from linarite.faces.azure_batch.secrets import without_secrets
@@ -23,16 +24,20 @@ _OWN_EXTENSION = {
 _NOT_INSTALLED = "Accepted; a node of this server is its machine itself, and nothing is installed on it."
 
 
-def remote_login(node: Node) -> dict[str, Any]:
+def remote_login(pool: Pool, node: Node, version: str) -> dict[str, Any]:
     """Where a person logs in to the node: its own address on this machine, at the port of its machine's SSH."""
-    return {"remoteLoginIPAddress": address(node.key), "remoteLoginPort": SSH_PORT}
+    shown = {"remoteLoginIPAddress": address(node.key), "remoteLoginPort": SSH_PORT}
+    families = _part(pool.facts, FACE, "networkConfiguration", "publicIPAddressConfiguration").get("ipFamilies") or ()
+    if version >= versions.WITHOUT_TOKENS and "IPv6" in families:
+        shown |= {"ipv6RemoteLoginIPAddress": ADDRESS_V6, "ipv6RemoteLoginPort": SSH_PORT}
+    return shown
 
 
 def endpoints(node: Node, given: dict[str, Any]) -> list[dict[str, Any]]:
     """Nothing is translated: the ports outside are the node's own."""
     configured = _part(given, "networkConfiguration", "endpointConfiguration").get("inboundNATPools") or ()
-    ports = [("SSHRule", "tcp", SSH_PORT)]
-    ports += [(pool["name"], pool["protocol"], pool["backendPort"]) for pool in configured]
+    ports = [(pool["name"], pool["protocol"], pool["backendPort"]) for pool in configured]
+    ports.append(("SSHRule", "tcp", SSH_PORT))
     own = address(node.key)
     return [
         {
@@ -60,10 +65,10 @@ def history(events: Iterable[Event]) -> dict[str, bytes]:
 
 
 def extensions(pool: Pool, node: Node) -> list[dict[str, Any]]:
-    """The service's own extension of the machine, then those that the pool names; nothing is installed for these."""
+    """The extensions that the pool names, for which nothing is installed, then the service's own."""
     configured = _part(pool.facts, FACE, "virtualMachineConfiguration").get("extensions") or ()
     own = _extension(_OWN_EXTENSION, node, "Info", "Enable succeeded: the node's host answers.")
-    return [own, *(_extension(without_secrets(one), node, "Warning", _NOT_INSTALLED) for one in configured)]
+    return [*(_extension(without_secrets(one), node, "Warning", _NOT_INSTALLED) for one in configured), own]
 
 
 def _extension(given: dict[str, Any], node: Node, level: str, message: str) -> dict[str, Any]:
