@@ -92,6 +92,18 @@ def test_task_finds_its_package(client: BatchClient, put: Any):
     assert [one.as_dict() for one in shown] == [{"applicationId": "my-app", "version": "1.0"}]
 
 
+def test_task_with_a_package_is_running_once_it_is_there(client: BatchClient, put: Any):
+    put("app", "1", {"x": "one"})
+    make_pool(client, "pool")
+    job(client)
+    task = models.BatchTaskCreateOptions(
+        id="task", command_line="sleep 60", application_package_references=[reference("app", "1")]
+    )
+    client.create_task("job", task)
+    wait_task(client, "job", "task", "running")
+    client.terminate_task("job", "task")
+
+
 def test_task_with_the_default_version(client: BatchClient, put: Any, server: RunningServer, account: str):
     """A reference without a version means it, and has a variable without one; a task without any fails."""
     put("app", "1", {"x": "one"})

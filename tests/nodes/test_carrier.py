@@ -6,10 +6,14 @@ import json
 import os
 import selectors
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -19,6 +23,7 @@ from tests.support.blobs import Azurite, Container
 
 from linarite.engine.launching import Fetch, Problem
 from linarite.engine.outputs import OutputFile
+from linarite.nodes.host import Host
 from linarite.nodes.moving import carriage
 from linarite.nodes.moving.carriage import Carriage
 
@@ -134,3 +139,30 @@ def _carriers(site: Site) -> list[int]:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         found += [int(c) for c in children if Path(f"/proc/{c}/comm").read_text().startswith("python")]
     return found
+
+
+def test_host_waits_for_its_runs_while_the_carrier_is_idle():
+    """The loop turns no more often than something happens."""
+    turns = 0
+
+    def step() -> None:
+        nonlocal turns
+        turns += 1
+
+    ours, theirs = socket.socketpair()
+    listening, visitor = socket.socketpair()
+    with listening, visitor, ours, theirs:
+        runs = SimpleNamespace(busy=True, step=step, take_reports=list, seconds_to_wait=lambda: None)
+        carried = SimpleNamespace(connection=ours, gone=False, spent=True, waits=False, idle_for=0.0)
+        wake = SimpleNamespace(read_end=theirs)
+        host = Host(cast("Any", runs), cast("Any", carried), cast("Any", wake), listening, None)
+
+        def end() -> None:
+            runs.busy = False
+            ours.send(b".")
+
+        runs.reap = lambda: theirs.recv(1)
+        wake.clear = int
+        threading.Timer(0.3, end).start()
+        host.run()
+    assert turns < 5

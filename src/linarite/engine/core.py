@@ -134,7 +134,7 @@ class Engine:
             self._wake.set()
         if effects.quiet:
             return
-        self._awaited.update(launch.run for launch in effects.launch if launch.fetches)
+        self._awaited.update(launch.run for launch in effects.launch if launch.announced)
         async with self._order:
             await self._tell(effects)
 

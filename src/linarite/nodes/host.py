@@ -105,8 +105,11 @@ class Host:
         return self._visitor is None and time.monotonic() >= self._leave_at
 
     def _patience(self) -> float | None:
-        leave = self._leave_at - time.monotonic() if self._visitor is None and not self._runs.busy else None
-        due = (self._runs.seconds_to_wait(), self._carriage.idle_for, leave)
+        leave = idle = None
+        if not self._runs.busy:  # else the end of a run comes first
+            leave = self._leave_at - time.monotonic() if self._visitor is None else None
+            idle = self._carriage.idle_for if self._visitor is None or not self._visitor.waits else None
+        due = (self._runs.seconds_to_wait(), idle, leave)
         return min((max(0.0, seconds) for seconds in due if seconds is not None), default=None)
 
     def _on_wake(self) -> None:
