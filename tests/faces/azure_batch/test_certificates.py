@@ -183,6 +183,21 @@ def test_pool_refers_to_certificates_that_are_there(old: RawBatch):
     assert old.call("GET", "/pools/p").json.get("certificateReferences", []) == []
 
 
+def test_auto_pool_refers_to_certificates_that_are_there_and_keeps_them(old: RawBatch):
+    """Of a job and of a schedule; what is refused leaves nothing."""
+    pool = {"vmSize": "x", "virtualMachineConfiguration": MACHINE}
+    pool["certificateReferences"] = [{"thumbprint": thumbprint(ONE), "thumbprintAlgorithm": "sha1"}]
+    info = {"poolInfo": {"autoPoolSpecification": {"poolLifetimeOption": "job", "pool": pool}}}
+    schedule = {"id": "s", "schedule": {}, "jobSpecification": info}
+    for target, body in (("/jobs", {"id": "j", **info}), ("/jobschedules", schedule)):
+        assert refused(old.call("POST", target, body)) == (409, "InvalidCertificateReferences")
+        assert old.call("GET", target).json["value"] == old.call("GET", "/pools").json["value"] == []
+    assert old.call("POST", "/certificates", cer(ONE)).status == 201
+    assert old.call("POST", "/jobs", {"id": "j", **info}).status == 201
+    assert old.call("DELETE", place(ONE)).status == 202
+    assert old.call("GET", place(ONE)).json["state"] == "deletefailed"
+
+
 def test_newest_version_has_no_certificates(batch: RawBatch):
     for method, target in (("GET", "/certificates"), ("POST", "/certificates"), ("GET", place(ONE))):
         assert refused(batch.call(method, target, {} if method == "POST" else None)) == (404, "ResourceNotFound")

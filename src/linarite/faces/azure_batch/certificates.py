@@ -12,7 +12,7 @@ import msgspec
 
 from linarite.engine.certificates import kind
 from linarite.engine.ledger import Ledger
-from linarite.engine.model import Pool
+from linarite.engine.model import JobSpec, Pool
 from linarite.engine.ports import Transaction
 from linarite.faces.azure_batch.errors import Refusal
 from linarite.faces.azure_batch.wire.certificates import Certificate
@@ -82,6 +82,12 @@ def referring(u: Ledger, account: str, references: References, then: Callable[..
         if u.tx.documents.get(kind(account), one["thumbprint"], u.now) is None:
             raise Refusal("InvalidCertificateReferences", Thumbprint=one["thumbprint"])
     return then(u, account, *args, **options)
+
+
+def of_auto_pool(spec: JobSpec) -> References:
+    """What the pool refers to that will be made for a job, or for those of a schedule."""
+    uses = () if spec.auto_pool is None else spec.auto_pool.spec.certificates
+    return [{"thumbprint": use.thumbprint} for use in uses]
 
 
 def of_pool(pool: Pool) -> References:

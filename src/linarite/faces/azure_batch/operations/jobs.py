@@ -7,7 +7,7 @@ from linarite.engine.filtering import Listed
 from linarite.engine.finding import find_job
 from linarite.engine.model import Job
 from linarite.engine.ports import Transaction
-from linarite.faces.azure_batch import filters
+from linarite.faces.azure_batch import certificates, filters
 from linarite.faces.azure_batch.call import Call
 from linarite.faces.azure_batch.operations.lists import Where, ask_page
 from linarite.faces.azure_batch.operations.statistics import Stats, stats_of_jobs
@@ -32,7 +32,10 @@ async def add_job(call: Call) -> Response:
     """Jobs_CreateJob: the job, the pool made for it and its job manager task, or none of them."""
     wanted = job_of(await call.body(JobAdd))
     call.warn_of(not_executed(wanted))
-    job = await call.do(jobs.add, wanted.spec, wanted.facts, first_tasks=wanted.first_tasks)
+    references = certificates.of_auto_pool(wanted.spec)
+    job = await call.do(
+        certificates.referring, references, jobs.add, wanted.spec, wanted.facts, first_tasks=wanted.first_tasks
+    )
     return call.done(201, job, "jobs", job.spec.id, created=True)
 
 

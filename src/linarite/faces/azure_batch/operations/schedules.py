@@ -8,7 +8,7 @@ from linarite.engine.model import Job
 from linarite.engine.ports import Transaction
 from linarite.engine.recurrence import schedules
 from linarite.engine.recurrence.records import JobSchedule
-from linarite.faces.azure_batch import filters
+from linarite.faces.azure_batch import certificates, filters
 from linarite.faces.azure_batch.call import Call, tag_headers
 from linarite.faces.azure_batch.operations.lists import Where, ask_page
 from linarite.faces.azure_batch.operations.statistics import Stats, stats_of_jobs, stats_of_schedules
@@ -30,7 +30,8 @@ async def add_job_schedule(call: Call) -> Response:
     """JobSchedules_CreateJobSchedule: the schedule, and its first job unless that is to come later."""
     spec = schedule_of(await call.body(ScheduleAdd))
     call.warn_of(not_executed(spec.template))
-    schedule = await call.do(schedules.add, spec, {})
+    references = certificates.of_auto_pool(spec.template.spec)
+    schedule = await call.do(certificates.referring, references, schedules.add, spec, {})
     return call.done(201, schedule, "jobschedules", spec.id, created=True)
 
 
