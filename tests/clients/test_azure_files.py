@@ -109,6 +109,16 @@ def test_names_keep_their_case_and_ignore_it(share: ShareClient) -> None:
         share.create_directory("DIR")
 
 
+def test_a_name_is_respelled_by_a_rename(share: ShareClient) -> None:
+    """A rename that changes nothing but the case of letters, of a file and of a directory."""
+    share.create_directory("dir").upload_file("file", b"1")
+    share.get_file_client("dir/file").rename_file("dir/FILE")
+    share.get_directory_client("dir").rename_directory("DIR")
+    assert [each.name for each in share.list_directories_and_files()] == ["DIR"]
+    assert [each.name for each in share.list_directories_and_files("dir")] == ["FILE"]
+    assert share.get_file_client("dir/file").download_file().readall() == b"1"
+
+
 def test_exact_case_wins_where_both_stand(service: FileService, share: ShareClient) -> None:
     """Other programs may put `a` beside `A`: each is found by its name, any other spelling means the first in order."""
     on_disk(service, share, "aa").write_bytes(b"small")

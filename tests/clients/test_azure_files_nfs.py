@@ -145,6 +145,7 @@ def test_a_link_that_cannot_be_is_refused(service: FileService, share: ShareClie
         ("PUT", f"{name}/l?{HARD}", {**target, "x-ms-file-target-file": "d"}, 409, "ResourceTypeMismatch"),
         ("PUT", f"{name}/l?{HARD}", {**target, "x-ms-file-target-file": "d/../d/f"}, 400, "InvalidResourceName"),
         ("PUT", f"{name}/d/f?{HARD}", target, 409, "ResourceAlreadyExists"),
+        ("PUT", f"{name}/D/F?{HARD}", target, 409, "ResourceAlreadyExists"),
         ("PUT", f"{name}/l?{HARD}", {"x-ms-type": "file"}, 400, "MissingRequiredHeader"),
         ("PUT", f"{name}/l?{HARD}", {"x-ms-file-target-file": "d/f"}, 400, "MissingRequiredHeader"),
     ]

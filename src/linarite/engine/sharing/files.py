@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from msgspec.structs import replace
 
 from linarite.engine.errors import InvalidValue, NotFound, NotSupported, WrongState
 from linarite.engine.sharing.leases import FREE, Change, Claim, check_change
-from linarite.engine.sharing.names import check_metadata, check_path
+from linarite.engine.sharing.names import check_metadata, check_path, fold
 from linarite.engine.sharing.ports import Item, Place, ShareRecords, ShareTransaction
 from linarite.engine.sharing.reading import NOTHING, Reading, require
 from linarite.engine.sharing.records import MAX_FILE_BYTES, Copy, Facts, Share
@@ -140,9 +140,7 @@ class Files(Reading):
         """
         await self._check(place, target, settings)
         check_path(source)
-        async with AsyncExitStack() as stack:
-            for path in sorted({source, target}):
-                await stack.enter_async_context(self._tree.hold(place, path, alone=True))
+        async with self._hold_both(place, source, target):
             before = await self._view(place, source, directory=directory)
             check_change(before.facts.lease, claims[0])
             if replacing:
@@ -155,9 +153,7 @@ class Files(Reading):
         """Give a file a further name: both are the same file, with the same facts."""
         check_path(source)
         check_path(path)
-        async with AsyncExitStack() as stack:
-            for each in sorted({source, path}):
-                await stack.enter_async_context(self._tree.hold(place, each, alone=True))
+        async with self._hold_both(place, source, path):
             before = await self._view(place, source, directory=False)
             item = await self._tree.link(place, before.item.path, path)
             facts = before.facts if before.facts.born else replace(before.facts, born=item.modified)
@@ -198,6 +194,14 @@ class Files(Reading):
             return None
         _, facts = await self._known(place, item.path)
         return View(share=share, item=item, facts=facts)
+
+    @asynccontextmanager
+    async def _hold_both(self, place: Place, one: str, other: str) -> AsyncIterator[None]:
+        """Hold two paths alone, in one order for all; two spellings of one path are held once."""
+        async with AsyncExitStack() as stack:
+            for path in sorted({fold(one), fold(other)}):
+                await stack.enter_async_context(self._tree.hold(place, path, alone=True))
+            yield
 
     async def _check(self, place: Place, path: str, settings: Settings) -> None:
         """Refuse what cannot be set before anything is touched."""
