@@ -119,7 +119,10 @@ def test_a_symbolic_link_is_kept_as_it_is(service: FileService, share: ShareClie
     assert os.readlink(service.path(share.share_name, "link")) == text
     read = raw("GET", f"{share.share_name}/link")
     assert read.content == b"text" if text == "d/f" else read.status_code in {400, 404}
+    taken = share.create_snapshot()["snapshot"]
     link.delete_file()
+    earlier = raw("GET", f"{path}&sharesnapshot={taken}")
+    assert unquote(earlier.headers["x-ms-link-text"]) == text
     assert not service.path(share.share_name, "link").is_symlink()
     assert share.get_file_client("d/f").download_file().readall() == b"text"
     assert code(raw("GET", path)) == (404, "ResourceNotFound")

@@ -54,7 +54,7 @@ def usage(base: Beneath) -> int:
 
 
 def copy(root: Beneath, source: Place, target: Place) -> None:
-    """A copy of a share's files with their times; by reference where the file system can. Links are left out."""
+    """A copy of a share's files with their times; by reference where the file system can. Links stay links."""
     make(root, target)
     old, new = Beneath(f"{root.root}/{path(source)}"), Beneath(f"{root.root}/{path(target)}")
     directories = []
@@ -64,6 +64,8 @@ def copy(root: Beneath, source: Place, target: Place) -> None:
             directories.append(entry)
         elif entry.is_file:
             _copy_file(old, new, entry.name)
+        elif entry.is_link:
+            new.make_link(entry.name, old.read_link(entry.name))
     for entry in reversed(directories):
         _set_times(new, entry.name, entry.stat)
     new.sync()
