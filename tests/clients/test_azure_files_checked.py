@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import os
 import struct
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import httpx
+import jwt
 import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.storage.fileshare import FileSasPermissions, ShareClient, ShareServiceClient, generate_file_sas
@@ -132,6 +134,24 @@ def test_a_range_is_taken_from_another_file(share: ShareClient) -> None:
     answer = target.upload_range_from_url(signed(share, "dir one/source"), 100, 3000, 1000)
     assert target.download_file().readall() == bytes(100) + data[1000:4000] + bytes(2900)
     assert bytes(answer["content_crc64"]) == structured.crc64_bytes(data[1000:4000])
+
+
+@pytest.mark.operation("Put Range from URL")
+def test_a_source_is_read_by_a_token(share: ShareClient, raw: Raw) -> None:
+    """One for the source's account; nothing is read by another scheme or by one that is not good."""
+    share.get_file_client("source").upload_file(DATA)
+    share.get_file_client("target").create_file(9)
+    headers = {**UPDATE, "x-ms-source-range": "bytes=0-8", "x-ms-copy-source": f"{share.url.partition('?')[0]}/source"}
+    claims = {"aud": "https://storage.azure.com", "exp": int(time.time()) + 60}
+    token = jwt.encode(claims, base64.b64decode(KEY), algorithm="HS256")
+    path = f"{share.share_name}/target?comp=range"
+    for given in (f"Bearer {token}x", f"Basic {token}"):
+        answer = raw("PUT", path, {**headers, "x-ms-copy-source-authorization": given})
+        assert code(answer) == (401, "CannotVerifyCopySource")
+    assert share.get_file_client("target").download_file().readall() == bytes(9)
+    answer = raw("PUT", path, {**headers, "x-ms-copy-source-authorization": f"Bearer {token}"})
+    assert answer.status_code == 201
+    assert share.get_file_client("target").download_file().readall() == DATA
 
 
 @pytest.mark.operation("Put Range from URL")
