@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -274,3 +276,35 @@ async def test_restart_with_nodes_of_both_hosts(site: Site) -> None:
         (site.folder(launch.run, launch.node) / "wd/gate").touch()
         assert (await site.heard.exited(launch.run)).code == 4
         assert (site.folder(launch.run, launch.node) / "wd/seen").read_text() == "once\n"
+
+
+def _second_folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="linarite-nodes-"))
+    folder.chmod(0o711)
+    return folder
+
+
+async def test_runs_of_another_server_are_none_of_ours(site: Site) -> None:
+    """Two servers may give their runs the same names and the same user: the one ends none of the other's."""
+    folder = _second_folder()
+    other = Site(folder, site.uid)
+    await other.start()
+    await other.provision()
+    try:
+        for one in (site, other):
+            await one.local.launch([one.make_launch("sleep 600", run="1.1")])
+            await one.heard.started("1.1")
+        await eventually(lambda: site.task_pids() and other.task_pids())
+        await site.local.end([(NODE, "1.1")], 0)
+        await site.heard.exited("1.1")
+        for pid in site.host_pids():
+            os.kill(pid, signal.SIGKILL)
+        await site.heard.exited(await site.launch("true"))  # a successor has looked for what was left behind
+        await other.heard.exited(await other.launch("true"))
+        assert other.heard.ends("1.1") == []
+        assert other.task_pids()
+    finally:
+        await other.local.stop()
+        other.kill_everything()
+        await eventually(lambda: not other.host_pids() | other.task_pids())
+        shutil.rmtree(folder, ignore_errors=True)

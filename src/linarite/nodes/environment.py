@@ -7,6 +7,8 @@ expands nothing in command lines or values.
 
 from __future__ import annotations
 
+import os
+import zlib
 from functools import lru_cache
 
 from linarite.engine.launching import Launch
@@ -49,8 +51,30 @@ def run_environment(launch: Launch, root: str, directory: str) -> dict[str, str]
     environment.update(launch.environment)
     for name, path in launch.folders.items():
         environment[name] = f"{root}/{path}"
-    environment[MARKER] = launch.run
+    environment[MARKER] = mark(launch.run)
     return environment
+
+
+_site = [""]
+
+
+def set_site(folder: str) -> None:
+    """Make the marks of this process those of the hosts below `folder`.
+
+    Another server on this machine may have the same user and runs of the same names: they are none of ours.
+    """
+    _site[0] = f"{zlib.crc32(os.fsencode(folder)):08x}"
+
+
+def mark(run: str) -> str:
+    """What the marker of a run's processes says."""
+    return f"{run}@{_site[0]}"
+
+
+def marked(value: str) -> str | None:
+    """The run that a marker tells of, None when it is another server's."""
+    run, _, site = value.rpartition("@")
+    return run if site == _site[0] else None
 
 
 def stays_below(directory: str) -> bool:

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from linarite.engine.launching import Problem
 from linarite.nodes.access import adopt_orphans, drop_privileges, set_mask
+from linarite.nodes.environment import set_site
 from linarite.nodes.folders import Sweeper, make_node, not_there
 from linarite.nodes.journal import Journal
 from linarite.nodes.leftovers import end_leftovers
@@ -244,6 +245,7 @@ def main(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
 
+    set_site(str(options.folder.parent))
     journal, listening = open_folder(options.folder)
     connection = _take_over_stdin()
     carriage = Carriage(_of_carrier(options))

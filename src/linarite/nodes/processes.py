@@ -18,7 +18,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
 
-from linarite.nodes.environment import DEFAULT_PATH, MARKER
+from linarite.nodes.environment import DEFAULT_PATH, MARKER, marked
 
 
 class CannotStartError(Exception):
@@ -166,7 +166,8 @@ def run_of(pid: int) -> str | None:
     except OSError:
         return None
     prefix = f"{MARKER}=".encode()
-    return next((os.fsdecode(item[len(prefix) :]) for item in variables if item.startswith(prefix)), None)
+    value = next((os.fsdecode(item[len(prefix) :]) for item in variables if item.startswith(prefix)), None)
+    return None if value is None else marked(value)
 
 
 def marked_processes(uid: int) -> Iterator[tuple[int, str]]:
