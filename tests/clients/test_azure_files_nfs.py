@@ -92,7 +92,9 @@ def test_a_hard_link_is_the_same_file(service: FileService, share: ShareClient) 
 def test_a_file_with_two_names_loses_one(share: ShareClient) -> None:
     share.get_file_client("f").upload_file(b"text", metadata={"a": "b"})
     other = share.get_file_client("g")
+    used = share.get_share_stats()
     other.create_hardlink(target="/f")
+    assert share.get_share_stats() == used > 0
     share.get_file_client("f").delete_file()
     assert (other.download_file().readall(), other.get_file_properties().metadata) == (b"text", {"a": "b"})
     assert other.get_file_properties().link_count == 1

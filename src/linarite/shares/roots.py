@@ -49,8 +49,9 @@ def sweep(root: Beneath, trash: str) -> None:
 
 
 def usage(base: Beneath) -> int:
-    """Bytes on disk of all files."""
-    return sum(entry.stat.st_blocks * _BLOCK for entry in base.walk() if entry.is_file)
+    """Bytes on disk of all files; one with several names counts once, a part for each."""
+    files = (entry.stat for entry in base.walk() if entry.is_file)
+    return sum(stat.st_blocks * _BLOCK // max(stat.st_nlink, 1) for stat in files)
 
 
 def copy(root: Beneath, source: Place, target: Place) -> None:
