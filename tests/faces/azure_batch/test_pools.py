@@ -74,6 +74,8 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
      "InvalidPropertyValue", "virtualMachineImageId"),
     ({"virtualMachineConfiguration": {}}, "MissingRequiredProperty", "virtualMachineConfiguration.imageReference"),
     ({"startTask": {}}, "MissingRequiredProperty", "startTask.commandLine"),
+    ({"upgradePolicy": {}}, "MissingRequiredProperty", "upgradePolicy.mode"),
+    ({"upgradePolicy": {"mode": "never"}}, "InvalidPropertyValue", "upgradePolicy.mode"),
     ({"metadata": [{"value": "b"}]}, "MissingRequiredProperty", "metadata.name"),
 ]  # fmt: skip
 

@@ -155,6 +155,7 @@ class NodeRemove(Body):
     node_deallocation_option: str | None = None
 
 
+UPGRADES = ("automatic", "manual", "rolling")
 WHILE_EMPTY = (
     "display_name", "vm_size", "enable_inter_node_communication", "virtual_machine_configuration",
     "task_slots_per_node", "task_scheduling_policy", "network_configuration", "resource_tags", "user_accounts",
@@ -220,6 +221,10 @@ def _facts(body: PoolChange) -> dict[str, Any]:
     if body.mount_configuration is not None:
         facts["mountConfiguration"] = checked_mounts(body.mount_configuration)[0]
     facts.update(_of_older_versions(body))
+    if body.upgrade_policy is not None:
+        name, given = "upgradePolicy.mode", body.upgrade_policy.get("mode")
+        mode = required(None if given is None else typed(given, str, name), name)
+        facts["upgradePolicy"] = {**body.upgrade_policy, "mode": word_of(UPGRADES, mode, name)}
     if body.network_configuration is not None:
         facts["networkConfiguration"] = checked_network(body.network_configuration)
     if body.start_task is not None:
