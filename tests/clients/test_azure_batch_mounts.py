@@ -144,6 +144,23 @@ def test_mounts_come_back_with_a_killed_server(account: str) -> None:
         client.begin_delete_pool("p", polling_interval=0.05).result()
 
 
+def test_mount_that_cannot_come_back_takes_its_node_out_of_service(account: str) -> None:
+    """A node that has lost its share says so, in place of running tasks that would write beside it."""
+    with running_server() as server, batch_client(server, account) as client:
+        data = share(server, account)
+        make_pool(client, "p", mount_configuration=[mount(server, account)])
+        data.delete_share()
+        server.kill9()
+        place = next(server.data.glob(f"nodes/{account}/p/*/fsmounts/in/data"))
+        os.system(f"umount -l {place} 2>/dev/null || rm -f {place}")
+        server.start()
+        node = settled(client, "unusable")
+        assert [error.code for error in node.errors] == ["MountConfigurationError"]
+        make_job(client)
+        client.create_task("j", models.BatchTaskCreateOptions(id="t", command_line="/bin/true"))
+        assert client.get_task("j", "t").state == "active"
+
+
 BAD_KEY = "d3JvbmcgcGFzc3dvcmQ="
 
 

@@ -282,6 +282,23 @@ def test_task_of_a_lost_host_holds_no_reboot_up(tmp_path: Path) -> None:
     play(tmp_path, story)
 
 
+def test_node_that_served_and_can_serve_no_more_keeps_what_runs_and_takes_nothing(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        await world.pool()
+        await world.job()
+        await world.tasks("a", "b")
+        (run,) = await world.schedule()
+        ref = node_ref(await node(world))
+        await world.do(runs.take_nodes, [NodeUnusable(node=ref, message="No share.")])
+        assert (await node(world)).state is NodeState.RUNNING, "nothing was asked of it, so it answers nothing"
+        await world.do(runs.take_nodes, [NodeUnusable(node=ref, message="No share.", standing=True)])
+        assert (await node(world)).state is NodeState.UNUSABLE
+        await world.exit(run)
+        assert ((await world.task("a")).state.value, await world.schedule()) == ("completed", [])
+
+    play(tmp_path, story)
+
+
 def test_node_that_cannot_be_made_anew_is_unusable(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         await world.pool()

@@ -195,13 +195,14 @@ class NodeReady(msgspec.Struct, frozen=True, kw_only=True):
 class NodeUnusable(msgspec.Struct, frozen=True, kw_only=True):
     """The node cannot be made or kept: `message` says why.
 
-    `code` is `node-unusable`, `package-failed` or `mount-failed`.
+    `code` is `node-unusable`, `package-failed` or `mount-failed`; `standing` tells of a node that served until now.
     """
 
     node: NodeRef
     message: str
     code: str = "node-unusable"
     details: dict[str, str] = {}
+    standing: bool = False
 
 
 class NodeFreed(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,7 +20,7 @@ from linarite.engine.launching import (
     RunReturned,
     RunStarted,
 )
-from linarite.engine.ledger import BUSY, NODE_RUN, Ledger, run_name
+from linarite.engine.ledger import BUSY, NODE_RUN, SERVING, Ledger, run_name
 from linarite.engine.model import (
     AllocationState,
     Ending,
@@ -82,7 +82,7 @@ def take_nodes(u: Ledger, reports: Sequence[NodeReport]) -> None:
     """Nodes that became ready or unusable, or were freed."""
     for report in reports:
         node = u.node(report.node.key)
-        if node is None or not _awaits(node):
+        if node is None or not (_awaits(node) or _gives_way(node, report)):
             continue
         pool = u.tx.pools.by_key(node.pool_key)
         if isinstance(report, NodeUnusable):
@@ -102,6 +102,11 @@ def take_nodes(u: Ledger, reports: Sequence[NodeReport]) -> None:
 def _awaits(node: Node) -> bool:
     """Tell whether where the node stands was asked for something, and has not answered."""
     return node.told or node.state in {NodeState.CREATING, NodeState.STARTING}
+
+
+def _gives_way(node: Node, report: NodeReport) -> bool:
+    """Tell whether a node that served can serve no more: what runs there goes on, nothing more comes."""
+    return isinstance(report, NodeUnusable) and report.standing and node.state in SERVING
 
 
 def resume(u: Ledger) -> None:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import structlog
+from msgspec.structs import replace
 
 from linarite.engine.launching import (
     Emptied,
@@ -120,7 +121,9 @@ class LocalNodes:
                 self._let_go(node)
                 self._remove(node, root, keep=account)
             elif order.mounts:
-                await self._mount(node)  # what is launched next on a node that stands needs them
+                broken = await self._mount(node)  # what is launched next on a node that stands needs them
+                if broken is not None and order.stands:
+                    self._report(replace(broken, standing=True))
             if order.stands:
                 continue
             request = MakeNode(root, order.packages, self._archives(node, order.packages))
