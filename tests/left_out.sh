@@ -6,6 +6,8 @@ say() { printf '*** LEFT OUT: %s\n' "$1"; left_out=1; }
 [ "$(id -u)" = 0 ] || say "tests that run tasks as an unprivileged user: they need root (sudo make test)."
 command -v npm >/dev/null && command -v node >/dev/null ||
     say "tests with Azurite and with JavaScript clients: they need npm and node."
+command -v podman >/dev/null && command -v runc >/dev/null && command -v busybox >/dev/null ||
+    say "tests of tasks in containers: they need podman, runc and a static busybox."
 [ "$left_out" = 0 ] || [ -z "$CI" ] || { echo "CI is set, so nothing may be left out."; exit 1; }
 
 # Public checkouts do not have it, so it is never an error.

@@ -79,6 +79,13 @@ character but letters and digits; a reference that names no version has one with
 there again with another content is installed beside the old one. Names and links that lead out of a package are
 refused.
 
+A task with `containerSettings` runs in a container of podman, or of apptainer where podman is not installed, if its
+pool's `containerConfiguration` asks for it, with the rights that it has outside of one; each account has its own
+images. A container has the machine's network and sees the node's folders under their own names. The server's
+`CONTAINERS_CONF`, `CONTAINERS_REGISTRIES_CONF` and `CONTAINERS_STORAGE_CONF` are podman's, too. Without either program
+such tasks fail with ContainerPoolNotSupported, as they do on other pools; a task without `containerSettings` on a pool
+of containers fails with ContainerTaskSettingsNotFound.
+
 A process of its own moves the files, with the rights of the account's user. It is started at the first file and goes
 after a minute without work.
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from linarite.engine import applications, certificates, instances, layout
 from linarite.engine.addresses import address
 from linarite.engine.bringing import fetches
+from linarite.engine.containers import Container
 from linarite.engine.launching import Fetch, Launch, RunUser
 from linarite.engine.ledger import Ledger, node_ref, node_run_name, run_name
 from linarite.engine.model import Job, Named, Node, NodeTask, Task
@@ -42,6 +43,7 @@ def _launch(u: Ledger, job: Job, task: Task, node: Node) -> Launch:
         run=run_name(task), node=node_ref(node), directory=layout.task_directory(job.spec.id, spec.id),
         command=spec.command, shell=spec.shell, elevated=elevated, user=user, environment=variables,
         folders={**_folders(job), **_package_folders(packages)}, announced=spec.brings, packages=packages,
+        container=_container(u, node, spec.container), contained=node.contained,
         fetches=fetches(u, job.account, spec.resource_files) if spec.resource_files else (),
         files=certificates.files(u.tx, node, u.now, start=False) if node.certificates else (),
         outputs=spec.output_files,
@@ -63,9 +65,21 @@ def node_task_launch(u: Ledger, own: NodeTask, node: Node) -> Launch:
         run=node_run_name(own), node=node_ref(node), directory=own.directory, command=command.command,
         elevated=elevated, user=user, environment=variables,
         folders={**(_folders(job) if job else {}), **_package_folders(node.packages)}, packages=node.packages,
-        announced=bool(command.resource_files), fetches=fetches(u, node.account, command.resource_files),
+        container=_container(u, node, command.container), contained=node.contained if command.container else None,
+        announced=command.brings, fetches=fetches(u, node.account, command.resource_files),
         files=certificates.files(u.tx, node, u.now, start=job is None) if node.certificates else (),
     )  # fmt: skip
+
+
+def _container(u: Ledger, node: Node, wanted: Container | None) -> Container | None:
+    """The container, with its pool's registry where it comes from one and names none itself."""
+    if wanted is None or wanted.registry is not None:
+        return wanted
+    pool = u.tx.pools.by_key(node.pool_key)
+    for registry in (pool.spec.registries or ()) if pool is not None else ():
+        if wanted.image.startswith(f"{registry.server}/"):
+            return replace(wanted, registry=registry)
+    return wanted
 
 
 def _user(u: Ledger, node: Node, name: str) -> tuple[RunUser, bool]:

@@ -12,6 +12,7 @@ from typing import Protocol
 import msgspec
 
 from linarite.engine.certificates import SmallFile
+from linarite.engine.containers import Container
 from linarite.engine.mounting import Mount
 from linarite.engine.outputs import OutputFile
 from linarite.engine.packages import Package
@@ -93,7 +94,8 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     running lives until the run is ended.
     `fetch_into` is where fetched files go instead of the working directory (relative to the node's root).
     `keeps_output` goes on with the files of the standard streams where an earlier run in the same directory left them.
-    `outputs` are taken away after the process ended, before that is reported.
+    `outputs` are taken away after the process ended, before that is reported. `contained` tells whether the node runs
+    containers, where that has to go with whether there is a `container`.
     """
 
     run: str
@@ -107,6 +109,8 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     environment: dict[str, str] = {}
     folders: dict[str, str] = {}
     packages: tuple[Package, ...] = ()
+    container: Container | None = None
+    contained: bool | None = None
     files: tuple[SmallFile, ...] = ()
     fetches: tuple[Fetch, ...] = ()
     fetch_into: str | None = None
@@ -163,6 +167,7 @@ class RunFailed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
 
     Codes: `command-not-found`, `command-invalid`, `fetch-not-found`, `fetch-refused`, `fetch-timeout`, `fetch-failed`,
     `fetch-path`, `container-not-found`, `container-refused`, `container-failed` (of blobs), `package-failed`,
+    `container-pool`, `container-missing`, `container-image`, `container-settings` (that command lines run in),
     `disk-full`, `not-allowed`, `user-not-found`, `ended` (asked to end before it started), `failed`. `user` tells whose
     fault it is.
     """

@@ -134,7 +134,7 @@ class Ledger:
         self._jobs: dict[int, Job] = {}
         self._nodes: dict[int, Node] = {}
         self._pools_read: set[int] = set()
-        self._installs: dict[int, tuple[tuple[Package, ...], tuple[CertificateUse, ...]]] = {}
+        self._asked: dict[int, tuple[tuple[Package, ...], tuple[CertificateUse, ...], bool]] = {}
         self._tasks: dict[int, Task] = {}
         self._node_tasks: dict[int, NodeTask] = {}
         self._gone: set[str] = set()
@@ -186,11 +186,11 @@ class Ledger:
             usage.node_comes(self, node)
 
     def provision(self, node: Node, emptied: Emptied = Emptied.NOTHING) -> None:
-        """Have a node made, or made anew, once this unit is on disk: with the packages and certificates of its pool."""
-        packages, certificates = self._installed(node)
-        if packages != node.packages or certificates != node.certificates:
+        """Have a node made, or made anew, once this unit is on disk: with all that its pool asks of it now."""
+        packages, certificates, contained = asked = self._asked_of(node)
+        if asked != (node.packages, node.certificates, node.contained):
             known = self._nodes.get(node.key, node)
-            self.put_node(replace(known, packages=packages, certificates=certificates))
+            self.put_node(replace(known, packages=packages, certificates=certificates, contained=contained))
         self.effects.provision.append(
             NodeOrder(node=node_ref(node), emptied=emptied, packages=packages, mounts=self._mounts_of(node))
         )
@@ -203,13 +203,15 @@ class Ledger:
         pool = self.tx.pools.by_key(node.pool_key)
         return pool.spec.mounts if pool is not None else ()
 
-    def _installed(self, node: Node) -> tuple[tuple[Package, ...], tuple[CertificateUse, ...]]:
-        if node.pool_key not in self._installs:
+    def _asked_of(self, node: Node) -> tuple[tuple[Package, ...], tuple[CertificateUse, ...], bool]:
+        """What its pool asks of a node that starts: packages, certificates, and whether tasks run in containers."""
+        if node.pool_key not in self._asked:
             pool = self.tx.pools.by_key(node.pool_key)
             wanted = pool.spec.packages if pool is not None else ()
             packages = applications.resolve(self.tx, node.account, wanted, self.now)
-            self._installs[node.pool_key] = packages, pool.spec.certificates if pool is not None else ()
-        return self._installs[node.pool_key]
+            certificates = pool.spec.certificates if pool is not None else ()
+            self._asked[node.pool_key] = packages, certificates, pool is not None and pool.spec.registries is not None
+        return self._asked[node.pool_key]
 
     def known(self, job: Job) -> Job:
         """The same job as this unit already has it, else the given one."""

@@ -14,6 +14,7 @@ import msgspec
 
 from linarite.engine.autoscale.records import Scaling, ScalingRun
 from linarite.engine.certificates import CertificateUse
+from linarite.engine.containers import Container, Registry
 from linarite.engine.launching import Ended
 from linarite.engine.mounting import Mount
 from linarite.engine.outputs import OutputFile
@@ -261,6 +262,7 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     resource_files: tuple[ResourceFile, ...] = ()
     output_files: tuple[OutputFile, ...] = ()
     packages: tuple[PackageReference, ...] = ()
+    container: Container | None = None
     environment: tuple[Named, ...] = ()
     max_retries: int | None = None
     max_wall_clock: int | None = None
@@ -291,7 +293,7 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def brings(self) -> bool:
         """Whether anything has to come before the command line starts."""
-        return bool(self.resource_files or self.packages)
+        return bool(self.resource_files or self.packages or self.container)
 
 
 class NodeCommand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -303,6 +305,7 @@ class NodeCommand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     id: str
     command: str
+    container: Container | None = None
     resource_files: tuple[ResourceFile, ...] = ()
     environment: tuple[Named, ...] = ()
     user: str | None = None
@@ -312,6 +315,11 @@ class NodeCommand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     retention: int | None = 7 * DAY
     wait_for_success: bool = True
     again_after_reboot: bool = True
+
+    @property
+    def brings(self) -> bool:
+        """Whether anything has to come before the command line starts."""
+        return bool(self.resource_files or self.container)
 
 
 class Placement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -373,7 +381,8 @@ class PoolUser(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class PoolSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a user asks of a pool. `inter_node`: its nodes speak to each other.
 
-    With `scaling` the targets are what its formula last asked for.
+    With `scaling` the targets are what its formula last asked for. `registries`: its tasks run in
+    containers, with images from these and from the usual places; None: they do not.
     """
 
     id: str
@@ -391,6 +400,7 @@ class PoolSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     packages: tuple[PackageReference, ...] = ()
     mounts: tuple[Mount, ...] = ()
     certificates: tuple[CertificateUse, ...] = ()
+    registries: tuple[Registry, ...] | None = None
     metadata: tuple[Named, ...] = ()
     scaling: Scaling | None = None
     not_executed: tuple[str, ...] = ()
@@ -471,7 +481,7 @@ class Pool(msgspec.Struct, kw_only=True):
 class Node(msgspec.Struct, kw_only=True):
     """A node as it is. `alias` is its number in the account. `own_tasks` counts what the service itself runs there.
 
-    `packages` and `certificates` are those of its pool when it last started.
+    `packages` and `certificates` are those of its pool when it last started; `contained`: it runs tasks in containers.
 
     `exclusive_tasks` counts the running tasks that have it for themselves. `on_running` is how a node that is about to
     go or to begin anew treats what runs there. `told`: where it stands has been told what to do by then, and its answer
@@ -501,6 +511,7 @@ class Node(msgspec.Struct, kw_only=True):
     exclusive_tasks: int = 0
     packages: tuple[Package, ...] = ()
     certificates: tuple[CertificateUse, ...] = ()
+    contained: bool = False
     failure: Failure | None = None
     facts: Facts = {}
 

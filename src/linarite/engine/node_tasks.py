@@ -45,7 +45,7 @@ def _under_way(u: Ledger, own: NodeTask) -> NodeTask:
     """The same at the begin of a run."""
     limit = own.command.max_wall_clock
     return replace(
-        own, state=TaskState.PREPARING if own.command.resource_files else TaskState.RUNNING, state_at=u.now,
+        own, state=TaskState.PREPARING if own.command.brings else TaskState.RUNNING, state_at=u.now,
         started_at=u.now, deadline=None if limit is None else u.now + limit,
     )  # fmt: skip
 

@@ -20,7 +20,10 @@ _START_DEADLINE = 60.0
 """Seconds until a host must have said hello. A new one imports, outwaits its predecessor and ends its leftovers."""
 
 _REQUESTS_A_FRAME = 64
-_PASSED_ON = ("LANG", "LC_ALL", "PATH", "PYTHONHOME", "PYTHONPATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "VIRTUAL_ENV")
+_PASSED_ON = (
+    "CONTAINERS_CONF", "CONTAINERS_REGISTRIES_CONF", "CONTAINERS_STORAGE_CONF", "LANG", "LC_ALL", "PATH", "PYTHONHOME",
+    "PYTHONPATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "VIRTUAL_ENV",
+)  # fmt: skip
 
 
 def passed_on() -> dict[str, str]:

@@ -46,6 +46,8 @@ IDLE_HOSTS = 8
 """So many hosts without runs stay, ready to start one within milliseconds; the others leave and are started again."""
 
 _NOT_MOUNTED = "An error was encountered while configuring specified mount(s)"
+_NO_CONTAINERS = ("container-pool", "The pool has no containerConfiguration, so its nodes run no containers.")
+_NO_CONTAINER = ("container-missing", "Container-enabled compute node requires task container settings")
 
 _log = structlog.get_logger(__name__)
 
@@ -152,6 +154,9 @@ class LocalNodes:
                 continue
             if launch.user is not None and not launch.user.number:
                 self._refuse(launch, "user-not-found", f"The pool has no user account {launch.user.name!r}.")
+                continue
+            if launch.contained is not None and (launch.container is not None) is not launch.contained:
+                self._refuse(launch, *(_NO_CONTAINERS if launch.container else _NO_CONTAINER))
                 continue
             try:
                 self._places.account(launch.node)
@@ -300,7 +305,7 @@ class LocalNodes:
         self._link(self._places.host(node, elevated=False)).remove(Remove(path, trash, keep), then)
 
     def _refuse(self, launch: Launch, code: str, message: str) -> None:
-        user = code in {"not-allowed", "user-not-found"}
+        user = code != "failed"
         report = RunFailed(run=launch.run, code=code, message=message, at=time.time_ns() // 1000, user=user)
         self._later(self._tell(report))
 

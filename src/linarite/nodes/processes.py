@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
+from itertools import pairwise
 
 from linarite.nodes.environment import DEFAULT_PATH, MARKER, marked
 
@@ -193,13 +194,52 @@ def session_of(pid: int) -> int:
         return 0
 
 
-def children() -> set[int]:
-    """The processes whose parent is this one (its first thread), as the kernel tells it; empty when it does not."""
-    own = os.getpid()
+def children(pid: int | None = None) -> set[int]:
+    """The processes whose parent is this one, or `pid` (its first thread), as the kernel tells it; else none."""
+    parent = os.getpid() if pid is None else pid
     try:
-        return set(map(int, _read_fact(f"/proc/{own}/task/{own}/children").split()))
+        return set(map(int, _read_fact(f"/proc/{parent}/task/{parent}/children").split()))
     except OSError:
         return set()
+
+
+_OF_CONTAINERS = {"catatonit", "conmon", "podman"}
+"""Podman's own: what keeps a user's namespaces, what watches a container and removes it after its end."""
+
+
+_CONTAINER = "linarite-"
+
+
+def container_name(run: str) -> str:
+    """The name of a run's container: of letters, digits and a hyphen, whatever the run's own is."""
+    return _CONTAINER + run.encode().hex()
+
+
+def _system_program(pid: int) -> str:
+    """The name of the system's program that `pid` executes; empty when it is another's or cannot be told."""
+    try:
+        path = os.readlink(f"/proc/{pid}/exe")
+    except OSError:
+        return ""
+    return os.path.basename(path) if path.startswith("/usr/") else ""
+
+
+def _ends_container(conmon: int, running: Callable[[str], bool]) -> bool:
+    """End the container that `conmon` watches if no run owns it; True where that is still to happen."""
+    try:
+        words = _read_fact(f"/proc/{conmon}/cmdline").split(b"\0")
+    except OSError:
+        return False
+    name = next((os.fsdecode(value) for word, value in pairwise(words) if word == b"-n"), "")
+    try:
+        run = bytes.fromhex(name.removeprefix(_CONTAINER)).decode()
+    except ValueError:
+        return False
+    if not name.startswith(_CONTAINER) or running(run):
+        return False
+    for pid in children(conmon):
+        kill(pid)
+    return True
 
 
 def kill_orphans(leaders: Collection[int], running: Callable[[str], bool], spared: int, *, alone: bool) -> bool:
@@ -212,6 +252,9 @@ def kill_orphans(leaders: Collection[int], running: Callable[[str], bool], spare
     doubtful = False
     for pid in children():
         if pid in leaders or pid == spared:
+            continue
+        if (name := _system_program(pid)) in _OF_CONTAINERS:
+            doubtful = (name == "conmon" and _ends_container(pid, running)) or doubtful
             continue
         run = run_of(pid)
         if (run is None and alone) or (run is not None and not running(run)):

@@ -281,14 +281,14 @@ class Runs:
             self._fail(run, error)
             return
         lacking = not_there(launch.packages, request.root)
-        if not launch.fetches and not lacking:
+        if not launch.fetches and not lacking and launch.container is None:
             self._start(run, request)
             return
         self._moving.add(run.name)
         run.errand = self._carriage.bring(
             launch.fetches, self._starter.fetch_folder(launch, request.root, run.directory),
             lambda problem: self._on_brought(run, problem), packages=lacking, root=request.root,
-            archives=request.archives,
+            archives=request.archives, container=launch.container,
         )  # fmt: skip
 
     def _on_brought(self, run: Run, problem: Problem | None) -> None:

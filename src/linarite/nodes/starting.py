@@ -10,7 +10,9 @@ import os
 from contextlib import suppress
 
 from linarite.engine.certificates import SmallFile
+from linarite.engine.containers import Container
 from linarite.engine.launching import Launch
+from linarite.nodes.containers import ContainerError, contained
 from linarite.nodes.environment import run_environment, stays_below
 from linarite.nodes.folders import make_folder
 from linarite.nodes.processes import CannotStartError, spawn, split_command
@@ -68,6 +70,8 @@ class Starter:
         """Start the command line of a prepared run and give the process's number. Raises CannotStartError."""
         words = ("/bin/sh", "-c", launch.command) if launch.shell else split_command(launch.command)
         environment = run_environment(launch, root, directory)
+        if launch.container is not None:
+            words, environment = _in_container(launch.container, words, environment, root, directory)
         wd = f"{directory}/wd"
         cwd = wd if launch.working_directory is None else os.path.join(wd, launch.working_directory)
         opened: list[int] = []
@@ -96,6 +100,17 @@ def _output_flags(launch: Launch) -> int:
     if launch.keeps_output:
         return _OUTPUT & ~os.O_TRUNC | os.O_APPEND
     return _OUTPUT | os.O_APPEND if launch.stays else _OUTPUT
+
+
+def _in_container(
+    container: Container, words: tuple[str, ...], variables: dict[str, str], root: str, directory: str
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    try:
+        return contained(container, words, variables, root, directory)
+    except ContainerError as error:
+        raise CannotStartError(error.code, error.message) from error
+    except OSError as error:
+        raise _disk_refusal("folder of containers", root, error, user=False) from error
 
 
 def _output(what: str, usual: str, wd: str, wanted: str | None, flags: int, opened: list[int]) -> int:

@@ -45,6 +45,7 @@ nodes = Table(
     number("exclusive_tasks"),
     packed("packages", null=True),
     packed("certificates", null=True),
+    Column("contained", Boolean, nullable=False),
     packed("failure", null=True),
     packed("facts", null=True),
     UniqueConstraint("account", "alias"),

@@ -104,25 +104,6 @@ def test_add_task_is_lenient_with_words_and_numbers(job: RawBatch):
     assert shown["userIdentity"] == {"autoUser": {"scope": "task", "elevationLevel": "nonadmin"}}
 
 
-NOT_EXECUTED: dict[str, Any] = {
-    "containerSettings": {"imageName": "ubuntu", "containerRunOptions": "--rm"},
-}
-
-
-@pytest.mark.parametrize("name", NOT_EXECUTED)
-def test_add_task_with_an_element_that_nothing_executes_ends_at_once(batch: RawBatch, name: str):
-    """It is stored and shown, and its failureInfo names it."""
-    batch.make_job("j")
-    assert add(batch, **{name: NOT_EXECUTED[name]}).status == 201
-    shown = batch.call("GET", "/jobs/j/tasks/t").json
-    assert shown[name] == NOT_EXECUTED[name]
-    assert (shown["state"], shown["executionInfo"]["result"]) == ("completed", "failure")
-    failure = shown["executionInfo"]["failureInfo"]
-    assert name in failure["message"]
-    assert failure["details"] == [{"name": "Element", "value": name}]
-    assert "exitCode" not in shown["executionInfo"]
-
-
 def test_add_task_with_token_settings_is_of_older_versions(server: RunningServer, account: str):
     """They exist through 2024-07-01.20.0, and are refused at 2025-06-01."""
     settings = {"authenticationTokenSettings": {"access": ["job"]}}
@@ -207,6 +188,11 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"exitConditions": {"default": {"jobAction": "explode"}}}, "InvalidPropertyValue", "jobAction"),
     ({"exitConditions": {"default": {"dependencyAction": "explode"}}}, "InvalidPropertyValue", "dependencyAction"),
     ({"containerSettings": {}}, "MissingRequiredProperty", "containerSettings.imageName"),
+    ({"containerSettings": {"imageName": "i", "containerRunOptions": "'"}}, "InvalidPropertyValue",
+     "containerRunOptions"),
+    ({"containerSettings": {"imageName": "i", "workingDirectory": "x"}}, "InvalidPropertyValue", "workingDirectory"),
+    ({"containerSettings": {"imageName": "i", "containerHostBatchBindMounts": [{"source": "x"}]}},
+     "InvalidPropertyValue", "source"),
 ]  # fmt: skip
 
 

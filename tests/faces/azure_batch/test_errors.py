@@ -63,6 +63,7 @@ def test_codes_and_statuses_are_the_protocols():
     # Not of the list: words of our own, and what users of the service report of it.
     others = {"NotImplemented", "NodeUnusable", "ResourceContainerListMiscError", "FileUploadMiscError"}
     others |= {"FileUploadContainerNotFound", "MountConfigurationError"}
+    others |= {"ContainerPoolNotSupported", "ContainerTaskSettingsNotFound"}
     assert set(FAILURES.values()) - others <= set(listed["taskFailureInfo"])
 
 

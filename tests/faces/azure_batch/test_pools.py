@@ -280,12 +280,12 @@ def test_node_out_of_scheduling_is_offline(batch: RawBatch):
     assert batch.call("GET", path).json["state"] == "idle"
 
 
-def test_element_of_a_start_task_that_nothing_executes_is_told_by_the_node(batch: RawBatch):
+def test_start_task_in_a_container_on_a_pool_without_containers_fails(batch: RawBatch):
     start = {"commandLine": "/bin/true", "containerSettings": {"imageName": "busybox"}}
     batch.make_pool("p", targetDedicatedNodes=1, startTask=start)
     (node,) = nodes_of(batch)
     assert node["state"] == "starttaskfailed"
-    assert "startTask.containerSettings" in node["errors"][0]["message"]
+    assert node["startTaskInfo"]["failureInfo"]["code"] == "ContainerPoolNotSupported"
 
 
 def test_node_shows_its_recent_tasks(batch: RawBatch):

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
+from linarite.engine.containers import Container
 from linarite.engine.launching import Fetch, Problem
 from linarite.engine.outputs import OutputFile
 from linarite.engine.packages import Package
@@ -77,11 +78,11 @@ class Carriage:
 
     def bring(
         self, fetches: Sequence[Fetch], wd: str, done: Told, *, packages: Sequence[Package] = (), root: str = "",
-        archives: str = "",
+        archives: str = "", container: Container | None = None,
     ) -> int:  # fmt: skip
-        """Install packages, then bring files into the folder `wd`; gives the errand's number."""
+        """Install packages, have an image, then bring files into the folder `wd`; gives the errand's number."""
         self._last += 1
-        return self._ask(Bring(self._last, tuple(fetches), wd, tuple(packages), root, archives), done)
+        return self._ask(Bring(self._last, tuple(fetches), wd, tuple(packages), root, archives, container), done)
 
     def take_away(
         self, outputs: Sequence[OutputFile], directory: str, variables: dict[str, str], done: Told

@@ -17,8 +17,10 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from linarite.engine.containers import Container
 from linarite.engine.launching import Problem
 from linarite.nodes.access import drop_privileges, set_mask
+from linarite.nodes.containers import ContainerError, have_image
 from linarite.nodes.moving import errands
 from linarite.nodes.moving.blobs import Storage
 from linarite.nodes.moving.bringing import Bringing
@@ -82,6 +84,8 @@ class Carrier:
             case Bring():
                 for package in errand.packages:
                     self._unpacker.install(package, errand.root, errand.archives, stop)
+                if errand.container is not None:
+                    _have_image(errand.container, errand.root)
                 self._bringing.bring(errand.fetches, errand.wd, stop)
             case TakeAway():
                 journey = Journey(self._storage, self._patience, errand.directory, errand.variables)
@@ -103,6 +107,13 @@ class Carrier:
     def _say(self, answer: Answer) -> None:
         with self._speaking:
             self._connection.sendall(frame(errands.encode(answer)))
+
+
+def _have_image(container: Container, root: str) -> None:
+    try:
+        have_image(container, root)
+    except ContainerError as error:
+        raise MovingError(error.code, error.message, {"ImageName": container.image}) from error
 
 
 def main(arguments: list[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from linarite.engine.containers import Container
 from linarite.engine.launching import Fetch, Problem
 from linarite.engine.outputs import OutputFile
 from linarite.engine.packages import Package
@@ -12,7 +13,8 @@ from linarite.engine.packages import Package
 class Bring(msgspec.Struct, frozen=True, tag="bring"):
     """Bring the files of `fetches` into the folder `wd` (absolute), each whole or not at all.
 
-    Before that, install `packages` in the node at `root`, from their archives in the folder `archives`.
+    Before that, install `packages` in the node at `root`, from their archives in the folder `archives`, and see that
+    the image of `container` is there.
     """
 
     number: int
@@ -21,6 +23,7 @@ class Bring(msgspec.Struct, frozen=True, tag="bring"):
     packages: tuple[Package, ...] = ()
     root: str = ""
     archives: str = ""
+    container: Container | None = None
 
 
 class TakeAway(msgspec.Struct, frozen=True, tag="take-away"):

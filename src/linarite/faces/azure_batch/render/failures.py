@@ -30,6 +30,9 @@ CODES = {
     "upload-not-found": "FileUploadContainerNotFound",
     "upload-refused": "FileUploadAccessDenied",
     "upload-failed": "FileUploadMiscError",
+    "container-pool": "ContainerPoolNotSupported",
+    "container-missing": "ContainerTaskSettingsNotFound",
+    "container-image": "ContainerInvalidImage",
     "package-failed": "ApplicationPackageError",
     "disk-full": "DiskFull",
     "not-executed": "NotImplemented",
@@ -50,6 +53,8 @@ _SENTENCES = {
     "ResourceContainerAccessDenied": "Access for one of the specified Azure Blob container(s) is denied",
     "ResourceContainerListMiscError":
         "Miscellaneous error encountered while listing one of the specified Azure Blob container(s)",
+    "ContainerInvalidImage": "One or more container images specified are invalid",
+    "ContainerPoolNotSupported": "The specified pool does not support container tasks",
     "ApplicationPackageError": "An error occurred when trying to deploy a required application package",
     "FileUploadContainerNotFound":
         "One of the specified Azure container(s) was not found while attempting to upload an output file",

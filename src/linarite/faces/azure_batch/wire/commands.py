@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from linarite.engine.model import Named, NodeCommand
-from linarite.faces.azure_batch.errors import invalid_property, missing_property
+from linarite.faces.azure_batch.errors import invalid_property
+from linarite.faces.azure_batch.wire.containers import container_of
 from linarite.faces.azure_batch.wire.decoding import Element, plain
 from linarite.faces.azure_batch.wire.elements import (
     ApplicationPackageReference,
@@ -67,16 +68,10 @@ def environment(items: list[NameValue] | None) -> tuple[Named, ...]:
     return named(items, "environmentSettings")
 
 
-def checked_container(settings: dict[str, Any] | None) -> None:
-    """A container needs its image."""
-    if settings is not None and not isinstance(settings.get("imageName"), str):
-        raise missing_property("containerSettings.imageName")
-
-
 def checked_command(task: CommandElement, name: str) -> dict[str, Any]:
     """The element `name` as plain data, checked, its user's words as the protocol spells them."""
     command_line(task.command_line, f"{name}.commandLine")
-    checked_container(task.container_settings)
+    container_of(task.container_settings)
     checked_files(task.resource_files, f"{name}.resourceFiles")
     environment(task.environment_settings)
     element: dict[str, Any] = plain(task)
@@ -89,11 +84,6 @@ def node_command(task: CommandElement, id: str, **limits: Any) -> NodeCommand:  
     """A checked element as the engine runs it on nodes; `limits` are what its kind has besides."""
     return NodeCommand(
         id=id, command=command_line(task.command_line), resource_files=brought_files(task.resource_files),
-        environment=environment(task.environment_settings),
+        container=container_of(task.container_settings), environment=environment(task.environment_settings),
         user=named_user(task.user_identity), elevated=is_elevated(checked_user(task.user_identity)), **limits,
     )  # fmt: skip
-
-
-def left_out(task: CommandElement | None, name: str) -> tuple[str, ...]:
-    """The parts of the element `name` that no node here executes."""
-    return () if task is None or task.container_settings is None else (f"{name}.containerSettings",)

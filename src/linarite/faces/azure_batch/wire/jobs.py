@@ -21,7 +21,7 @@ from linarite.engine.model import (
 from linarite.engine.templates import JobTemplate
 from linarite.faces.azure_batch.errors import invalid_property
 from linarite.faces.azure_batch.wire.auto_pools import PoolInfo, auto_pool
-from linarite.faces.azure_batch.wire.commands import TaskElement, environment, left_out
+from linarite.faces.azure_batch.wire.commands import TaskElement, environment
 from linarite.faces.azure_batch.wire.decoding import TYPE, Body, Element, as_read, plain
 from linarite.faces.azure_batch.wire.elements import NameValue, kept, metadata
 from linarite.faces.azure_batch.wire.node_tasks import PreparationTask, ReleaseTask, job_commands
@@ -148,7 +148,6 @@ def template_of(body: JobSpecification, *, recurring: bool = False) -> JobTempla
         metadata=metadata(body.metadata),
         preparation=preparation,
         release=release,
-        not_executed=left_out(body.job_preparation_task, "jobPreparationTask"),
         ends_with=manager.id if manager and manager.kill_job_on_completion is not False else None,
     )
     return JobTemplate(

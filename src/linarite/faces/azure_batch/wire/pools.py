@@ -1,7 +1,6 @@
 """Pools and their nodes as clients send them. Source: BatchPoolCreateOptions and its like of 2025-06-01.
 
-What a cloud alone has (images, networks, disks) is kept verbatim and means nothing here. What a node would have to do
-and does not do yet (packages, mounts) is named in `not_executed`, so that its nodes say so.
+What a cloud alone has (images, networks, disks) is kept verbatim and means nothing here.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from linarite.faces.azure_batch.wire.certificates import (
     certificate_uses,
     checked_references,
 )
-from linarite.faces.azure_batch.wire.commands import left_out
+from linarite.faces.azure_batch.wire.containers import registries_of
 from linarite.faces.azure_batch.wire.decoding import Body, Element, typed
 from linarite.faces.azure_batch.wire.elements import (
     ApplicationPackageReference,
@@ -285,7 +284,7 @@ def _done_by_nodes(facts: Mapping[str, Any]) -> dict[str, Any]:
         "users": pool_users(facts.get("userAccounts", [])),
         "packages": package_references(packages),
         "certificates": certificate_uses(facts.get("certificateReferences", ())),
-        "not_executed": left_out(start, "startTask"),
+        "registries": registries_of(facts.get("virtualMachineConfiguration")),
     }
 
 

@@ -1,7 +1,6 @@
 """Add a task: every element of its table, checked by the table's rules, as the engine's spec and this face's own facts.
 
-Source: seed 002 and BatchTaskCreateOptions of 2025-06-01. What the engine does not model is kept verbatim; what no node
-executes yet is named in `not_executed`, so that the task says so at once instead of running without it.
+Source: seed 002 and BatchTaskCreateOptions of 2025-06-01. What the engine does not model is kept verbatim.
 """
 
 from __future__ import annotations
@@ -22,7 +21,8 @@ from linarite.engine.model import (
     TaskSpec,
 )  # fmt: skip
 from linarite.faces.azure_batch.errors import invalid_property, missing_property
-from linarite.faces.azure_batch.wire.commands import TaskElement, checked_container, command_line, environment
+from linarite.faces.azure_batch.wire.commands import TaskElement, command_line, environment
+from linarite.faces.azure_batch.wire.containers import container_of
 from linarite.faces.azure_batch.wire.decoding import TYPE, Body, as_read, plain
 from linarite.faces.azure_batch.wire.elements import (
     ResourceFileElement,
@@ -102,6 +102,7 @@ def task_of(body: TaskAdd) -> tuple[TaskSpec, Facts]:
         display_name=display_name(body.display_name),
         resource_files=_resource_files(body.resource_files),
         output_files=output_files(body.output_files),
+        container=container_of(body.container_settings),
         packages=package_references(body.application_package_references),
         environment=environment(body.environment_settings),
         max_retries=number(limits.max_task_retry_count, "maxTaskRetryCount", -1),
@@ -114,7 +115,6 @@ def task_of(body: TaskAdd) -> tuple[TaskSpec, Facts]:
         user=named_user(body.user_identity),
         elevated=is_elevated(checked_user(body.user_identity)),
         job_token=_has_token(body.authentication_token_settings),
-        not_executed=_not_executed(body),
         preferred_node=_preferred_node(body.affinity_info),
     )
     return spec, facts_of(body)
@@ -184,15 +184,6 @@ def _preferred_node(element: AffinityInfo | None) -> str | None:
     if element is None:
         return None
     return required(element.affinity_id, "affinityInfo.affinityId").removeprefix(AFFINITY)
-
-
-def _not_executed(body: TaskAdd) -> tuple[str, ...]:
-    """Check the elements that nothing executes yet, and name those that would do something."""
-    names = list[str]()
-    if body.container_settings is not None:
-        checked_container(body.container_settings)
-        names.append("containerSettings")
-    return tuple(names)
 
 
 def _multi_instance(body: TaskAdd, settings: MultiInstanceSettings | None) -> MultiInstance | None:
