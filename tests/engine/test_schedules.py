@@ -187,20 +187,6 @@ def test_job_manager_runs_each_job_to_its_end(tmp_path):
     play(tmp_path, story)
 
 
-def test_job_that_is_over_as_soon_as_it_is_made_holds_nothing_up(tmp_path):
-    """A job manager task that cannot run ends its job in the very unit that makes it."""
-
-    async def story(world: World) -> None:
-        task = TaskSpec(id="manager", command="true", not_executed=("something",))
-        schedule = await world.recurring(template=replace(MANAGED, first_tasks=((task, {}),)))
-        assert schedule.state is ScheduleState.ACTIVE
-        await world.later(0)
-        assert (await world.the_schedule()).state is ScheduleState.COMPLETED
-        assert (await world.the_job("s:job-1")).state is COMPLETED
-
-    play(tmp_path, story)
-
-
 # Holding, ending, deleting.
 
 

@@ -295,20 +295,6 @@ def test_add_with_too_long_dependencies_is_refused(tmp_path):
     play(tmp_path, story)
 
 
-def test_task_with_element_that_is_not_executed_ends_at_once(tmp_path):
-    """Such a task is completed when it is added, with a failure that names the element, and never runs."""
-
-    async def story(world: World) -> None:
-        await world.pool()
-        await world.job()
-        [answer] = await world.tasks("a", not_executed=("containerSettings",))
-        assert answer.state is TaskState.COMPLETED
-        assert "containerSettings" in answer.failure.message
-        assert await world.schedule() == []
-
-    play(tmp_path, story)
-
-
 def test_dependencies_hold_a_task_back_until_all_are_satisfied(tmp_path):
     """Ids and ranges (leading zeros do not count) must all be satisfied; blocked tasks stay active."""
 

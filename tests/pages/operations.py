@@ -53,14 +53,12 @@ def _operation(
 
 
 def _batch() -> Iterator[Operation]:
-    absent = {azure_batch.not_implemented}
     for row in azure_batch.TABLE:
         until = "" if row.until == "9999" else f"before {row.until}"
         since = f"from {row.since}" if row.since else ""
-        there = row.operation not in absent
-        own = (row.operation.__name__,) if there else ()
         versions = " ".join(filter(None, (since, until))) or "all"
-        yield _operation(row.name, row.method, row.pattern, there=there, versions=versions, also=own)
+        also = (row.operation.__name__,)
+        yield _operation(row.name, row.method, row.pattern, there=True, versions=versions, also=also)
 
 
 def _files() -> Iterator[Operation]:

@@ -32,12 +32,3 @@ def told_failure(report: RunFailed | Problem) -> Failure:
         category=FailureCategory.USER if report.user else FailureCategory.SERVER, code=report.code,
         message=report.message, details=tuple(Named(name, value) for name, value in report.details.items()),
     )  # fmt: skip
-
-
-def not_executed(elements: tuple[str, ...]) -> Failure:
-    """The failure of what asks for an element that no node here executes."""
-    return Failure(
-        category=FailureCategory.SERVER, code="not-executed",
-        message=f"This server does not execute the element {', '.join(elements)} yet.",
-        details=tuple(Named("Element", name) for name in elements),
-    )  # fmt: skip

@@ -250,7 +250,6 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a user asks of a task.
 
     `max_retries` -1 is without limit, None the job's. `valid_exit_codes` None means that 0 alone is success.
-    `not_executed` names elements that no node here executes: such a task ends at once with a failure naming them.
     `fails_job`: its failure ends the job. `user` is one of the pool's, which says whether they are elevated.
     `job_token`: its runs are given a token that opens their job.
     """
@@ -278,7 +277,6 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     user: str | None = None
     elevated: bool = False
     job_token: bool = False
-    not_executed: tuple[str, ...] = ()
     preferred_node: str | None = None
     stdin: str | None = None
     stdout: str | None = None
@@ -336,7 +334,7 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     An empty `pool` is the account's first active one, once there is one. `valid_exit_codes` is for tasks without any.
     The job ends when the task `ends_with` does; an `auto_pool` is made for it. Its running tasks may be taken back for
-    jobs of higher priority when it is `preemptible`. `not_executed`: as a task's.
+    jobs of higher priority when it is `preemptible`.
     """
 
     id: str
@@ -361,7 +359,6 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     release: NodeCommand | None = None
     auto_pool: AutoPool | None = None
     preemptible: bool = False
-    not_executed: tuple[str, ...] = ()
     owner: str = ""
 
     @property
@@ -403,7 +400,6 @@ class PoolSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     registries: tuple[Registry, ...] | None = None
     metadata: tuple[Named, ...] = ()
     scaling: Scaling | None = None
-    not_executed: tuple[str, ...] = ()
 
 
 class AutoPool(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

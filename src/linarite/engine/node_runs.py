@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from linarite.engine import coordination, node_tasks
 from linarite.engine.endings import reset, settle
-from linarite.engine.failures import LOST, ended_failure, not_executed
+from linarite.engine.failures import LOST, ended_failure
 from linarite.engine.launches import node_task_launch, task_launch
 from linarite.engine.launching import Report
 from linarite.engine.ledger import BUSY, NODE_RUN, Ledger, node_run_name
@@ -71,13 +71,10 @@ def ended(u: Ledger, own: NodeTask) -> None:
 
 def boot(u: Ledger, node: Node, pool: Pool) -> Node:
     """Bring a node whose folders are there into service: at once, or when its start task has succeeded."""
-    command, undone = pool.spec.start_task, pool.spec.not_executed
-    failure = not_executed(undone) if undone else None
+    command = pool.spec.start_task
     facts = {} if node.state is NodeState.REIMAGING else node.facts
-    node = replace(node, boot_at=u.now, on_running=None, told=False, failure=failure, facts=facts)
+    node = replace(node, boot_at=u.now, on_running=None, told=False, failure=None, facts=facts)
     _forget_start_tasks(u, node)
-    if failure is not None:
-        return u.move_node(node, NodeState.START_TASK_FAILED)
     if command is None:
         return u.move_node(node, node.in_service)
     node = u.move_node(node, NodeState.WAITING_FOR_START_TASK if command.wait_for_success else node.in_service)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from msgspec.structs import replace
 
-from linarite.engine.endings import GRACE, complete, end_task, remove, reset, settle
+from linarite.engine.endings import GRACE, end_task, remove, reset, settle
 from linarite.engine.errors import (
     AlreadyExists,
     DependenciesNotEnabled,
@@ -22,12 +22,9 @@ from linarite.engine.model import (
     Dependencies,
     Ending,
     Facts,
-    Failure,
-    FailureCategory,
     Job,
     JobSpec,
     JobState,
-    Named,
     OnTaskFailure,
     Task,
     TaskResult,
@@ -57,21 +54,12 @@ def add(u: Ledger, account: str, job_id: str, specs: Sequence[tuple[TaskSpec, Fa
             answers.append(refused)
             continue
         taken.add(spec.id.lower())
-        task = _new(u, job, _with_elements_of(job, spec), facts)
+        task = _new(u, job, spec, facts)
         answers.append(task)
         tasks.append(task)
     if tasks:
         u.add_tasks(job, tasks)
-    return [
-        _refuse_to_run(u, answer) if isinstance(answer, Task) and answer.spec.not_executed else answer
-        for answer in answers
-    ]
-
-
-def _with_elements_of(job: Job, spec: TaskSpec) -> TaskSpec:
-    """The spec with what the job asks of each of its tasks and nothing executes."""
-    names = job.spec.not_executed
-    return replace(spec, not_executed=(*names, *spec.not_executed)) if names else spec
+    return answers
 
 
 def refusal(job: JobSpec, spec: TaskSpec, taken: Collection[str] = ()) -> EngineError | None:
@@ -122,7 +110,7 @@ def _new(u: Ledger, job: Job, spec: TaskSpec, facts: Facts) -> Task:
     job.next_task += 1
     return Task(
         job_key=job.key, account=job.account, alias=number, spec=spec, created_at=u.now, modified_at=u.now,
-        state_at=u.now, waiting=waiting, queued=waiting == 0 and not spec.not_executed, facts=facts,
+        state_at=u.now, waiting=waiting, queued=waiting == 0, facts=facts,
     )  # fmt: skip
 
 
@@ -132,16 +120,6 @@ def _waiting(u: Ledger, job: Job, dependencies: Dependencies | None) -> int:
     ids = {name.lower() for name in dependencies.ids}
     total = len(ids) + sum(last - first + 1 for first, last in dependencies.ranges)
     return total - (u.tx.tasks.satisfied_count(job.key, sorted(ids), dependencies.ranges) if total else 0)
-
-
-def _refuse_to_run(u: Ledger, task: Task) -> Task:
-    names = ", ".join(task.spec.not_executed)
-    failure = Failure(
-        category=FailureCategory.SERVER, code="not-executed",
-        message=f"This server does not execute the element {names} yet.",
-        details=tuple(Named("Element", name) for name in task.spec.not_executed),
-    )  # fmt: skip
-    return complete(u, task, failure=failure, before_start=True)
 
 
 def terminate(
@@ -173,7 +151,7 @@ def reactivate(u: Ledger, account: str, job_id: str, task_id: str, *, check: Che
     modified = max(u.now, task.modified_at + 1)
     new = u.put_task(task, reset(u, task, retries=0, modified_at=modified), "reactivated")
     u.effects.wake = True
-    return _refuse_to_run(u, new) if new.spec.not_executed else new
+    return new
 
 
 def update(

@@ -231,7 +231,7 @@ NEVER: dict[str, str] = {
     "MissingRequiredHeader": "No header is required but Authorization, which has a code of its own.",
     "NodeAgentSKUNotFound": "Any agent may be named: a node here is this machine, whatever image its pool names.",
     "NodeCountsMismatch": "Counts of nodes are counted when they are asked for.",
-    "NotImplemented": "Every operation is there; what is not executed of an element is told by the task or the node.",
+    "NotImplemented": "Every operation is there.",
     "OSVersionDisabled": "No guest OS version is withdrawn: there is none in truth.",
     "OSVersionExpired": "No guest OS version expires: there is none in truth.",
     "OperationNotValidOnPool": "An operation that a pool's state does not allow is OperationInvalidForCurrentState.",

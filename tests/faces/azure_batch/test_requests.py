@@ -12,7 +12,6 @@ from tests.faces.azure_batch.raw import RawBatch
 from tests.support.server import DEVELOPMENT_KEY, RunningServer
 
 from linarite.engine.model import Role
-from linarite.faces.azure_batch.routes import TABLE, not_implemented
 from linarite.faces.azure_batch.versions import KNOWN
 from linarite.identity import issuing
 
@@ -197,18 +196,6 @@ def test_operation_of_another_version_is_404(server: RunningServer, account: str
     """Task counts came with 2017-06-01.5.1."""
     answer = RawBatch(server.batch, account, "2017-05-01.5.0").call("GET", "/jobs/j/taskcounts")
     assert (answer.status, answer.code) == (404, "ResourceNotFound")
-
-
-@pytest.mark.parametrize(
-    ("method", "pattern"),
-    [(row.method, row.pattern) for row in TABLE if row.operation is not_implemented and row.until == "9999"],
-)
-def test_operation_that_is_not_there_yet_says_so(batch: RawBatch, method: str, pattern: str):
-    """400 NotImplemented: never silence, and nothing that a client tries for ever."""
-    answer = batch.call(method, pattern.replace("{", "").replace("}", ""))
-    assert answer.status == 400
-    if method != "HEAD":
-        assert answer.code == "NotImplemented"
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -96,12 +96,6 @@ class Call:
         conditions = self.conditions()
         if conditions is not None:
             raise_outcome(conditions.outcome(etag(record.modified_at), record.modified_at))
-
-    def warn_of(self, elements: Iterable[str]) -> None:
-        """Tell in the log which elements of the request are kept and not executed."""
-        names = sorted(set(elements))
-        if names:
-            log.warning("not executed", elements=names, path=self.request.path, id=self.request.id)
 
     # -- writing -----------------------------------------------------------------------------------------------------
 

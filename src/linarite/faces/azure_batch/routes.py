@@ -1,7 +1,6 @@
 """The table of operations: all 72 of api-version 2025-06-01, and those that only older versions have.
 
-What this server does not have yet stands here with `not_implemented`: it is answered by 400 NotImplemented and a line
-in the log. `since` and `until` are the first version that has an operation and the first that has it no more.
+`since` and `until` are the first version that has an operation and the first that has it no more.
 Source: operations.md of the specification folder.
 """
 
@@ -9,8 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from linarite.faces.azure_batch.call import Call, Operation
-from linarite.faces.azure_batch.errors import Refusal
+from linarite.faces.azure_batch.call import Operation
 from linarite.faces.azure_batch.operations import (
     applications,
     autoscale,
@@ -37,7 +35,6 @@ from linarite.faces.azure_batch.versions import (
     TASK_COUNTS,
     WITHOUT_TOKENS,
 )  # fmt: skip
-from linarite.http.messages import Response
 
 
 class Row(NamedTuple):
@@ -49,11 +46,6 @@ class Row(NamedTuple):
     name: str
     since: str = ""
     until: str = "9999"
-
-
-async def not_implemented(call: Call) -> Response:
-    """What this server does not have yet."""
-    raise Refusal("NotImplemented", Operation=f"{call.request.method} {call.request.path}")
 
 
 _JOB, _TASK = "/jobs/{jobId}", "/jobs/{jobId}/tasks/{taskId}"

@@ -20,7 +20,6 @@ from linarite.faces.azure_batch.wire.jobs import (
     JobPut,
     JobTerminate,
     job_of,
-    not_executed,
     on_running,
 )  # fmt: skip
 from linarite.http.messages import Response
@@ -31,7 +30,6 @@ TERMINATED = "UserTerminate"
 async def add_job(call: Call) -> Response:
     """Jobs_CreateJob: the job, the pool made for it and its job manager task, or none of them."""
     wanted = job_of(await call.body(JobAdd))
-    call.warn_of(not_executed(wanted))
     references = certificates.of_auto_pool(wanted.spec)
     job = await call.do(
         certificates.referring, references, jobs.add, wanted.spec, wanted.facts, first_tasks=wanted.first_tasks

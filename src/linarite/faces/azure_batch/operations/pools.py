@@ -39,7 +39,6 @@ async def add_pool(call: Call) -> Response:
     """Pools_CreatePool."""
     body = await call.body(PoolAdd)
     spec, facts = pool_of(body, body.id)
-    call.warn_of(spec.not_executed)
     references = facts.get(FACE, {}).get("certificateReferences", ())
     pool = await call.do(certificates.referring, references, pools.add, spec, facts)
     return call.done(201, pool, "pools", pool.spec.id, created=True)

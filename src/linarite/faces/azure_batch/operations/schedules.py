@@ -14,7 +14,6 @@ from linarite.faces.azure_batch.operations.lists import Where, ask_page
 from linarite.faces.azure_batch.operations.statistics import Stats, stats_of_jobs, stats_of_schedules
 from linarite.faces.azure_batch.render.jobs import job_json
 from linarite.faces.azure_batch.render.schedules import schedule_json
-from linarite.faces.azure_batch.wire.jobs import not_executed
 from linarite.faces.azure_batch.wire.schedules import (
     ScheduleAdd,
     ScheduleChange,
@@ -29,7 +28,6 @@ from linarite.http.messages import Response
 async def add_job_schedule(call: Call) -> Response:
     """JobSchedules_CreateJobSchedule: the schedule, and its first job unless that is to come later."""
     spec = schedule_of(await call.body(ScheduleAdd))
-    call.warn_of(not_executed(spec.template))
     references = certificates.of_auto_pool(spec.template.spec)
     schedule = await call.do(certificates.referring, references, schedules.add, spec, {})
     return call.done(201, schedule, "jobschedules", spec.id, created=True)

@@ -36,7 +36,6 @@ async def add_task(call: Call) -> Response:
     """Tasks_CreateTask."""
     job = call.parameters["jobId"]
     spec, facts = task_of(await call.body(TaskAdd))
-    call.warn_of(spec.not_executed)
     (answer,) = await call.do(tasks.add, job, [(spec, facts)])
     if isinstance(answer, EngineError):
         raise answer
@@ -58,7 +57,6 @@ async def add_task_collection(call: Call) -> Response:
             good.append(task_of(task))
         except Refusal as refusal:
             refusals[place] = refusal
-    call.warn_of(name for spec, _ in good for name in spec.not_executed)
     answers = iter(await call.do(tasks.add, call.parameters["jobId"], good))
     results = _Results(call)
     shown = [

@@ -35,13 +35,12 @@ CODES = {
     "container-image": "ContainerInvalidImage",
     "package-failed": "ApplicationPackageError",
     "disk-full": "DiskFull",
-    "not-executed": "NotImplemented",
     "node-unusable": "NodeUnusable",
     "mount-failed": "MountConfigurationError",
     "lost": "Unknown",
     "failed": "Unknown",
 }
-"""The engine's words to the protocol's codes; `NotImplemented` is our word for what this server does not do yet."""
+"""The engine's words to the protocol's codes."""
 
 _SENTENCES = {
     "BlobNotFound": "One of the specified Azure Blob(s) is not found",

@@ -173,13 +173,6 @@ def network(element: NetworkConfiguration) -> dict[str, Any]:
     return shown
 
 
-def not_executed(template: JobTemplate) -> tuple[str, ...]:
-    """The elements of a job, of its pool and of its job manager task that nothing executes yet."""
-    automatic = template.spec.auto_pool
-    tasks = (name for spec, _ in template.first_tasks for name in spec.not_executed)
-    return (*template.spec.not_executed, *(automatic.spec.not_executed if automatic else ()), *tasks)
-
-
 def priority(value: int | None) -> int:
     """A number from -1000 to 1000, 0 when there is none."""
     return number(value, "priority", -1000, 1000) or 0
