@@ -7,6 +7,7 @@ import os
 import signal
 import time
 import uuid
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -142,6 +143,10 @@ class Site:
 
     def out(self, run: str, name: str = "stdout.txt") -> str:
         return (self.folder(run) / name).read_text()
+
+    def mark(self, run: str) -> str:
+        """What the processes of a run are marked with, so that no other server takes them for its own."""
+        return f"{run}@{zlib.crc32(str(self.data / 'hosts').encode()):08x}"
 
     def host_pids(self) -> set[int]:
         """The node hosts below the data folder."""

@@ -182,7 +182,7 @@ async def test_launch_environment(site: Site, monkeypatch: pytest.MonkeyPatch) -
         "AZ_BATCH_CERTIFICATES_DIR": f"{folder}/certs",
         "AZ_BATCH_JOB_ID": "job1",
         "FOO": "a b=c",
-        "LINARITE_RUN": run,
+        "LINARITE_RUN": site.mark(run),
     }
 
 
@@ -190,7 +190,7 @@ async def test_launch_environment_wins(site: Site) -> None:
     """What is set for the task wins over the usual, but not over the run's marker."""
     run = await site.sh("echo $HOME $LINARITE_RUN", environment={"HOME": "/elsewhere", "LINARITE_RUN": "forged"})
     await site.heard.exited(run)
-    assert site.out(run) == f"/elsewhere {run}\n"
+    assert site.out(run) == f"/elsewhere {site.mark(run)}\n"
 
 
 @pytest.mark.parametrize("environment", [{"A=B": "x"}, {"A\0": "x"}, {"A": "x\0y"}, {"": "x"}])

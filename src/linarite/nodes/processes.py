@@ -139,6 +139,12 @@ def boot_ticks() -> int:
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME) * _TICKS_A_SECOND // 1_000_000_000
 
 
+def high_water() -> int:
+    """The most memory, in kilobytes, that this process has had since it began to execute its program."""
+    status = _read_fact("/proc/self/status")
+    return int(status.partition(b"VmHWM:")[2].split()[0])
+
+
 def start_ticks(pid: int) -> int:
     """When `pid` started, in clock ticks since boot; 0 when there is no such process."""
     try:

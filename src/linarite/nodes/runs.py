@@ -10,7 +10,7 @@ import heapq
 import logging
 import math
 import os
-import resource  # os.wait4 needs it too, and would import it when the host may not be able to read it any more
+import resource  # noqa: F401 - os.wait4 needs it, and would import it when the host cannot read it any more
 import signal
 import time
 from collections import deque
@@ -28,6 +28,7 @@ from linarite.nodes.moving.carriage import Carriage
 from linarite.nodes.processes import (
     CannotStartError,
     boot_ticks,
+    high_water,
     kill,
     kill_orphans,
     marked_processes,
@@ -44,6 +45,7 @@ _TOGETHER = 0.02
 _DOUBT = 1.0
 """Seconds until the host looks again at a process of which it could not tell whose it is."""
 
+_own_peak = [0]
 _log = logging.getLogger(__name__)
 
 
@@ -363,9 +365,12 @@ def _peak(kilobytes: int) -> int:
     """Give a run's peak in bytes, 0 when it is not known.
 
     The kernel counts a process's peak from before its exec, when it shared this one's memory: up to our own peak the
-    figure says nothing about the run.
+    figure says nothing about the run. Ours is looked up when a run had more than it was the last time.
     """
-    return kilobytes * 1024 if kilobytes > resource.getrusage(resource.RUSAGE_SELF).ru_maxrss else 0
+    if kilobytes <= _own_peak[0]:
+        return 0
+    _own_peak[0] = high_water()
+    return kilobytes * 1024 if kilobytes > _own_peak[0] else 0
 
 
 def _next_zombie() -> os.waitid_result | None:
