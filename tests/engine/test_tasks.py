@@ -406,3 +406,22 @@ def test_two_ids_of_one_number_satisfy_a_range_once(tmp_path):
         assert await world.run_all() == ["2", "end"]
 
     play(tmp_path, story)
+
+
+def test_task_that_is_ended_before_it_runs_leaves_its_job_alone(tmp_path):
+    """Exit options are about exit codes and errors: such a task can be reactivated in a job that goes on."""
+
+    async def story(world: World) -> None:
+        await world.pool()
+        await world.job(on_task_failure=OnTaskFailure.EXIT_OPTIONS)
+        default = ExitConditions(default=ExitOptions(job_action=JobAction.DISABLE))
+        await world.tasks("a", exit_conditions=default)
+        await world.tasks("b")
+        for name in ("a", "b"):
+            await world.do(tasks.terminate, ACCOUNT, "job", name)
+            assert (await world.task(name)).failure.code == "ended"
+        assert (await world.the_job()).state is JobState.ACTIVE
+        await world.do(tasks.reactivate, ACCOUNT, "job", "a")
+        assert await world.run_all() == ["a"]
+
+    play(tmp_path, story)

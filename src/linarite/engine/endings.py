@@ -31,9 +31,15 @@ def complete(
     u: Ledger, task: Task, *, code: int | None = None, failure: Failure | None = None, before_start: bool = False,
     upload: bool = False, at: int | None = None, success: bool | None = None,
 ) -> Task:  # fmt: skip
-    """Complete a task: its result, its dependents, its job. A failure given wins over the exit code."""
+    """Complete a task: its result, its dependents, its job. A failure given wins over the exit code.
+
+    Exit conditions speak of exit codes and of errors, not of a task that somebody ends before it runs (the service's
+    own live tests reactivate such a task in a job that exit options may end).
+    """
     well = success if success is not None else failure is None and _succeeds(u, task, code)
-    chosen = exits.options(task.spec.exit_conditions, code, before_start=before_start, success=well, upload=upload)
+    never_ran = code is None and not (well or before_start or upload)
+    conditions = None if never_ran else task.spec.exit_conditions
+    chosen = exits.options(conditions, code, before_start=before_start, success=well, upload=upload)
     satisfied = exits.satisfies(chosen, success=well)
     retention = task.spec.retention
     ended = at or u.now
@@ -52,7 +58,7 @@ def complete(
     job = u.job(task.job_key)
     usage.task_ended(u, job, new, well=well)
     u.effects.wake |= task.node_key is None
-    if job.spec.on_task_failure is OnTaskFailure.EXIT_OPTIONS:
+    if job.spec.on_task_failure is OnTaskFailure.EXIT_OPTIONS and not never_ran:
         act(u, job, exits.job_action(chosen, success=well))
     elif task.spec.fails_job and not well:
         act(u, job, JobAction.TERMINATE)
