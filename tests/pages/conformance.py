@@ -21,6 +21,7 @@ test's or call it; *client* says whether the protocol's real client calls it the
 
 SUITES = {
     "azure-batch": "Microsoft's own live tests of azure-batch 15.1.0, all of them",
+    "azure-batch-14": "Microsoft's own live tests of azure-batch 14.2.0, all of them",
     "azure-files": "Microsoft's own live tests of azure-storage-file-share 12.27.1, all of them, by host name",
 }
 
