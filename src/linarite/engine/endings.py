@@ -33,13 +33,12 @@ def complete(
 ) -> Task:  # fmt: skip
     """Complete a task: its result, its dependents, its job. A failure given wins over the exit code.
 
-    Exit conditions speak of exit codes and of errors, not of a task that somebody ends before it runs (the service's
-    own live tests reactivate such a task in a job that exit options may end).
+    A task that somebody ends before it runs does nothing to its job: exit options act on exit codes and on errors (the
+    service's own live tests reactivate such a task in a job that they may end).
     """
     well = success if success is not None else failure is None and _succeeds(u, task, code)
     never_ran = code is None and not (well or before_start or upload)
-    conditions = None if never_ran else task.spec.exit_conditions
-    chosen = exits.options(conditions, code, before_start=before_start, success=well, upload=upload)
+    chosen = exits.options(task.spec.exit_conditions, code, before_start=before_start, success=well, upload=upload)
     satisfied = exits.satisfies(chosen, success=well)
     retention = task.spec.retention
     ended = at or u.now

@@ -165,10 +165,12 @@ def test_patch_pool_changes_less_in_older_versions(server: RunningServer, batch:
 def test_pool_that_is_deleted_is_not_changed(batch: RawBatch):
     batch.make_pool("p", targetDedicatedNodes=1)
     batch.make_job("j", "p")
-    batch.call(
-        "POST", "/jobs/j/tasks", {"id": "t", "commandLine": "/bin/sh -c 'trap \"\" TERM; sleep 600 & wait; wait'"}
-    )
+    batch.call("POST", "/jobs/j/tasks", {"id": "t", "commandLine": "/bin/sh -c 'trap \"\" TERM; echo on; sleep 600'"})
     batch.wait_task("j", "t", "running")
+    deadline = time.monotonic() + 30
+    while batch.call("GET", "/jobs/j/tasks/t/files/stdout.txt").body != b"on\n":
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
     assert batch.call("DELETE", "/pools/p").status == 202
     replacement = {"applicationPackageReferences": [], "metadata": []}
     for method, target, body in (
@@ -283,7 +285,10 @@ def test_node_out_of_scheduling_is_offline(batch: RawBatch):
 def test_start_task_in_a_container_on_a_pool_without_containers_fails(batch: RawBatch):
     start = {"commandLine": "/bin/true", "containerSettings": {"imageName": "busybox"}}
     batch.make_pool("p", targetDedicatedNodes=1, startTask=start)
-    (node,) = nodes_of(batch)
+    deadline = time.monotonic() + 30
+    while (node := nodes_of(batch)[0])["state"] == "waitingforstarttask":
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
     assert node["state"] == "starttaskfailed"
     assert node["startTaskInfo"]["failureInfo"]["code"] == "ContainerPoolNotSupported"
 
