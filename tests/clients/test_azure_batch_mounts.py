@@ -151,7 +151,7 @@ def test_mount_that_cannot_come_back_takes_its_node_out_of_service(account: str)
         make_pool(client, "p", mount_configuration=[mount(server, account)])
         data.delete_share()
         server.kill9()
-        place = next(server.data.glob(f"nodes/{account}/p/*/fsmounts/in/data"))
+        place = next(server.data.glob(f"nodes/{account}/p/*/fsmounts/in")) / "data"
         os.system(f"umount -l {place} 2>/dev/null || rm -f {place}")
         server.start()
         node = settled(client, "unusable")
