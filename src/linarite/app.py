@@ -24,6 +24,7 @@ from linarite import __version__, logs
 from linarite.data import DataFolder, default_uid_base, write_whole
 from linarite.engine.core import Engine
 from linarite.engine.housekeeping import Retention
+from linarite.engine.sharing import Sharing
 from linarite.faces.azure_batch import AzureBatch
 from linarite.faces.azure_files import AzureFiles
 from linarite.faces.dashboard import Dashboard
@@ -99,7 +100,9 @@ async def _serve(settings: Settings, folder: DataFolder) -> None:
         identity = Identity(store, WallClock(), _trusted(settings, folder, tokens), development=settings.development)
         await identity.start()
         engine = _engine(settings, folder, store, identity, local, first_uid, tokens)
-        faces = _faces(settings, folder, engine, store, identity, local, first_uid)
+        sharing = await _sharing(settings, folder, store, identity, first_uid)
+        stack.push_async_callback(sharing.stop)
+        faces = _faces(settings, engine, sharing, identity, local)
         await engine.start()
         stack.push_async_callback(_let_go, engine)
         aside = {"batch": managed.answer} if managed else {}
@@ -144,17 +147,24 @@ def _uid_of(first_uid: int | None, identity: Identity) -> Callable[[str], int] |
     return None if first_uid is None else lambda account: first_uid + identity.number(account)
 
 
-def _faces(
-    settings: Settings, folder: DataFolder, engine: Engine, store: SqlStore, identity: Identity, local: dict[str, str],
-    first_uid: int | None,
-) -> dict[str, Face]:  # fmt: skip
-    public = settings.public_url
-    addresses = {face: public(face) or url for face, url in local.items()}
+async def _sharing(
+    settings: Settings, folder: DataFolder, store: SqlStore, identity: Identity, first_uid: int | None
+) -> Sharing:
     tree = DirectoryTree(str(folder.make_shares()), _uid_of(first_uid, identity))
     tree.sweep()
+    sharing = Sharing(store, tree, WallClock(), retention=int((settings.deleted_shares_days or 0) * DAY))
+    await sharing.start()
+    return sharing
+
+
+def _faces(
+    settings: Settings, engine: Engine, sharing: Sharing, identity: Identity, local: dict[str, str]
+) -> dict[str, Face]:
+    public = settings.public_url
+    addresses = {face: public(face) or url for face, url in local.items()}
     return {
         "batch": AzureBatch(engine, identity, public_url=public("batch")),
-        "files": AzureFiles(store, tree, identity, public_url=public("files")),
+        "files": AzureFiles(sharing, identity, public_url=public("files")),
         "hpc": HpcPack(
             engine, identity, public_url=public("hpc"), cluster=settings.hpc_cluster,
             default_pool=settings.hpc_default_pool,

@@ -122,6 +122,10 @@ class Settings(BaseSettings):
     events_days: float | None = Field(90, gt=0, description="Days for which history is kept; 0 or none: for ever.")
     finished_jobs_days: float | None = Field(None, gt=0, description="Days for which finished jobs are kept.")
 
+    deleted_shares_days: float | None = Field(
+        7, gt=0, description="Days for which deleted file shares can be restored; 0 or none: they are gone at once."
+    )
+
     log_format: Literal["text", "json"] = Field("text", description="How log lines look.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
 
@@ -146,7 +150,7 @@ class Settings(BaseSettings):
             raise ValueError("a database is named by its URL, such as sqlite:////srv/linarite.db")
         return value
 
-    @field_validator("events_days", "finished_jobs_days", mode="before")
+    @field_validator("events_days", "finished_jobs_days", "deleted_shares_days", mode="before")
     @classmethod
     def _for_ever(cls, value: object) -> object:
         return None if str(value).lower() in {"0", "none", ""} else value

@@ -274,7 +274,6 @@ def test_a_service_signature_cannot_touch_the_share(raw: Raw) -> None:
         ),
         ("POST", "share/f", {}, b"", 405, "UnsupportedHttpVerb"),
         ("GET", "?restype=service&comp=stats", {}, b"", 400, "InvalidUri"),
-        ("PUT", "share?restype=share&comp=undelete", {}, b"", 400, "UnsupportedQueryParameter"),
         ("PUT", "share/l?restype=symboliclink", {}, b"", 400, "InvalidQueryParameterValue"),
     ],
 )  # fmt: skip

@@ -63,7 +63,7 @@ SAMPLES: tuple[tuple[str, EngineError], ...] = (
 def page() -> str:
     faces = {
         "Azure Batch": (AzureBatch(NOTHING, ACCESS), "/jobs", "api-version=2025-06-01"),
-        "Azure Files": (AzureFiles(NOTHING, NOTHING, NOTHING), "/devaccount/share", "restype=share"),
+        "Azure Files": (AzureFiles(NOTHING, NOTHING), "/devaccount/share", "restype=share"),
         "HPC Pack": (HpcPack(NOTHING, NOTHING), "/WindowsHPC/Jobs", "api-version=2012-11-01.4.0"),
         "SuperOffice": (SuperOffice(NOTHING, NOTHING), "/api/v1/BatchTask", ""),
     }

@@ -21,9 +21,11 @@ import httpx
 import jwt
 import uvicorn
 
+from linarite.app import WallClock
 from linarite.engine.access import Principal, Unauthenticated
 from linarite.engine.errors import NotAllowed
 from linarite.engine.model import Role
+from linarite.engine.sharing import Sharing
 from linarite.faces.azure_files import AzureFiles
 from linarite.http import storage_auth
 from linarite.http.funnel import Funnel
@@ -34,6 +36,7 @@ from linarite.store import open_store
 
 KEY = "bGluYXJpdGUtZGV2ZWxvcG1lbnQta2V5LW5vdC1hLXNlY3JldA=="
 ABSENT = "(absent)"
+WEEK = 7 * 24 * 3600 * 1_000_000
 SECOND_KEY = base64.b64encode(b"another key of the same account").decode()
 
 
@@ -101,14 +104,16 @@ class FileService:
 
 
 @contextlib.contextmanager
-def file_service(folder: Path, port: int = 0) -> Iterator[FileService]:
-    """Serve from `folder` on a thread."""
+def file_service(folder: Path, port: int = 0, *, retention: float = WEEK) -> Iterator[FileService]:
+    """Serve from `folder` on a thread. `retention`: microseconds for which deleted shares are kept."""
     bound = socket.create_server(("127.0.0.1", port))
     started, holder = threading.Event(), list[uvicorn.Server]()
 
     async def serve() -> None:
         store = open_store(folder / "store.db")
-        face = AzureFiles(store, DirectoryTree(str(folder / "shares")), DevelopmentAccess())
+        sharing = Sharing(store, DirectoryTree(str(folder / "shares")), WallClock(), retention=int(retention))
+        await sharing.start()
+        face = AzureFiles(sharing, DevelopmentAccess())
         config = uvicorn.Config(
             Funnel(face), http=SpellingProtocol, lifespan="off", log_config=None, server_header=False,
             date_header=False, timeout_graceful_shutdown=5,
@@ -116,6 +121,7 @@ def file_service(folder: Path, port: int = 0) -> Iterator[FileService]:
         server = _Server(config, started)
         holder.append(server)
         await server.serve([bound])
+        await sharing.stop()
         await store.close()
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)

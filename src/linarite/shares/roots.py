@@ -14,6 +14,9 @@ _BLOCK = 512
 
 def path(place: Place) -> str:
     """A share's folder below the root."""
+    if place.version:
+        kept = f".deleted/{place.account}/{place.share}/{place.version}"
+        return f"{kept}/snapshots/{place.snapshot}" if place.snapshot else f"{kept}/share"
     if place.snapshot:
         return f".snapshots/{place.account}/{place.share}/{place.snapshot}"
     return f"{place.account}/{place.share}"
@@ -28,14 +31,29 @@ def make(root: Beneath, place: Place) -> None:
 
 
 def drop(root: Beneath, place: Place, name: str) -> str:
-    """Take a share's folder away under a new `name` in the trash; returns where, "" when it was gone already."""
+    """Take a share's folder away under a new `name` in the trash; returns where, "" when it was gone already.
+
+    A deleted share goes with its snapshots.
+    """
     root.make_directories(".trash", _PRIVATE)
+    doomed = os.path.dirname(path(place)) if place.version and not place.snapshot else path(place)
     try:
-        root.rename(path(place), f".trash/{name}")
+        root.rename(doomed, f".trash/{name}")
     except FileNotFoundError:
         return ""
-    root.sync(os.path.dirname(path(place)))
+    root.sync(os.path.dirname(doomed))
     return f".trash/{name}"
+
+
+def move(root: Beneath, source: Place, target: Place) -> None:
+    """A share's folder stands elsewhere from now on, on disk when this returns; fine when there is none."""
+    above, below = os.path.dirname(path(source)), os.path.dirname(path(target))
+    if not root.exists(path(source)):
+        return
+    root.make_directories(below, _PRIVATE)
+    root.rename(path(source), path(target))
+    root.sync(below)
+    root.sync(above)
 
 
 def sweep(root: Beneath, trash: str) -> None:

@@ -66,6 +66,10 @@ class DirectoryTree:
         trash = await _on_thread(roots.drop, self._root, place, uuid.uuid4().hex)
         self._sweep(trash)
 
+    async def move_share(self, source: Place, target: Place) -> None:
+        """Its files stand at `target` from now on; nothing is done when there are none at `source`."""
+        await _on_thread(roots.move, self._root, source, target)
+
     async def copy_share(self, source: Place, target: Place) -> None:
         await _on_thread(roots.copy, self._root, source, target)
 

@@ -5,11 +5,14 @@ A fact's row is found by the directory (`parent`) and the name in it, so that a 
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from sqlalchemy import (
     Column,
     Connection,
     Index,
+    Select,
     Table,
     UniqueConstraint,
     and_,
@@ -20,6 +23,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    tuple_,
     update,
 )  # fmt: skip
 from sqlalchemy import text as sql
@@ -29,16 +33,21 @@ from linarite.engine.sharing.records import Facts, Share
 from linarite.store.counters import take
 from linarite.store.schema import NUMBER, TEXT, key_column, metadata, number, packed, text
 
-# `position` sorts a share after its snapshots: the snapshot's moment, or "~" for the share itself.
+# `position` sorts a share after its snapshots: the snapshot's moment, or "~" for the share itself. `version` is that of
+# a deleted share that is kept until `expires_at`, "" for all others.
 file_shares = Table(
     "file_shares",
     metadata,
     key_column(),
     text("account"),
     text("name"),
+    text("version"),
     text("position"),
+    number("expires_at", null=True),
     packed("record"),
-    UniqueConstraint("account", "name", "position"),
+    UniqueConstraint("account", "name", "version", "position"),
+    Index("ix_file_shares_expiring", "expires_at", sqlite_where=sql("expires_at IS NOT NULL")),
+    Index("ix_file_shares_deleted", "key", sqlite_where=sql("expires_at IS NOT NULL")),
 )
 file_facts = Table(
     "file_facts",
@@ -64,10 +73,17 @@ _share_of = msgspec.json.Decoder(Share).decode
 _facts_of = msgspec.json.Decoder(Facts).decode
 _pack = msgspec.json.Encoder().encode
 
-_NAMED = and_(_shares.account == bindparam("account"), _shares.name == bindparam("name"))
+_NAMED = and_(
+    _shares.account == bindparam("account"), _shares.name == bindparam("name"), _shares.version == bindparam("version")
+)
 _GET = select(_shares.record).where(_NAMED, _shares.position == bindparam("position"))
 _SNAPSHOTS = select(_shares.record).where(_NAMED, _shares.position != SELF).order_by(_shares.position)
-_PAGE = select(_shares.record).where(_shares.account == bindparam("account")).order_by(_shares.name, _shares.position)
+_ORDER = (_shares.name, _shares.version, _shares.position)
+_PAGE = select(_shares.record).where(_shares.account == bindparam("account")).order_by(*_ORDER)
+_KEPT = _shares.expires_at.is_not(None)
+_EXPIRED = select(_shares.record).where(_KEPT, _shares.expires_at <= bindparam("now")).order_by(_shares.expires_at)
+_NEXT = select(func.min(_shares.expires_at)).where(_KEPT)
+_DELETED = select(_shares.record).where(_KEPT, _shares.key > bindparam("after")).order_by(_shares.key)
 _AT = and_(_facts.share == bindparam("key"), _facts.parent == bindparam("above"), _facts.name == bindparam("last"))
 _FACTS = select(_facts.record).where(_AT)
 _FACTS_IN = select(_facts.name, _facts.record).where(
@@ -89,8 +105,8 @@ class Shares:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def get(self, account: str, name: str, snapshot: str = "") -> Share | None:
-        values = {"account": account, "name": name, "position": snapshot or SELF}
+    def get(self, account: str, name: str, snapshot: str = "", version: str = "") -> Share | None:
+        values = {"account": account, "name": name, "version": version, "position": snapshot or SELF}
         record = self._connection.execute(_GET, values).scalar()
         return None if record is None else _share_of(record)
 
@@ -108,23 +124,41 @@ class Shares:
         self._connection.execute(delete(file_permissions).where(file_permissions.c.share == key))
         self._connection.execute(delete(file_shares).where(_shares.key == key))
 
-    def page(self, account: str, prefix: str, marker: str, limit: int, *, snapshots: bool) -> list[Share]:
-        """Shares by name from `marker` (`name/snapshot`) on; a share's snapshots stand before it."""
+    def page(
+        self, account: str, prefix: str, marker: tuple[str, ...], limit: int, *, snapshots: bool, deleted: bool
+    ) -> list[Share]:
+        """Shares by name from `marker` (name, version, snapshot) on.
+
+        A share's snapshots stand before it, deleted ones of its name after it.
+        """
         query = _PAGE.limit(limit)
         if prefix:
             query = query.where(_shares.name.startswith(prefix, autoescape=True))
         if not snapshots:
             query = query.where(_shares.position == SELF)
+        if not deleted:
+            query = query.where(_shares.version == "")
         if marker:
-            name, _, snapshot = marker.partition("/")
-            here = and_(_shares.name == name, _shares.position >= (snapshot or SELF))
-            query = query.where(or_(_shares.name > name, here))
+            name, version, snapshot = marker
+            query = query.where(tuple_(*_ORDER) >= tuple_(literal(name), literal(version), literal(snapshot or SELF)))
         return [_share_of(record) for record in self._connection.execute(query, {"account": account}).scalars()]
 
-    def snapshots(self, account: str, name: str) -> list[Share]:
+    def snapshots(self, account: str, name: str, version: str = "") -> list[Share]:
         """A share's snapshots, the oldest first."""
-        found = self._connection.execute(_SNAPSHOTS, {"account": account, "name": name})
-        return [_share_of(record) for record in found.scalars()]
+        return self._all(_SNAPSHOTS, account=account, name=name, version=version)
+
+    def expired(self, now: int, limit: int) -> list[Share]:
+        """Deleted shares and their snapshots whose time is over."""
+        return self._all(_EXPIRED.limit(limit), now=now)
+
+    def next_expiry(self) -> int | None:
+        """When the next of them is."""
+        found: int | None = self._connection.execute(_NEXT).scalar()
+        return found
+
+    def deleted(self, after: int, limit: int) -> list[Share]:
+        """Deleted shares and their snapshots by key, from the one after `after` on."""
+        return self._all(_DELETED.limit(limit), after=after)
 
     def copy(self, source: int, target: int) -> None:
         """Give share `target` the facts and permissions of `source`."""
@@ -169,6 +203,9 @@ class Shares:
         moved = literal(target).concat(func.substr(_facts.parent, len(source) + 1))
         self._connection.execute(update(file_facts).where(_below(key, source)).values(parent=moved))
 
+    def _all(self, query: Select[Any], **values: object) -> list[Share]:
+        return [_share_of(record) for record in self._connection.execute(query, values).scalars()]
+
     def permission(self, key: int, permission: str) -> str | None:
         found: str | None = self._connection.execute(_PERMISSION, {"key": key, "permission": permission}).scalar()
         return found
@@ -184,7 +221,9 @@ def _row(share: Share) -> dict[str, object]:
     return {
         "account": share.account,
         "name": share.name,
+        "version": share.version,
         "position": share.snapshot or SELF,
+        "expires_at": share.expires_at,
         "record": _pack(share),
     }
 

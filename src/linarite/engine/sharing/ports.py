@@ -15,11 +15,12 @@ T = TypeVar("T")
 
 
 class Place(msgspec.Struct, frozen=True):
-    """Which tree: a share of an account, or one of its snapshots."""
+    """Which tree: a share of an account, or one of its snapshots; `version` names a deleted one that is kept."""
 
     account: str
     share: str
     snapshot: str = ""
+    version: str = ""
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +55,14 @@ class Tree(Protocol):
         ...
 
     async def make_share(self, place: Place) -> None: ...
-    async def drop_share(self, place: Place) -> None: ...
+    async def drop_share(self, place: Place) -> None:
+        """Remove a share or a snapshot; a deleted share with its snapshots."""
+        ...
+
+    async def move_share(self, source: Place, target: Place) -> None:
+        """Its files stand at `target` from now on; nothing is done when there are none at `source`."""
+        ...
+
     async def copy_share(self, source: Place, target: Place) -> None: ...
     async def usage(self, place: Place) -> int:
         """Bytes in the files of a share, rounded up to whole blocks of the disk."""
@@ -123,7 +131,7 @@ class Tree(Protocol):
 class ShareRecords(Protocol):
     """Shares, facts of files and permissions, in one transaction of the store (`tx.shares`)."""
 
-    def get(self, account: str, name: str, snapshot: str = "") -> Share | None: ...
+    def get(self, account: str, name: str, snapshot: str = "", version: str = "") -> Share | None: ...
     def insert(self, share: Share) -> None:
         """Store a new share: sets its key."""
         ...
@@ -133,11 +141,28 @@ class ShareRecords(Protocol):
         """Forget a share with its facts and permissions."""
         ...
 
-    def page(self, account: str, prefix: str, marker: str, limit: int, *, snapshots: bool) -> list[Share]:
-        """Shares by name, those from `marker` on; a share's snapshots stand before it."""
+    def page(
+        self, account: str, prefix: str, marker: tuple[str, ...], limit: int, *, snapshots: bool, deleted: bool
+    ) -> list[Share]:
+        """Shares by name, those from `marker` (name, version, snapshot) on.
+
+        A share's snapshots stand before it, deleted ones of its name after it.
+        """
         ...
 
-    def snapshots(self, account: str, name: str) -> list[Share]: ...
+    def snapshots(self, account: str, name: str, version: str = "") -> list[Share]: ...
+    def expired(self, now: int, limit: int) -> list[Share]:
+        """Deleted shares and their snapshots whose time is over."""
+        ...
+
+    def next_expiry(self) -> int | None:
+        """When the next of them is."""
+        ...
+
+    def deleted(self, after: int, limit: int) -> list[Share]:
+        """Deleted shares and their snapshots by key, from the one after `after` on."""
+        ...
+
     def copy(self, source: int, target: int) -> None:
         """Give share `target` the facts and permissions of `source`."""
         ...

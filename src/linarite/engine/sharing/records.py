@@ -30,13 +30,17 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 class Share(msgspec.Struct, kw_only=True):
     """A share, or a read-only snapshot of one when `snapshot` names its moment.
 
-    `modified_at` moves with the share's own properties, never with its files; it is never the same twice.
+    `modified_at` moves with the share's own properties, never with its files; it is never the same twice. A deleted
+    share that can be restored until `expires_at` has a `version`, which tells it from others of its name; "" is live.
     """
 
     key: int = 0
     account: str
     name: str
     snapshot: str = ""
+    version: str = ""
+    deleted_at: int | None = None
+    expires_at: int | None = None
     created_at: int
     modified_at: int
     quota_gib: int = DEFAULT_QUOTA_GIB

@@ -1,4 +1,4 @@
-"""What is done to shares: create, properties, policies, leases, snapshots, permissions, delete."""
+"""What is done to shares: create, properties, policies, leases, snapshots, permissions; and by `Deletion` their end."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from linarite.engine.errors import AlreadyExists, InvalidValue, NotFound, WrongState
-from linarite.engine.sharing.leases import FREE, Change, Claim, check_change, check_named
+from linarite.engine.sharing.deletion import Deletion
+from linarite.engine.sharing.leases import FREE, Change, Claim, check_named
 from linarite.engine.sharing.names import check_metadata, check_share
-from linarite.engine.sharing.ports import Place, ShareStore, ShareTransaction, Tree
+from linarite.engine.sharing.ports import Place, ShareTransaction
 from linarite.engine.sharing.reading import NOTHING, require
 from linarite.engine.sharing.records import MAX_QUOTA_GIB, Share
 from linarite.engine.sharing.views import DEFAULT_PERMISSION, check_descriptor, permission_key
@@ -19,11 +20,8 @@ from linarite.engine.sharing.views import DEFAULT_PERMISSION, check_descriptor, 
 MAX_SNAPSHOTS = 200
 
 
-class Shares:
+class Shares(Deletion):
     """Shares of all accounts; `now` is microseconds since the epoch."""
-
-    def __init__(self, store: ShareStore, tree: Tree) -> None:
-        self._store, self._tree = store, tree
 
     async def create(self, share: Share) -> Share:
         """A new, empty share (over a folder that is there already, a share of what is in it)."""
@@ -47,6 +45,10 @@ class Shares:
         share = await self._store.read(lambda tx: require(tx, place))
         check_named(share.lease, claim)
         return share
+
+    async def find(self, account: str, name: str) -> Share | None:
+        """A share, if it is there."""
+        return await self._store.read(lambda tx: tx.shares.get(account, name))
 
     async def change(self, place: Place, changes: dict[str, Any], claim: Claim) -> Share:
         """Set properties of a share (names of `Share`'s to values); its tag moves. Options that are not named stay."""
@@ -75,23 +77,6 @@ class Shares:
 
         return await self._edit(place, edit), told
 
-    async def delete(self, place: Place, snapshots: str | None, claim: Claim) -> None:
-        """Delete a share, or one snapshot. `snapshots`: "include" or "include-leased" to delete a share's as well."""
-        check_share(place.share)
-
-        def doomed(tx: ShareTransaction) -> list[Share]:
-            share = require(tx, place)
-            check_change(share.lease, claim)
-            others = [] if place.snapshot else tx.shares.snapshots(place.account, place.share)
-            _check_snapshots(others, snapshots, claim.now)
-            return [*others, share]
-
-        async with self._tree.hold(place, "", alone=True):
-            shares = await self._store.read(doomed)
-            for share in shares:
-                await self._tree.drop_share(Place(share.account, share.name, share.snapshot))
-            await self._store.write(lambda tx: _forget(tx, shares))
-
     async def snapshot(self, place: Place, metadata: dict[str, str], now: int) -> Share:
         """A read-only copy of the share as it is; named by its second, the next one when that is taken."""
         check_share(place.share)
@@ -117,13 +102,16 @@ class Shares:
             return await self._store.write(work)
 
     async def page(
-        self, account: str, prefix: str, marker: str, limit: int, *, snapshots: bool
-    ) -> tuple[list[Share], str]:
-        """Up to `limit` shares of an account and the marker of the next page ("" at the end)."""
+        self, account: str, prefix: str, marker: tuple[str, ...], limit: int, *, snapshots: bool, deleted: bool = False
+    ) -> tuple[list[Share], tuple[str, ...]]:
+        """Up to `limit` shares of an account and the marker of the next page (() at the end).
+
+        `snapshots` and `deleted`: with those too.
+        """
         rows = await self._store.read(
-            lambda tx: tx.shares.page(account, prefix, marker, limit + 1, snapshots=snapshots)
+            lambda tx: tx.shares.page(account, prefix, marker, limit + 1, snapshots=snapshots, deleted=deleted)
         )
-        following = f"{rows[limit].name}/{rows[limit].snapshot}" if len(rows) > limit else ""
+        following = (rows[limit].name, rows[limit].version, rows[limit].snapshot) if len(rows) > limit else ()
         return rows[:limit], following
 
     async def usage(self, place: Place) -> int:
@@ -158,23 +146,11 @@ class Shares:
         return await self._store.write(work)
 
 
-def _forget(tx: ShareTransaction, shares: list[Share]) -> None:
-    for share in shares:
-        tx.shares.delete(share.key)
-
-
 def _check(share: Share) -> None:
     check_share(share.name)
     check_metadata(share.metadata)
     if not 1 <= share.quota_gib <= MAX_QUOTA_GIB:
         raise InvalidValue("quota", share.quota_gib, f"1 to {MAX_QUOTA_GIB}")
-
-
-def _check_snapshots(snapshots: list[Share], asked: str | None, now: int) -> None:
-    if snapshots and asked is None:
-        raise WrongState("share", "snapshots", "delete")
-    if asked != "include-leased" and any(each.lease.is_active(now) for each in snapshots):
-        raise WrongState("share", "leased snapshot", "delete")
 
 
 def _moment(second: int) -> str:

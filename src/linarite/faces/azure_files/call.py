@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
 
 import msgspec
 import structlog
 
 from linarite.engine.model import Role
-from linarite.engine.sharing import Files, Place, Service, Shares
+from linarite.engine.sharing import Place, Sharing
 from linarite.engine.sharing.leases import Claim
 from linarite.faces.azure_files.address import Address
 from linarite.faces.azure_files.errors import Refused, bad_header, bad_query, missing_header
@@ -34,14 +33,6 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     fields: dict[str, str] = {}
 
 
-class Rooms(NamedTuple):
-    """The engine's rooms that operations ask."""
-
-    files: Files
-    shares: Shares
-    service: Service
-
-
 class Call:
     """A request that was read: its address, its caller, its version, and the engine to ask."""
 
@@ -59,9 +50,9 @@ class Call:
         "version",
     )
 
-    def __init__(self, request: Request, address: Address, version: str, rooms: Rooms) -> None:
+    def __init__(self, request: Request, address: Address, version: str, sharing: Sharing) -> None:
         self.request, self.address, self.version = request, address, version
-        self.files, self.shares, self.service = rooms
+        self.files, self.shares, self.service = sharing.files, sharing.shares, sharing.service
         self.caller = Caller(kind="owner")
         self.now = request.now
         self.base_url = ""

@@ -84,7 +84,7 @@ TABLE: Mapping[tuple[str, str, str], Mapping[str, Operation]] = {
         "PUT": _share("Set Share ACL", policies.set_share_acl, "w"),
     },
     ("share", "share", "stats"): {"GET": _share("Get Share Stats", shares.get_share_statistics, "r")},
-    ("share", "share", "undelete"): {"PUT": _share("Restore Share", None, "w")},
+    ("share", "share", "undelete"): {"PUT": _share("Restore Share", shares.restore_share, "w")},
     ("share", "", "hardlinks"): {"GET": _read("Get Hard Links", None)},
     ("path", "directory", ""): {
         "PUT": Operation("Create Directory", directories.create_directory, "cw"),

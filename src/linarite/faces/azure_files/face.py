@@ -7,13 +7,12 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from linarite.engine.access import Access
-from linarite.engine.sharing import Files, Place, Service, Share, Shares
-from linarite.engine.sharing.ports import ShareStore, Tree
+from linarite.engine.sharing import Place, Share, Sharing
 from linarite.faces.azure_files import address as addresses
 from linarite.faces.azure_files import cors, dispatch, sources, xml
 from linarite.faces.azure_files.address import Address
 from linarite.faces.azure_files.authorisation import authenticate, check_allowed
-from linarite.faces.azure_files.call import Call, Rooms
+from linarite.faces.azure_files.call import Call
 from linarite.faces.azure_files.errors import Refused, bad_header, bad_query, missing_header, translate
 from linarite.faces.azure_files.versions import KNOWN, NEWEST
 from linarite.http.dates import http_date
@@ -30,13 +29,12 @@ class AzureFiles:
 
     name = "azure_files"
 
-    def __init__(self, store: ShareStore, tree: Tree, access: Access, *, public_url: str | None = None) -> None:
+    def __init__(self, sharing: Sharing, access: Access, *, public_url: str | None = None) -> None:
         """`public_url` stands in answers, and for this server in copy sources, instead of the address that was called.
 
         It has no account in it: `http://files.example.org:10004`.
         """
-        self._rooms = Rooms(Files(store, tree), Shares(store, tree), Service(store))
-        self._store, self._access = store, access
+        self._sharing, self._access = sharing, access
         self._public_url = public_url.rstrip("/") if public_url else None
         own = urlsplit(self._public_url).hostname if self._public_url else None
         self._own_hosts: frozenset[str] = frozenset({own} if own else ())
@@ -45,13 +43,13 @@ class AzureFiles:
         """Do what a request asks for."""
         address = addresses.read_address(request)
         if request.method == "OPTIONS":
-            return await cors.preflight(request, address.account, self._rooms.service)
-        request.facts["cors"] = await cors.told(request, address.account, self._rooms.service)
+            return await cors.preflight(request, address.account, self._sharing.service)
+        request.facts["cors"] = await cors.told(request, address.account, self._sharing.service)
         request.facts["kind"] = "File" if address.path else "Share"
         version = _version(request)
         request.facts["version"] = version
         _check_timeout(request)
-        call = Call(request, address, version, self._rooms)
+        call = Call(request, address, version, self._sharing)
         call.caller = await authenticate(request, address, self._access, await self._named_share(request, address))
         call.base_url = self._base_url(request, address)
         call.resolve = self._resolve
@@ -98,7 +96,7 @@ class AzureFiles:
         """The addressed share, when a signature names one of its stored policies."""
         if "si" not in request.query or not address.share:
             return None
-        return await self._store.read(lambda tx: tx.shares.get(address.account, address.share))
+        return await self._sharing.shares.find(address.account, address.share)
 
     def _base_url(self, request: Request, address: Address) -> str:
         if address.is_host_style:

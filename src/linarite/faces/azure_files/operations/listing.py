@@ -17,20 +17,21 @@ from linarite.http.dates import http_date
 from linarite.http.messages import Response
 
 DEFAULT = 5000
+DAY = 86_400_000_000
 
 
 async def list_shares(call: Call) -> Response:
     """The shares of an account."""
     prefix, include, limit = call.query("prefix"), call.includes(), call.limit()
     shares, following = await call.shares.page(
-        call.address.account, prefix or "", _unmark(call.query("marker")), limit or DEFAULT,
-        snapshots="snapshots" in include,
+        call.address.account, prefix or "", _share_marker(call.query("marker")), limit or DEFAULT,
+        snapshots="snapshots" in include, deleted="deleted" in include,
     )  # fmt: skip
     body = [
         xml.element("Prefix", prefix), xml.element("Marker", call.query("marker")),
         xml.element("MaxResults", None if limit is None else str(limit)),
         xml.parent("Shares", (_share(call, share, include) for share in shares)),
-        xml.element("NextMarker", _mark(following)),
+        xml.element("NextMarker", _mark("/".join(following))),
     ]  # fmt: skip
     start = f"<EnumerationResults{xml.attribute('ServiceEndpoint', call.base_url)}>"
     return xml.answer(f"{start}{''.join(body)}</EnumerationResults>")
@@ -75,12 +76,25 @@ def _share(call: Call, share: Share, include: set[str]) -> str:
         xml.element("EnabledProtocols", share.protocol),
         xml.element("RootSquash", (share.root_squash or "NoRootSquash") if share.protocol == "NFS" else None),
         *share_options.elements(share),
+        *_end(call, share),
     ]
     parts = [xml.element("Name", share.name), xml.element("Snapshot", share.snapshot or None)]
+    if share.version:
+        parts += [xml.element("Version", share.version), xml.element("Deleted", "true")]
     parts.append(xml.parent("Properties", properties))
     if "metadata" in include:
         parts.append(xml.parent("Metadata", (xml.element(name, value) for name, value in share.metadata.items())))
     return xml.parent("Share", parts)
+
+
+def _end(call: Call, share: Share) -> list[str]:
+    """When it was deleted, and the days, begun ones too, until it can be restored no more."""
+    if share.deleted_at is None or share.expires_at is None:
+        return []
+    days = max(0, -((call.now - share.expires_at) // DAY))
+    return [
+        xml.element("DeletedTime", http_date(share.deleted_at)), xml.element("RemainingRetentionDays", str(days))
+    ]  # fmt: skip
 
 
 def _entry(view: View, include: set[str], *, with_ids: bool) -> str:
@@ -105,6 +119,13 @@ def _properties(view: View, include: set[str]) -> Iterator[str]:
         yield xml.element("Last-Modified", http_date(view.item.modified // 1000))
     if "etag" in include:
         yield xml.element("Etag", tag(view.item.modified))
+
+
+def _share_marker(marker: str | None) -> tuple[str, ...]:
+    parts = tuple(_unmark(marker).split("/"))
+    if marker is not None and len(parts) != 3:
+        raise bad_query("marker", marker, "Not a marker that this server gave.")
+    return parts if marker is not None else ()
 
 
 def _mark(name: str) -> str:

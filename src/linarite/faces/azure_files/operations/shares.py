@@ -77,6 +77,15 @@ async def delete_share(call: Call) -> Response:
     return Response(202)
 
 
+async def restore_share(call: Call) -> Response:
+    """A deleted share is live again, under the name that it had."""
+    name, version = call.required("x-ms-deleted-share-name"), call.required("x-ms-deleted-share-version")
+    if name != call.place.share:
+        raise bad_header("x-ms-deleted-share-name", name)
+    share = await call.shares.restore(call.place, version.upper(), call.now)
+    return Response(201, b"", {**headers.share_tags(share), "x-ms-share-quota": str(share.quota_gib)})
+
+
 async def get_share_statistics(call: Call) -> Response:
     """How much the files take."""
     share = await call.shares.get(call.place, call.claim)
