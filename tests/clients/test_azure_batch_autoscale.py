@@ -93,6 +93,38 @@ def test_pool_grows_with_its_tasks_and_shrinks_when_they_are_done(client: BatchC
     assert int(seen.results.partition("b=")[2].partition(";")[0]) >= 2, "a sample was taken meanwhile"
 
 
+def test_formula_sees_what_the_nodes_tasks_use(client: BatchClient):
+    """A real task that keeps a processor busy, seen by the first sample after autoscale was enabled."""
+    create(client, "$TargetDedicatedNodes=1")
+    steady(client, 1)
+    client.disable_pool_auto_scale("p")
+    client.create_job(models.BatchJobCreateOptions(id="j", pool_info=models.BatchPoolInfo(pool_id="p")))
+    line = "/bin/sh -c 'dd if=/dev/zero of=some bs=1M count=4 conv=fsync; touch ready; while true; do :; done'"
+    client.create_task("j", models.BatchTaskCreateOptions(id="t", command_line=line))
+    deadline = time.monotonic() + 60
+    while not any(file.name.endswith("ready") for file in files_of(client)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    enabled_as_soon_as_allowed(client, auto_scale_formula="$TargetDedicatedNodes=1")
+    formula = (
+        "n=$CPUPercent.Count();a=max($CPUPercent.GetSample(9))>0.01;b=max($MemoryBytes.GetSample(9))>0.1;"
+        "c=max($DiskBytes.GetSample(9))>0;d=len($DiskWriteBytes.GetSample(9));e=$NetworkInBytes.GetSamplePercent(TimeInterval_Minute)"
+    )
+    while (seen := evaluate(client, formula).results or "").endswith("n=0"):
+        assert time.monotonic() < deadline + 60
+        time.sleep(0.05)
+    assert "a=1;b=1;c=1;d=1;e=0;" in seen
+    client.terminate_task("j", "t")
+
+
+def files_of(client: BatchClient) -> list[Any]:
+    """A running task's files; none while it has not started."""
+    try:
+        return list(client.list_task_files("j", "t", recursive=True))
+    except ResourceExistsError:
+        return []
+
+
 def test_evaluation_of_a_bad_formula_is_no_exception(client: BatchClient):
     """The service's own test: the targets as they are, and an error to look at."""
     create(client, "$TargetDedicatedNodes=1")

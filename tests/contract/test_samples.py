@@ -56,6 +56,18 @@ def test_first_sample_of_a_slot_stays(run):
     assert [one.nodes for one in run(lambda tx: tx.samples.of_pool(1))] == [1]
 
 
+def test_what_nodes_used_comes_to_its_sample_later(run):
+    used = {"cpu_millionths": 5, "memory_bytes": 6, "disk_bytes": 7, "read_bytes": 8, "write_bytes": 9}
+    run(lambda tx: [tx.samples.add(sample(slot, nodes=slot, running_tasks=3)) for slot in (1, 2)])
+    run(lambda tx: tx.samples.measured(sample(2, **used)))
+    run(lambda tx: tx.samples.measured(sample(3, **used)))
+    run(lambda tx: tx.samples.measured(sample(1, pool_key=2, **used)))
+    plain, measured = run(lambda tx: tx.samples.of_pool(1))
+    assert plain == sample(1, nodes=1, running_tasks=3)
+    assert measured == sample(2, nodes=2, running_tasks=3, **used)
+    assert run(lambda tx: tx.samples.of_pool(2)) == []
+
+
 def test_old_samples_of_one_pool_are_pruned(run):
     def keep(tx: Any) -> None:
         for slot in range(4):

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from tests.engine.world import ACCOUNT, SECOND, World, play
 
-from linarite.engine import housekeeping, jobs, pools, runs, scaling, tasks
+from linarite.engine import housekeeping, jobs, pools, runs, sampling, scaling, tasks
 from linarite.engine.autoscale.records import HISTORY, PERIOD, PoolSample, Scaling, ScalingRun
 from linarite.engine.errors import MissingValue, NotFound, TooSoon, WrongState
-from linarite.engine.launching import NodeReady
+from linarite.engine.launching import NodeReady, NodeUse
 from linarite.engine.ledger import node_ref
 from linarite.engine.model import AllocationState, Dependencies, JobState, NodeState, OnRunning, Pool
 from linarite.engine.node_life import leave
@@ -545,5 +545,62 @@ def test_deleted_pool_is_not_looked_after_any_more(tmp_path: Path):
         await tend(world)
         assert await world.the_pool() is None
         assert await world.store.read(lambda tx: tx.samples.of_pool(pool.key)) == []
+
+    play(tmp_path, story)
+
+
+# What nodes use.
+
+
+def use(node: Any, cores: float, megabytes: int = 0, moved: int = 0) -> NodeUse:
+    return NodeUse(
+        node=node_ref(node), cores=cores, memory_bytes=megabytes << 20, disk_bytes=megabytes << 30, read_bytes=moved,
+        write_bytes=2 * moved,
+    )  # fmt: skip
+
+
+def test_nodes_are_asked_what_they_use_with_each_sample(tmp_path: Path):
+    async def story(world: World) -> None:
+        await scaled(world, "$TargetDedicatedNodes=2", slots=4)
+        assert world.asked == [], "there was no node when autoscale was enabled"
+        await wait(world, MINUTE)
+        first, second = await world.nodes()
+        assert [nodes for nodes, _ in world.asked] == [[node_ref(first), node_ref(second)]] * 2
+        slot = world.asked[-1][1]
+        assert slot == world.now // PERIOD
+        await world.do(sampling.keep_uses, [use(first, 3.0, 100, 512), use(second, 9.0, 50, 512)], slot)
+        found = await look(world, "a=$CPUPercent;b=$MemoryBytes;c=$DiskBytes;d=$DiskReadOps;e=$DiskWriteBytes")
+        assert found.variables == "a=0.875;b=75;c=75;d=2;e=2048", "no node is busier than all its processors"
+        found = await look(world, "a=$CPUPercent.GetSample(9);b=$CPUPercent.Count();c=$RunningTasks.Count()")
+        assert found.variables.startswith("a=[0.875];b=1;c=")
+
+    play(tmp_path, story)
+
+
+def test_pool_follows_how_busy_its_nodes_are(tmp_path: Path):
+    """The documentation's example: one node more in ten while all have been busy, none while nothing is known."""
+    formula = "$TargetDedicatedNodes=min($CPUPercent.GetSample(TimeInterval_Minute*10))>0.7?3:1"
+
+    async def story(world: World) -> None:
+        await scaled(world, formula)
+        assert await targets(world) == (1, 0)
+        await wait(world, MINUTE)
+        (node,) = await world.nodes()
+        for _, slot in world.asked:
+            await world.do(sampling.keep_uses, [use(node, 0.8)], slot)
+        await wait(world, 4 * MINUTE)
+        assert await targets(world) == (3, 0)
+
+    play(tmp_path, story)
+
+
+def test_use_of_a_node_that_is_gone_is_let_go(tmp_path: Path):
+    async def story(world: World) -> None:
+        await scaled(world, "$TargetDedicatedNodes=1")
+        await wait(world, MINUTE)
+        (node,) = await world.nodes()
+        await world.do(pools.delete, ACCOUNT, "pool")
+        await tend(world)
+        await world.do(sampling.keep_uses, [use(node, 1.0)], world.asked[-1][1])
 
     play(tmp_path, story)

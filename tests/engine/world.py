@@ -27,7 +27,8 @@ SECOND = 1_000_000
 class World:
     """The engine's rules on a store, one unit at a time; `launched` and `ended` are what the nodes were told.
 
-    They make and free nodes at once while it is `prompt`; else `orders` and `freed` wait for `answer`.
+    They make and free nodes at once while it is `prompt`; else `orders` and `freed` wait for `answer`. `asked` are the
+    nodes whose use they were asked for, with the slot.
     """
 
     def __init__(self, store: SqlStore) -> None:
@@ -41,6 +42,7 @@ class World:
         self.prompt = True
         self.orders: list[NodeOrder] = []
         self.freed: list[NodeRef] = []
+        self.asked: list[tuple[list[NodeRef], int]] = []
         self._names = count(1)
 
     async def do(self, operation: Callable[..., T], *args: Any, **options: Any) -> T:
@@ -61,6 +63,7 @@ class World:
         self.awake, self.tending = effects.wake, effects.tend
         self.orders += effects.provision
         self.freed += effects.deallocate
+        self.asked += effects.measure
         if self.prompt:
             await self.answer()
         return result

@@ -19,6 +19,7 @@ from linarite.engine.launching import (
     NodeReady,
     NodeRef,
     NodeReport,
+    NodeUse,
     Report,
     RunExited,
     RunFailed,
@@ -40,6 +41,7 @@ class Heard:
     def __init__(self, refuse: int = 0) -> None:
         self.reports: list[Report] = []
         self.nodes: list[NodeReport] = []
+        self.uses: dict[int, list[NodeUse]] = {}
         self.refuse = refuse
         self._news = asyncio.Event()
 
@@ -52,6 +54,10 @@ class Heard:
 
     async def on_node_reports(self, reports: Sequence[NodeReport]) -> None:
         self.nodes += reports
+        self._news.set()
+
+    async def on_node_uses(self, uses: Sequence[NodeUse], slot: int) -> None:
+        self.uses[slot] = list(uses)
         self._news.set()
 
     def of(self, run: str) -> list[Report]:
@@ -115,6 +121,13 @@ class Site:
     async def provision(self, node: NodeRef = NODE) -> None:
         await self.local.provision([NodeOrder(node=node)])
         await self.heard.until(lambda: NodeReady(node=node) in self.heard.nodes)
+
+    async def use(self, slot: int, node: NodeRef = NODE) -> NodeUse:
+        """What a look at a node tells."""
+        await self.local.measure([node], slot)
+        await self.heard.until(lambda: slot in self.heard.uses)
+        (use,) = self.heard.uses[slot]
+        return use
 
     async def again(self, **options: Any) -> None:
         """The server ends and starts."""

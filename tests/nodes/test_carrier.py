@@ -24,6 +24,7 @@ from tests.support.blobs import Azurite, Container
 from linarite.engine.launching import Fetch, Problem
 from linarite.engine.outputs import OutputFile
 from linarite.nodes.host import Host
+from linarite.nodes.metering import Meter
 from linarite.nodes.moving import carriage
 from linarite.nodes.moving.carriage import Carriage
 
@@ -155,7 +156,7 @@ def test_host_waits_for_its_runs_while_the_carrier_is_idle():
         runs = SimpleNamespace(busy=True, step=step, take_reports=list, seconds_to_wait=lambda: None)
         carried = SimpleNamespace(connection=ours, gone=False, spent=True, waits=False, idle_for=0.0)
         wake = SimpleNamespace(read_end=theirs)
-        host = Host(cast("Any", runs), cast("Any", carried), cast("Any", wake), listening, None)
+        host = Host(cast("Any", runs), Meter(), cast("Any", carried), cast("Any", wake), listening, None)
 
         def end() -> None:
             runs.busy = False

@@ -19,6 +19,7 @@ from linarite.engine.launching import Launch, RunExited
 from linarite.nodes.access import UnreachableFolderError, check_reachable
 from linarite.nodes.environment import stays_below
 from linarite.nodes.journal import Forgotten, Intended, Journal, KnownRun, Spawned, read_history
+from linarite.nodes.metering import Meter
 from linarite.nodes.moving.carriage import Carriage
 from linarite.nodes.processes import CannotStartError, boot_ticks, spawn, split_command, start_ticks
 from linarite.nodes.runs import Runs
@@ -213,7 +214,7 @@ def test_spawn_signals_ignored_before(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_forget_of_a_run_that_is_named_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run whose end was told twice, since its launch was repeated, is forgotten once; the host goes on."""
     monkeypatch.chdir(tmp_path)  # a host goes into the folder of what it starts; this process comes back from there
-    runs = Runs(_journal(tmp_path), Starter(None), Carriage([]))
+    runs = Runs(_journal(tmp_path), Starter(None), Carriage([]), Meter())
     launch = Launch(run="1.1", node=NODE, directory="workitems/a/job-1/b", command="no-such-program")
     request = LaunchRun(launch, str(tmp_path / "node"))
     runs.launch([request])

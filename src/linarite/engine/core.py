@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 import structlog
 
-from linarite.engine import housekeeping, leftovers, pools, runs
-from linarite.engine.launching import NodeReport, Nodes, Report, RunStarted
+from linarite.engine import housekeeping, leftovers, pools, runs, sampling
+from linarite.engine.launching import NodeReport, Nodes, NodeUse, Report, RunStarted
 from linarite.engine.ledger import Effects, Environment, Ledger, node_ref
 from linarite.engine.model import Node
 from linarite.engine.ports import Clock, Store, Transaction
@@ -105,6 +105,10 @@ class Engine:
         """Commit what became of the nodes."""
         await self.do(runs.take_nodes, reports, who="node")
 
+    async def on_node_uses(self, uses: Sequence[NodeUse], slot: int) -> None:
+        """Commit what the runs on nodes used, for the samples of `slot`."""
+        await self.do(sampling.keep_uses, uses, slot, who="node")
+
     # Inside.
 
     async def _unit(self, operation: Callable[[Ledger], T], who: str) -> T:
@@ -158,6 +162,8 @@ class Engine:
             yield self.nodes.remove_directory(node, directory)
         if effects.launch:
             yield self.nodes.launch(effects.launch)
+        for nodes, slot in effects.measure:
+            yield self.nodes.measure(nodes, slot)
         if effects.release:
             yield self.nodes.release(effects.release)
 

@@ -216,6 +216,21 @@ class NodeFreed(msgspec.Struct, frozen=True, kw_only=True):
     node: NodeRef
 
 
+class NodeUse(msgspec.Struct, frozen=True, kw_only=True):
+    """What the runs on a node use: processors on the mean since the last look, memory now.
+
+    `read_bytes` and `write_bytes` were moved from and to disks in the last 30 seconds; `disk_bytes` are in use on the
+    file system that holds the node's files.
+    """
+
+    node: NodeRef
+    cores: float
+    memory_bytes: int
+    disk_bytes: int
+    read_bytes: int
+    write_bytes: int
+
+
 NodeReport = NodeReady | NodeUnusable | NodeFreed
 
 
@@ -231,10 +246,18 @@ class Listener(Protocol):
         ...
 
 
+class UseListener(Listener, Protocol):
+    """Who hears what the nodes' runs use as well."""
+
+    async def on_node_uses(self, uses: Sequence[NodeUse], slot: int) -> None:
+        """Commit what nodes used, for the samples of `slot`. Not repeated: what is lost is a sample."""
+        ...
+
+
 class Nodes(Protocol):
     """Where command lines run. Implemented by `nodes.local` (this machine) and later by Slurm."""
 
-    async def start(self, listener: Listener) -> None:
+    async def start(self, listener: UseListener) -> None:
         """Connect, and repeat every report that was never acknowledged."""
         ...
 
@@ -263,6 +286,13 @@ class Nodes(Protocol):
 
     async def remove_directory(self, node: NodeRef, directory: str) -> None:
         """Remove a task's directory in the background, a few files at a time."""
+        ...
+
+    async def measure(self, nodes: Sequence[NodeRef], slot: int) -> None:
+        """Look at what the runs on the nodes use, for the samples of `slot`.
+
+        The answer comes as `on_node_uses`, of all of these nodes, or not at all.
+        """
         ...
 
     async def forget_others(self, nodes: Sequence[NodeRef]) -> None:

@@ -69,6 +69,8 @@ class Effects:
         self.end: list[tuple[NodeRef, str, float, bool]] = []
         """Node, run, grace in seconds, and whether the run's files are taken away all the same."""
         self.remove: list[tuple[NodeRef, str]] = []
+        self.measure: list[tuple[list[NodeRef], int]] = []
+        """Nodes, and the slot of the sample that what they use is for."""
         self.pools: set[int] = set()
         self.wake = False
         self.tend = False
@@ -82,7 +84,7 @@ class Effects:
     @property
     def quiet(self) -> bool:
         """Tell whether the nodes have nothing to hear."""
-        told = (self.provision, self.deallocate, self.release, self.launch, self.end, self.remove)
+        told = (self.provision, self.deallocate, self.release, self.launch, self.end, self.remove, self.measure)
         return not any(told)
 
 

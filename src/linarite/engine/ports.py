@@ -80,6 +80,10 @@ class Samples(Protocol):
         """Keep a sample; one that the pool has of that slot already stays."""
         ...
 
+    def measured(self, sample: PoolSample) -> None:
+        """Add what nodes used to the sample of this pool and slot, if it is kept."""
+        ...
+
     def of_pool(self, pool_key: int) -> list[PoolSample]:
         """All of a pool, the oldest first."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
@@ -11,8 +12,10 @@ from linarite.engine.autoscale.faults import Fault, SampleFault, SyntaxFault
 from linarite.engine.autoscale.metrics import Facts, slot_of
 from linarite.engine.autoscale.parsing import parse
 from linarite.engine.autoscale.records import HISTORY, PERIOD, PoolSample, ScalingRun
-from linarite.engine.ledger import Ledger
+from linarite.engine.launching import NodeUse
+from linarite.engine.ledger import Ledger, node_ref
 from linarite.engine.model import Node, NodeState, Pool
+from linarite.engine.node_life import STANDING
 from linarite.engine.ports import Transaction
 
 USABLE = {NodeState.IDLE, NodeState.RUNNING}
@@ -34,15 +37,43 @@ def take(u: Ledger, pool: Pool) -> None:
     sample = measure(u.tx, pool, u.nodes_of(pool), u.now)
     u.tx.samples.add(sample)
     u.tx.samples.prune(pool.key, sample.slot - HISTORY + 1)
+    standing = [node_ref(node) for node in u.nodes_of(pool) if node.state in STANDING]
+    if standing:
+        u.effects.measure.append((standing, sample.slot))
+
+
+def keep_uses(u: Ledger, uses: Sequence[NodeUse], slot: int) -> None:
+    """Add what nodes used to their pools' samples of a slot: means of the nodes, and sums of what they moved."""
+    of_pool: dict[int, list[tuple[Node, NodeUse]]] = defaultdict(list)
+    for use in uses:
+        node = u.node(use.node.key)
+        if node is not None:
+            of_pool[node.pool_key].append((node, use))
+    for pool_key, found in of_pool.items():
+        u.tx.samples.measured(_used(pool_key, slot, found))
+
+
+def _used(pool_key: int, slot: int, found: Sequence[tuple[Node, NodeUse]]) -> PoolSample:
+    """A node has as many processors as task slots (as `usage` counts them), and cannot be busier than all of them."""
+    number = len(found)
+    busy = sum(min(1.0, use.cores / node.slots) for node, use in found) / number
+    return PoolSample(
+        pool_key=pool_key, slot=slot, cpu_millionths=round(busy * 1_000_000),
+        memory_bytes=sum(use.memory_bytes for _, use in found) // number,
+        disk_bytes=sum(use.disk_bytes for _, use in found) // number,
+        read_bytes=sum(use.read_bytes for _, use in found), write_bytes=sum(use.write_bytes for _, use in found),
+    )  # fmt: skip
 
 
 def look(
     tx: Transaction, pool: Pool, nodes: Sequence[Node], formula: str, now: int, rand: Callable[[], float]
 ) -> ScalingRun:
     """What a formula would come to now; nothing changes."""
+    history = tx.samples.of_pool(pool.key)
     facts = Facts(
         now=now, dedicated=pool.spec.target_dedicated, low_priority=pool.spec.target_low_priority, rand=rand,
-        latest=measure(tx, pool, nodes, now), history=tx.samples.of_pool(pool.key),
+        latest=measure(tx, pool, nodes, now), history=history,
+        measured=[sample for sample in history if sample.cpu_millionths is not None],
     )  # fmt: skip
     outcome = _outcome(formula, facts)
     fault = outcome.fault

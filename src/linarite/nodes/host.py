@@ -26,6 +26,7 @@ from linarite.nodes.environment import set_site
 from linarite.nodes.folders import Sweeper, make_node, not_there
 from linarite.nodes.journal import Journal
 from linarite.nodes.leftovers import end_leftovers
+from linarite.nodes.metering import Meter
 from linarite.nodes.moving.carriage import Carriage
 from linarite.nodes.runs import Runs
 from linarite.nodes.starting import Starter
@@ -37,6 +38,8 @@ from linarite.nodes.wire import (
     Hello,
     LaunchRun,
     MakeNode,
+    Measure,
+    Measured,
     Message,
     NodeFailed,
     NodeMade,
@@ -58,10 +61,11 @@ class Host:
     """The loop: whatever comes in goes to the runs, whatever they tell goes out."""
 
     def __init__(
-        self, runs: Runs, carriage: Carriage, wake: Wake, listening: socket.socket, owner: int | None
+        self, runs: Runs, meter: Meter, carriage: Carriage, wake: Wake, listening: socket.socket, owner: int | None
     ) -> None:  # fmt: skip
-        """Serve `runs`; new folders are given to `owner`."""
+        """Serve `runs`, which `meter` follows; new folders are given to `owner`."""
         self._runs = runs
+        self._meter = meter
         self._carriage = carriage
         self._wake = wake
         self._listening = listening
@@ -153,7 +157,7 @@ class Host:
         if launches:
             self._runs.launch(launches)
 
-    def _obey_one(self, request: Acknowledge | EndRun | MakeNode | Remove | Sweep) -> None:
+    def _obey_one(self, request: Acknowledge | EndRun | MakeNode | Remove | Sweep | Measure) -> None:
         match request:
             case Acknowledge():
                 self._runs.forget(request.runs)
@@ -165,6 +169,8 @@ class Host:
                 self._remove(request)
             case Sweep():
                 self._sweeper.sweep(request.trash)
+            case Measure():
+                self._answers.append(Measured(request.number, self._meter.look(request.roots)))
 
     def _make_node(self, request: MakeNode) -> None:
         root = request.root
@@ -257,9 +263,10 @@ def main(arguments: list[str]) -> None:
     end_leftovers(unfinished, same_boot=journal.same_boot)
 
     wake = Wake()
-    runs = Runs(journal, Starter(options.owner), carriage)
+    meter = Meter()
+    runs = Runs(journal, Starter(options.owner), carriage, meter)
     runs.restore(journal.history.runs.values())
-    host = Host(runs, carriage, wake, listening, options.owner)
+    host = Host(runs, meter, carriage, wake, listening, options.owner)
     host.welcome(connection)
     gc.freeze()
     host.run()

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from itertools import count
 from typing import TypeVar
 
 import structlog
@@ -34,12 +35,15 @@ from linarite.nodes.wire import (
     Hello,
     LaunchRun,
     MakeNode,
+    Measure,
+    Measured,
     Message,
     NodeFailed,
     NodeMade,
     Remove,
     Removed,
     Request,
+    RootUse,
     Sweep,
 )
 
@@ -47,6 +51,8 @@ T = TypeVar("T")
 LONGEST_PAUSE = 30.0
 _FIRST_PAUSE = 0.1
 """Seconds between tries when a host does not start or the listener fails; each is twice as long as the one before."""
+_ANSWER = 10.0
+"""Seconds in which a host tells what its runs use, or a sample lacks."""
 _LASTING = 10.0
 """Seconds after which a host counts as sound."""
 
@@ -78,6 +84,8 @@ class HostLink:
         self._nodes: dict[str, NodeRef] = {}
         self._after_removal: dict[str, Callable[[], None]] = {}
         self._runs: set[str] = set()
+        self._measured: dict[int, asyncio.Future[list[RootUse] | None]] = {}
+        self._measures = count()
         self._work = asyncio.Event()
         self._stopping = asyncio.Event()
         self.greeted = asyncio.Event()
@@ -114,6 +122,22 @@ class HostLink:
     def sweep(self, trash: str) -> None:
         """Ask to go on emptying a folder of removed folders; not repeated, the next start of the server asks again."""
         self._ask({("sweep", trash): Sweep(trash)})
+
+    async def measure(self, roots: Sequence[str]) -> list[RootUse] | None:
+        """What the runs on nodes use; nothing of a host that has none, None of one that does not answer in time."""
+        if self._channel is None:
+            return None if self._runs else []
+        number = next(self._measures)
+        answer: asyncio.Future[list[RootUse] | None] = asyncio.get_running_loop().create_future()
+        self._measured[number] = answer
+        self._channel.send([Measure(number, list(roots))])
+        try:
+            async with asyncio.timeout(_ANSWER):
+                return await answer
+        except TimeoutError:
+            return None
+        finally:
+            self._measured.pop(number, None)
 
     async def stop(self) -> None:
         """Let go of the host; what the listener is being told is told to the end."""
@@ -192,6 +216,9 @@ class HostLink:
         finally:
             self._channel = None
             channel.close()
+            for answer in self._measured.values():
+                if not answer.done():
+                    answer.set_result(None)
         if self._needed and not self._stopping.is_set():
             _log.warning("node_host_gone", host=self._starter.place.folder, runs=len(self._runs))
 
@@ -211,6 +238,9 @@ class HostLink:
                 case Removed():
                     self._pending.pop(("remove", message.path), None)
                     self._after_removal.pop(message.path, _nothing)()
+                case Measured():
+                    if (answer := self._measured.get(message.number)) is not None and not answer.done():
+                        answer.set_result(message.uses)
                 case NodeMade() | NodeFailed():
                     self._pending.pop(("node", message.root), None)
 

@@ -7,10 +7,12 @@ otherwise all run as the server's user. Two hosts share the nodes. See `host` fo
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 import structlog
@@ -19,15 +21,16 @@ from msgspec.structs import replace
 from linarite.engine.launching import (
     Emptied,
     Launch,
-    Listener,
     NodeFreed,
     NodeOrder,
     NodeReady,
     NodeRef,
     NodeReport,
     NodeUnusable,
+    NodeUse,
     Report,
     RunFailed,
+    UseListener,
 )
 from linarite.engine.mounting import Mount, Mountable, MountError
 from linarite.engine.packages import Package
@@ -38,7 +41,7 @@ from linarite.nodes.mounts import attach, detach
 from linarite.nodes.moving.parcels import Parcel
 from linarite.nodes.node_logs import host_logs, send
 from linarite.nodes.places import HostPlace, Places, task_directories
-from linarite.nodes.wire import LaunchRun, MakeNode, Remove
+from linarite.nodes.wire import LaunchRun, MakeNode, Remove, RootUse
 
 _GREETING = 15.0
 """Seconds for which the start waits for hosts that are there already; one that is slower is heard later."""
@@ -84,13 +87,13 @@ class LocalNodes:
         self._allow_elevated = allow_elevated
         self._ca_file = ca_file
         self._fetch_patience = fetch_patience
-        self._listener: Listener | None = None
+        self._listener: UseListener | None = None
         self._links: dict[HostPlace, HostLink] = {}
         self._idle: dict[HostLink, None] = {}
         self._refusals: set[asyncio.Task[None]] = set()
         self._sending: set[asyncio.Task[None]] = set()
 
-    async def start(self, listener: Listener) -> None:
+    async def start(self, listener: UseListener) -> None:
         """Connect to every host that is there, or start its successor; each repeats what was not acknowledged.
 
         Raises OSError when the folders cannot be made.
@@ -227,6 +230,42 @@ class LocalNodes:
         """Before a node's files are removed: what is mounted there is not its own."""
         detach(self._places.top, self._places.below_top(node))
 
+    async def measure(self, nodes: Sequence[NodeRef], slot: int) -> None:
+        """Look at what runs on the nodes use; the answer comes as `on_node_uses`, of all of them or not at all."""
+        self._later(self._measure(nodes, slot))
+
+    async def _measure(self, nodes: Sequence[NodeRef], slot: int) -> None:
+        """A look that fails, or one of a host that does not answer, gives no sample."""
+        asked: dict[HostLink, list[str]] = defaultdict(list)
+        for node in nodes:
+            for place in self._places.of_node(node):
+                if (link := self._links.get(place)) is not None:
+                    asked[link].append(self._places.root(node))
+        answers = await asyncio.gather(*(link.measure(roots) for link, roots in asked.items()))
+        told = [answer for answer in answers if answer is not None]
+        if len(told) < len(answers):
+            _log.warning("nodes_not_measured", nodes=len(nodes))
+            return
+        of_root: dict[str, list[RootUse]] = defaultdict(list)
+        for use in chain.from_iterable(told):
+            of_root[use.root].append(use)
+        try:
+            uses = [self._use(node, of_root[self._places.root(node)]) for node in nodes]
+            await self._listening.on_node_uses(uses, slot)
+        except Exception:  # noqa: BLE001 - the next look comes in half a minute; a node may just have gone
+            _log.exception("nodes_not_measured", nodes=len(nodes))
+
+    def _use(self, node: NodeRef, parts: Sequence[RootUse]) -> NodeUse:
+        disk = os.statvfs(self._places.root(node))
+        return NodeUse(
+            node=node,
+            cores=sum(part.cores for part in parts),
+            memory_bytes=sum(part.memory_bytes for part in parts),
+            disk_bytes=(disk.f_blocks - disk.f_bfree) * disk.f_frsize,
+            read_bytes=sum(part.read_bytes for part in parts),
+            write_bytes=sum(part.write_bytes for part in parts),
+        )
+
     async def send_logs(self, node: NodeRef, url: str, folder: str, logs: Mapping[str, bytes], since: int) -> int:
         """Send logs of the node's hosts and these to a blob container, in the background; gives how many they are."""
         files = {**logs, **host_logs(self._places.of_node(node), since)}
@@ -279,7 +318,7 @@ class LocalNodes:
             longest.let_go()
 
     @property
-    def _listening(self) -> Listener:
+    def _listening(self) -> UseListener:
         assert self._listener is not None, "LocalNodes was not started"
         return self._listener
 

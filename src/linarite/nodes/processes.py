@@ -18,6 +18,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 from linarite.nodes.environment import DEFAULT_PATH, MARKER, marked
 
@@ -129,6 +130,7 @@ def _refusal(name: str, error: OSError) -> CannotStartError:
 
 
 _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def boot_ticks() -> int:
@@ -177,19 +179,52 @@ def run_of(pid: int) -> str | None:
     return None if value is None else marked(value)
 
 
-def marked_processes(uid: int) -> Iterator[tuple[int, str]]:
-    """Every process of user `uid` that carries a run's marker, with the run."""
+def processes_of(uid: int) -> Iterator[int]:
+    """Every process of user `uid` but this one."""
     own = os.getpid()
     for name in os.listdir("/proc"):
         if not name.isdecimal() or int(name) == own:
             continue
-        pid = int(name)
         try:
             facts = os.stat(f"/proc/{name}")
         except OSError:
             continue
-        if stat.S_ISDIR(facts.st_mode) and facts.st_uid == uid and (run := run_of(pid)) is not None:
+        if stat.S_ISDIR(facts.st_mode) and facts.st_uid == uid:
+            yield int(name)
+
+
+def marked_processes(uid: int) -> Iterator[tuple[int, str]]:
+    """Every process of user `uid` that carries a run's marker, with the run."""
+    for pid in processes_of(uid):
+        if (run := run_of(pid)) is not None:
             yield pid, run
+
+
+class ProcessUse(NamedTuple):
+    """What a process has used, with those of its children that it waited for, and the memory that it has now."""
+
+    cpu_seconds: float
+    memory_bytes: int
+    read_bytes: int
+    write_bytes: int
+
+
+def use_of(pid: int) -> ProcessUse | None:
+    """What `pid` has used; None when it is gone. Its bytes are 0 where the kernel does not show them to us."""
+    try:
+        # As in `start_ticks`; fields 14 to 17 are ticks, of it and of its children, field 24 is in pages.
+        fields = _read_fact(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+    except OSError:
+        return None
+    try:
+        lines = (line.partition(b":") for line in _read_fact(f"/proc/{pid}/io").splitlines())
+        moved = {name: int(value) for name, _, value in lines}
+    except OSError:
+        moved = {}
+    ticks = sum(map(int, fields[11:15]))
+    return ProcessUse(
+        ticks / _TICKS_A_SECOND, int(fields[21]) * _PAGE, moved.get(b"read_bytes", 0), moved.get(b"write_bytes", 0)
+    )
 
 
 def session_of(pid: int) -> int:

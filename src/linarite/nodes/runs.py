@@ -24,6 +24,7 @@ from linarite.engine.outputs import OutputFile
 from linarite.nodes.environment import run_environment
 from linarite.nodes.folders import not_there
 from linarite.nodes.journal import Forgotten, Intended, Journal, KnownRun, Record, Spawned
+from linarite.nodes.metering import Meter
 from linarite.nodes.moving.carriage import Carriage
 from linarite.nodes.processes import (
     CannotStartError,
@@ -77,11 +78,12 @@ class Run:
 class Runs:
     """All runs of a host."""
 
-    def __init__(self, journal: Journal, starter: Starter, carriage: Carriage) -> None:
-        """`carriage` moves the runs' files."""
+    def __init__(self, journal: Journal, starter: Starter, carriage: Carriage, meter: Meter) -> None:
+        """`carriage` moves the runs' files, `meter` hears what is to be followed."""
         self._journal = journal
         self._starter = starter
         self._carriage = carriage
+        self._meter = meter
         self._runs: dict[str, Run] = {}
         self._processes: dict[int, Run] = {}
         self._staying = Staying()
@@ -218,6 +220,7 @@ class Runs:
         for name in gone:
             run = self._runs[name]
             assert run.returned is not None, "it stays since its command line returned"
+            self._meter.ended(name, run.returned.usage)
             self._finish(run, replace(run.returned, at=_now()))
         if gone or self._staying.any_leaves:
             self._look_again_at = time.monotonic() + _TOGETHER
@@ -246,9 +249,11 @@ class Runs:
         report = RunExited(run=run.name, code=code, started_at=run.spawned.at, at=_now(), usage=usage)
         if stays:
             run.returned = report
+            self._meter.returned(run.name, usage)
             self._staying.add(run.name, pid)
             self._reports.append(RunReturned(run=run.name, at=report.at))
         else:
+            self._meter.ended(run.name, usage)
             self._end_process(run, report)
 
     def _end_process(self, run: Run, report: RunExited) -> None:
@@ -322,6 +327,7 @@ class Runs:
         run.stays = request.launch.stays
         run.spawned = Spawned(run.name, pid, earliest, boot_ticks(), _now())
         self._processes[pid] = run
+        self._meter.started(run.name, request.root, pid)
         self._records.append(run.spawned)
         if request.launch.announced:
             self._reports.append(RunStarted(run=run.name, at=run.spawned.at))

@@ -66,7 +66,14 @@ class Sweep(msgspec.Struct, frozen=True, tag="sweep"):
     trash: str
 
 
-Request = LaunchRun | EndRun | Acknowledge | MakeNode | Remove | Sweep
+class Measure(msgspec.Struct, frozen=True, tag="measure"):
+    """Tell what the runs of the nodes at `roots` use; the answer repeats `number`."""
+
+    number: int
+    roots: list[str]
+
+
+Request = LaunchRun | EndRun | Acknowledge | MakeNode | Remove | Sweep | Measure
 
 
 class Hello(msgspec.Struct, frozen=True, tag="hello"):
@@ -97,7 +104,24 @@ class Removed(msgspec.Struct, frozen=True, tag="removed"):
     path: str
 
 
-Message = Hello | RunStarted | RunReturned | Ended | NodeMade | NodeFailed | Removed
+class RootUse(msgspec.Struct, frozen=True, kw_only=True):
+    """What the runs of the node at `root` use: processors on the mean, memory now, bytes in 30 seconds."""
+
+    root: str
+    cores: float
+    memory_bytes: int
+    read_bytes: int
+    write_bytes: int
+
+
+class Measured(msgspec.Struct, frozen=True, tag="measured"):
+    """The answer to the `Measure` of this number."""
+
+    number: int
+    uses: list[RootUse]
+
+
+Message = Hello | RunStarted | RunReturned | Ended | NodeMade | NodeFailed | Removed | Measured
 
 
 class WireError(Exception):

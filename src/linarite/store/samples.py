@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from sqlalchemy import Column, Connection, Table, bindparam, delete
+from sqlalchemy import Column, Connection, Table, bindparam, delete, update
 from sqlalchemy import text as sql
 
 from linarite.engine.autoscale.records import PoolSample
@@ -11,12 +11,13 @@ from linarite.store.rows import Rows
 from linarite.store.schema import NUMBER, metadata, number
 from linarite.store.statements import Query, Statement
 
+_LATER = ("cpu_millionths", "memory_bytes", "disk_bytes", "read_bytes", "write_bytes")
 samples = Table(
     "pool_samples",
     metadata,
     Column("pool_key", NUMBER, primary_key=True, autoincrement=False),
     Column("slot", NUMBER, primary_key=True, autoincrement=False),
-    *(number(name) for name in PoolSample.__struct_fields__[2:]),
+    *(number(name, null=name in _LATER) for name in PoolSample.__struct_fields__[2:]),
     sqlite_with_rowid=False,
 )
 
@@ -27,6 +28,12 @@ _INSERT = sql(
     " ON CONFLICT (pool_key, slot) DO NOTHING"
 )
 _OF_POOL = Query(_rows.select.where(samples.c.pool_key == bindparam("pool_key")).order_by(samples.c.slot))
+_measured = Statement(
+    update(samples)
+    .where(samples.c.pool_key == bindparam("of_pool"), samples.c.slot == bindparam("of_slot"))
+    .values({name: bindparam(name) for name in _LATER}),
+    [*_LATER, "of_pool", "of_slot"],
+)
 _prune = Statement(
     delete(samples).where(samples.c.pool_key == bindparam("of_pool"), samples.c.slot < bindparam("before")),
     ["of_pool", "before"],
@@ -41,6 +48,9 @@ class SqlSamples:
 
     def add(self, sample: PoolSample) -> None:
         self._connection.execute(_INSERT, msgspec.structs.asdict(sample))
+
+    def measured(self, sample: PoolSample) -> None:
+        _measured(self._connection, [(*(getattr(sample, name) for name in _LATER), sample.pool_key, sample.slot)])
 
     def of_pool(self, pool_key: int) -> list[PoolSample]:
         return _rows.many(self._connection, _OF_POOL, pool_key=pool_key)

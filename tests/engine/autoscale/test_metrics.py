@@ -13,6 +13,14 @@ LATEST = {
     "$SampleNodeCount": 8, "$UsableNodeCount": 6, "$TaskSlotsPerNode": 4, "$WallClockSeconds": 240,
 }  # fmt: skip
 UNMEASURED = sorted(METRICS.keys() - LATEST.keys())
+USED = [
+    sample(age, cpu_millionths=250_000 * age, memory_bytes=3 << 19, disk_bytes=5 << 29, read_bytes=1024, write_bytes=1)
+    for age in (3, 1)
+]
+USES = {
+    "$CPUPercent": 0.25, "$MemoryBytes": 1.5, "$DiskBytes": 2.5, "$DiskReadBytes": 1024, "$DiskWriteBytes": 1,
+    "$DiskReadOps": 2, "$DiskWriteOps": 0,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("metric", "value"), LATEST.items())
@@ -26,6 +34,22 @@ def test_every_metric_of_the_service_is_known():
         "$DiskWriteOps",
         "$NetworkInBytes", "$NetworkOutBytes",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("metric", "value"), USES.items())
+def test_what_nodes_use_is_read_in_the_documentations_units(metric: str, value: float):
+    """Megabytes, gigabytes, 0.7 for 70 percent; at this moment it is what was last seen."""
+    assert variables(f"x={metric}", measured=USED) == f"x={value}"
+
+
+def test_samples_of_what_nodes_use_are_those_that_tell_it():
+    minute = "TimeInterval_Minute"
+    formula = f"a=$CPUPercent.GetSample({minute}*2);b=$CPUPercent.GetSamplePercent({minute}*2);c=$CPUPercent.Count()"
+    assert variables(formula, measured=USED) == "a=[0.75,0.25];b=50;c=2"
+    wanted = "Insufficient data from data set: $CPUPercent wanted 70%, received 50%"
+    assert complaint(f"x=$CPUPercent.GetSample({minute}*2,70)", measured=USED).endswith(wanted)
+    assert variables("x=$ActiveTasks.Count()", measured=USED) == "x=10"
+    assert complaint("x=$NetworkInBytes", measured=USED).endswith("$NetworkInBytes has no samples")
 
 
 @pytest.mark.parametrize("metric", UNMEASURED)

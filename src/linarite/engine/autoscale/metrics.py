@@ -18,6 +18,23 @@ from linarite.engine.autoscale.values import TICKS, Doubles, Interval, Timestamp
 
 Measure = Callable[[PoolSample], float]
 
+KILO = 1024
+BLOCK = 512
+"""Bytes of an operation on a disk, as Linux counts them."""
+USES: dict[str, Measure] = {
+    "$CPUPercent": lambda sample: (sample.cpu_millionths or 0) / 1_000_000,
+    "$MemoryBytes": lambda sample: (sample.memory_bytes or 0) / KILO**2,
+    "$DiskBytes": lambda sample: (sample.disk_bytes or 0) / KILO**3,
+    "$DiskReadBytes": lambda sample: sample.read_bytes or 0,
+    "$DiskWriteBytes": lambda sample: sample.write_bytes or 0,
+    "$DiskReadOps": lambda sample: (sample.read_bytes or 0) // BLOCK,
+    "$DiskWriteOps": lambda sample: (sample.write_bytes or 0) // BLOCK,
+}
+"""How what nodes use is read off the samples that have it. Units: the documentation's, whatever the names say.
+
+The service's page on automatic scaling tells megabytes of `$MemoryBytes` and gigabytes of `$DiskBytes`, and
+compares `$CPUPercent` with 0.7 where it means 70 percent.
+"""
 METRICS: dict[str, Measure | None] = {
     "$ActiveTasks": lambda sample: sample.active_tasks,
     "$RunningTasks": lambda sample: sample.running_tasks,
@@ -32,24 +49,21 @@ METRICS: dict[str, Measure | None] = {
     "$UsableNodeCount": lambda sample: sample.usable_nodes,
     "$TaskSlotsPerNode": lambda sample: sample.task_slots,
     "$WallClockSeconds": lambda sample: sample.nodes * (PERIOD // SECOND),
-    "$CPUPercent": None,
-    "$MemoryBytes": None,
-    "$DiskBytes": None,
-    "$DiskReadBytes": None,
-    "$DiskWriteBytes": None,
-    "$DiskReadOps": None,
-    "$DiskWriteOps": None,
     "$NetworkInBytes": None,
     "$NetworkOutBytes": None,
+    **USES,
 }
-"""How each metric is read off a sample; None: nodes of this server do not measure it, so it never has a sample."""
+"""How each metric is read off a sample; None: nodes of this server do not measure it, so it never has a sample.
+
+The nodes of one machine share its network, and nobody counts which of them a byte was for.
+"""
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """All that an evaluation may know. `now` in microseconds since 1970; `history` has the oldest sample first.
 
-    `dedicated` and `low_priority` are the pool's targets, `latest` what it is like at this moment; `rand` gives numbers
-    from 0 to 1.
+    `measured` are those of them that tell what nodes used. `dedicated` and `low_priority` are the pool's targets,
+    `latest` is what it is like at this moment; `rand` gives numbers from 0 to 1.
     """
 
     now: int
@@ -57,6 +71,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     low_priority: int
     latest: PoolSample
     history: Sequence[PoolSample] = ()
+    measured: Sequence[PoolSample] = ()
     rand: Callable[[], float]
 
 
@@ -66,11 +81,14 @@ def slot_of(microseconds: int) -> int:
 
 
 def latest(facts: Facts, name: str, place: Place) -> float:
-    """A metric as a number. SampleFault when it is not measured here."""
+    """A metric as a number: as it is, or what nodes were last seen to use. SampleFault when that never was."""
     measure = METRICS[name]
-    if measure is None:
+    sample: PoolSample | None = facts.latest
+    if name in USES:
+        sample = facts.measured[-1] if facts.measured else None
+    if measure is None or sample is None:
         raise SampleFault(place, f"Insufficient data from data set: {name} has no samples")
-    return float(measure(facts.latest))
+    return float(measure(sample))
 
 
 def call(facts: Facts, name: str, method: str, arguments: Sequence[Value], place: Place) -> Value:
@@ -87,7 +105,8 @@ class _Samples:
     def __init__(self, facts: Facts, name: str) -> None:
         self.facts, self.name = facts, name
         self._measure = METRICS[name]
-        self._kept = facts.history if self._measure is not None else ()
+        kept = facts.measured if name in USES else facts.history
+        self._kept = kept if self._measure is not None else ()
 
     def __len__(self) -> int:
         return len(self._kept)

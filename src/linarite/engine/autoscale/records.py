@@ -40,7 +40,9 @@ class PoolSample(msgspec.Struct, frozen=True, kw_only=True):
     """What a pool was like in one of its 30 seconds, `slot` (counted from 1970): what autoscale formulas look back at.
 
     `active_tasks` could start at once; node counts by what formulas ask for. Tasks are those of the pool's jobs.
-    Nothing preempts nodes yet, so `preempted_nodes` stays 0.
+    Nothing preempts nodes, so `preempted_nodes` stays 0. What its nodes' runs used comes later than the rest, or never:
+    the part of the processors that was busy, bytes of memory and of the disk in use (means of the nodes), bytes from
+    and to disks (of all of them).
     """
 
     pool_key: int
@@ -55,3 +57,8 @@ class PoolSample(msgspec.Struct, frozen=True, kw_only=True):
     nodes: int = 0
     usable_nodes: int = 0
     task_slots: int = 1
+    cpu_millionths: int | None = None
+    memory_bytes: int | None = None
+    disk_bytes: int | None = None
+    read_bytes: int | None = None
+    write_bytes: int | None = None
