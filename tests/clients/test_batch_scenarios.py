@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from tests.clients.drivers import CLIENTS, Driver, Refused, driver
 from tests.support.left_out import leave_out
+from tests.support.proxy import checking
 from tests.support.server import RunningServer
 
 pytestmark = pytest.mark.timeout(900)  # a client may have to be installed first
@@ -26,8 +27,9 @@ HELLO = "/bin/sh -c 'echo hello from $AZ_BATCH_TASK_ID; echo beside >&2; echo ke
 def client(request: pytest.FixtureRequest, server: RunningServer, account: str, tmp_path: Path) -> Iterator[Driver]:
     if request.param.startswith("@") and not shutil.which("npm"):
         leave_out("the JavaScript client needs npm and node")
-    with driver(request.param, server.batch, account, tmp_path) as client:
+    with checking(server.batch) as proxy, driver(request.param, proxy.url, account, tmp_path) as client:
         yield client
+        proxy.check()
 
 
 def until(seen: Callable[[], Any], wanted: Any, seconds: float = 60) -> None:

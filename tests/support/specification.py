@@ -37,6 +37,16 @@ UNTAGGED = {
     "jobpreparationandreleasetaskstatus",
     "evaluateautoscale",
 }
+MISTAKES = {
+    ("2024-07-01.20.0", "BatchPoolSpecification", "resourceTags"): {
+        "type": "object", "additionalProperties": {"type": "string"},
+    },
+}  # fmt: skip
+"""What a description says otherwise than Microsoft's own of the versions around it, and what is right.
+
+Tags of a pool that is made for a job: an object in 2023-11 and 2024-02 and beside, a string in the beta client alone
+of which this version's description is derived.
+"""
 KINDS = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool, "number": (int, float)}
 DURATION = re.compile(r"P(?=.)(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+(\.\d{1,7})?S)?)?")
 
@@ -91,8 +101,12 @@ def versions() -> list[str]:
 
 @cache
 def describe(version: str) -> Description:
-    """The description of a version."""
-    return Description(json.loads(_files()[version].read_text(), object_hook=_any_case if version < EXACT else None))
+    """The description of a version, without the mistakes that are known of it."""
+    spec = json.loads(_files()[version].read_text(), object_hook=_any_case if version < EXACT else None)
+    for (found, definition, name), right in MISTAKES.items():
+        if found == version:
+            spec["definitions"][definition]["properties"][name] = right
+    return Description(spec)
 
 
 class AnyCase(list[str]):

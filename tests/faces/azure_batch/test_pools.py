@@ -75,7 +75,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"virtualMachineConfiguration": {}}, "MissingRequiredProperty", "virtualMachineConfiguration.imageReference"),
     ({"startTask": {}}, "MissingRequiredProperty", "startTask.commandLine"),
     ({"upgradePolicy": {}}, "MissingRequiredProperty", "upgradePolicy.mode"),
-    ({"upgradePolicy": {"mode": "never"}}, "InvalidPropertyValue", "upgradePolicy.mode"),
+    ({"upgradePolicy": {"mode": "never"}}, "InvalidPropertyValue", "mode"),
     ({"metadata": [{"value": "b"}]}, "MissingRequiredProperty", "metadata.name"),
 ]  # fmt: skip
 

@@ -5,7 +5,6 @@ No rule of the service is here: which properties there are, and what they are ca
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -21,7 +20,6 @@ SHOWN = {
 """The elements of answers, by the names of their kinds."""
 FAILURE = "failureInfo"
 """The oldest version tells of failures before the command line started alone."""
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 class Form(NamedTuple):
@@ -32,6 +30,7 @@ class Form(NamedTuple):
     longs: tuple[str, ...]
     parts: dict[str, Form]
     required: tuple[str, ...]
+    words: dict[str, tuple[str, str]]
 
 
 def has(name: str, element: str, version: str) -> bool:
@@ -58,7 +57,9 @@ def form(element: str, version: str) -> Form | None:
     found = {name: form(part, version) for name, part in given.parts.items() if name not in absent}
     parts = {name: part for name, part in found.items() if part is not None}
     required = tuple(name for name, spans in given.required.items() if _is_in(version, spans))
-    return Form(absent, once, longs, parts, required) if absent or longs or parts or required else None
+    words = {name: (new, old) for name, (new, old, since) in given.words.items() if version < since}
+    made = Form(absent, once, longs, parts, required, words)
+    return made if absent or longs or parts or required or words else None
 
 
 def shown(kind: str, value: dict[str, Any], version: str) -> dict[str, Any]:
@@ -81,6 +82,8 @@ def _shown(value: Any, particular: Form) -> Any:  # noqa: ANN401 - JSON
             made[name] = _shown(item, particular.parts[name])
         elif name in particular.longs:
             made[name] = int(item)
+        elif name in particular.words and item == particular.words[name][0]:
+            made[name] = particular.words[name][1]
         elif name not in particular.absent:
             made[name] = item
         elif name in particular.once and not (name == FAILURE and "exitCode" in value):
@@ -101,9 +104,12 @@ def _read(value: Any, particular: Form, version: str) -> Any:  # noqa: ANN401 - 
         return value
     now = {old: new for new, old in particular.once.items()}
     made: dict[str, Any] = {}
-    for name, item in value.items():
+    for name, given in value.items():
+        item = given
         if name in particular.absent and item is not None:
             raise unknown(name, version)
+        if name in particular.words and isinstance(item, str) and item.lower() == particular.words[name][1].lower():
+            item = particular.words[name][0]
         today: str = now.get(name) or name
         part = particular.parts.get(name)
         made[today] = item if part is None else _read(item, part, version)
@@ -138,13 +144,14 @@ def _check(value: Any, particular: Form, version: str) -> None:  # noqa: ANN401 
 
 
 def _get(value: Any, name: str) -> Any:  # noqa: ANN401 - a struct, or JSON
-    return value.get(name) if isinstance(value, dict) else getattr(value, snake(name), None)
+    kind: Any = type(value)
+    return value.get(name) if kind is dict else getattr(value, _fields(kind).get(name, name), None)
 
 
 @cache
-def snake(name: str) -> str:
-    """`taskSlotsPerNode` as a field of a struct."""
-    return _HUMP.sub("_", name).lower()
+def _fields(kind: Any) -> dict[str, str]:  # noqa: ANN401 - a struct's type, which no cache takes
+    """The fields of a struct by their names on the wire."""
+    return dict(zip(kind.__struct_encode_fields__, kind.__struct_fields__, strict=True))
 
 
 def in_words(refusal: Refusal, version: str) -> Refusal:

@@ -14,7 +14,8 @@ class Element(msgspec.Struct, frozen=True):
 
     `parts` are the properties that are elements themselves (or lists of them). `once` maps today's names to those of
     versions that have not got them yet. `longs` are whole numbers that are texts since 2024-07. `required` names what a
-    body has to have in some versions alone, by the name that it has there.
+    body has to have in some versions alone, by the name that it has there. `words` are values of properties: today's
+    word, the one before it, and the first version that has today's.
     """
 
     spans: dict[str, str] = {}
@@ -22,6 +23,7 @@ class Element(msgspec.Struct, frozen=True):
     once: dict[str, str] = {}
     longs: tuple[str, ...] = ()
     required: dict[str, str] = {}
+    words: dict[str, tuple[str, str, str]] = {}
 
 
 _PUT_AS_READ = "2024-07.."
@@ -236,7 +238,9 @@ ELEMENTS: dict[str, Element] = {
             "securityProfile": "securityProfile",
         },
     ),
-    "containerConfiguration": Element(parts={"containerRegistries": "registry"}),
+    "containerConfiguration": Element(
+        parts={"containerRegistries": "registry"}, words={"type": ("dockerCompatible", "docker", "2018-08")}
+    ),
     "dataDisk": Element({"managedDisk": "2025-06..", "storageAccountType": "2017-09..2025-06"}),
     "diskEncryption": Element({"customerManagedKey": "2025-06.."}),
     "extension": Element({"enableAutomaticUpgrade": "2023-05.."}),
@@ -257,10 +261,13 @@ ELEMENTS: dict[str, Element] = {
             "managedDisk": "2023-11..",
             "writeAcceleratorEnabled": "2023-11..",
         },
-        {"managedDisk": "managedDisk"},
+        {"managedDisk": "managedDisk", "ephemeralOSDiskSettings": "ephemeralDisk"},
     ),
+    "ephemeralDisk": Element(words={"placement": ("cachedisk", "CacheDisk", "2024-07")}),
     "managedDisk": Element({"diskEncryptionSet": "2025-06..", "securityProfile": "2024-07.."}),
-    "securityProfile": Element({"proxyAgentSettings": "2025-06.."}),
+    "securityProfile": Element(
+        {"proxyAgentSettings": "2025-06.."}, words={"securityType": ("confidentialvm", "confidentialVM", "2025-06")}
+    ),
     # Nodes.
     "node": Element(
         {

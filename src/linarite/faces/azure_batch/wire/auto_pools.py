@@ -7,9 +7,9 @@ from msgspec.structs import replace
 from linarite.engine.model import AutoPool, Job, JobSpec, JobState
 from linarite.faces.azure_batch.errors import Refusal, invalid_property, missing_property
 from linarite.faces.azure_batch.secrets import without_secrets
-from linarite.faces.azure_batch.wire.decoding import Element
+from linarite.faces.azure_batch.wire.decoding import Element, Worded
 from linarite.faces.azure_batch.wire.pools import PoolSpecification, pool_of
-from linarite.faces.azure_batch.wire.values import checked_id, required, word_of
+from linarite.faces.azure_batch.wire.values import checked_id, required
 
 LASTING = "jobschedule"
 LIFETIMES = (LASTING, "job")
@@ -18,8 +18,10 @@ PLACEHOLDER = "auto"
 """Stands for the id of a pool that the engine is yet to name."""
 
 
-class AutoPoolElement(Element):
+class AutoPoolElement(Worded):
     """A pool made for the job."""
+
+    spelled = (("pool_lifetime_option", LIFETIMES),)
 
     auto_pool_id_prefix: str | None = None
     pool_lifetime_option: str | None = None
@@ -45,7 +47,7 @@ def auto_pool(info: PoolInfo | None, *, recurring: bool) -> AutoPool | None:
     if automatic is None:
         checked_id(info.pool_id, "poolInfo.poolId")
         return None
-    lifetime = word_of(LIFETIMES, required(automatic.pool_lifetime_option, "poolLifetimeOption"), "poolLifetimeOption")
+    lifetime = required(automatic.pool_lifetime_option, "poolLifetimeOption")
     if lifetime == LASTING and not recurring:
         raise invalid_property("poolLifetimeOption", lifetime, "It applies to job schedules only, not to jobs.")
     if automatic.pool is None:

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
 
 from linarite.engine.certificates import CertificateUse
 from linarite.faces.azure_batch.errors import invalid_property
-from linarite.faces.azure_batch.wire.decoding import Body, Element, plain
+from linarite.faces.azure_batch.wire.decoding import Body, Worded, plain
 from linarite.faces.azure_batch.wire.values import required, word_of
 
 ALGORITHM = "sha1"
@@ -38,8 +38,10 @@ class CertificateAdd(Body):
     password: str | None = None
 
 
-class CertificateReference(Element):
+class CertificateReference(Worded):
     """A certificate that the nodes of a pool have."""
+
+    spelled = (("store_location", LOCATIONS), ("visibility", VISIBILITIES))
 
     thumbprint: str | None = None
     thumbprint_algorithm: str | None = None
@@ -109,7 +111,7 @@ def _public(data: bytes, form: str, password: str | None) -> x509.Certificate:
 
 
 def checked_references(references: list[CertificateReference]) -> list[dict[str, Any]]:
-    """The references with their words as the protocol spells them. Whether there are such is the account's affair."""
+    """The references as they are shown. Whether there are such is the account's affair."""
     return [plain(_checked(one)) for one in references]
 
 
@@ -126,9 +128,7 @@ def _checked(one: CertificateReference) -> CertificateReference:
     return CertificateReference(
         thumbprint=checked_thumbprint(one.thumbprint, one.thumbprint_algorithm),
         thumbprint_algorithm=ALGORITHM,
-        store_location=word_of(LOCATIONS, one.store_location, "storeLocation"),
+        store_location=one.store_location,
         store_name=one.store_name,
-        visibility=None
-        if one.visibility is None
-        else [word_of(VISIBILITIES, word, "visibility") or word for word in one.visibility],
+        visibility=one.visibility,
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 from linarite.engine.model import Named, NodeCommand
 from linarite.faces.azure_batch.errors import invalid_property
-from linarite.faces.azure_batch.wire.containers import container_of
+from linarite.faces.azure_batch.wire.containers import ContainerSettings, container_of
 from linarite.faces.azure_batch.wire.decoding import Element, plain
 from linarite.faces.azure_batch.wire.elements import (
     ApplicationPackageReference,
@@ -33,7 +33,7 @@ class CommandElement(Element):
     """A command line and its surroundings."""
 
     command_line: str | None = None
-    container_settings: dict[str, Any] | None = None
+    container_settings: ContainerSettings | None = None
     resource_files: list[ResourceFileElement] | None = None
     environment_settings: list[NameValue] | None = None
     user_identity: UserIdentity | None = None
@@ -69,14 +69,13 @@ def environment(items: list[NameValue] | None) -> tuple[Named, ...]:
 
 
 def checked_command(task: CommandElement, name: str) -> dict[str, Any]:
-    """The element `name` as plain data, checked, its user's words as the protocol spells them."""
+    """The element `name` as plain data, checked."""
     command_line(task.command_line, f"{name}.commandLine")
     container_of(task.container_settings)
     checked_files(task.resource_files, f"{name}.resourceFiles")
     environment(task.environment_settings)
+    checked_user(task.user_identity)
     element: dict[str, Any] = plain(task)
-    if task.user_identity is not None:
-        element["userIdentity"] = plain(checked_user(task.user_identity))
     return element
 
 

@@ -8,12 +8,16 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
+from msgspec import convert
+
 from linarite.engine.containers import Container, Registry
 from linarite.faces.azure_batch.errors import invalid_property
-from linarite.faces.azure_batch.wire.decoding import Element, typed
-from linarite.faces.azure_batch.wire.values import required, word_of
+from linarite.faces.azure_batch.wire.decoding import Element, Worded
+from linarite.faces.azure_batch.wire.elements import IdentityReference
+from linarite.faces.azure_batch.wire.values import required
 
 WORKING_DIRECTORIES = ("taskWorkingDirectory", "containerImageDefault")
+KINDS = ("dockerCompatible", "criCompatible")
 SOURCES = ("Shared", "Startup", "VfsMounts", "Task", "JobPrep", "Applications")
 
 
@@ -23,18 +27,22 @@ class RegistryElement(Element):
     username: str | None = None
     password: str | None = None
     registry_server: str | None = None
-    identity_reference: dict[str, Any] | None = None
+    identity_reference: IdentityReference | None = None
 
 
-class BindMount(Element):
+class BindMount(Worded):
     """A folder of the node that is seen inside."""
+
+    spelled = (("source", SOURCES),)
 
     source: str | None = None
     is_read_only: bool | None = None
 
 
-class ContainerSettings(Element):
+class ContainerSettings(Worded):
     """The container of a task."""
+
+    spelled = (("working_directory", WORKING_DIRECTORIES),)
 
     image_name: str | None = None
     container_run_options: str | None = None
@@ -43,25 +51,25 @@ class ContainerSettings(Element):
     container_host_batch_bind_mounts: list[BindMount] | None = None
 
 
-class ContainerConfiguration(Element):
+class ContainerConfiguration(Worded):
     """What makes a pool one of containers."""
+
+    spelled = (("type", KINDS),)
 
     type: str | None = None
     container_image_names: list[str] | None = None
     container_registries: list[RegistryElement] | None = None
 
 
-def container_of(given: dict[str, Any] | None) -> Container | None:
+def container_of(settings: ContainerSettings | None) -> Container | None:
     """The container as the engine knows it. MissingRequiredProperty, InvalidPropertyValue."""
-    if given is None:
+    if settings is None:
         return None
-    settings = typed(given, ContainerSettings, "containerSettings")
-    where = word_of(WORKING_DIRECTORIES, settings.working_directory, "workingDirectory")
     mounts = settings.container_host_batch_bind_mounts
     return Container(
         image=required(settings.image_name, "containerSettings.imageName"),
         options=_words(settings.container_run_options),
-        in_image=where == "containerImageDefault",
+        in_image=settings.working_directory == "containerImageDefault",
         registry=None if settings.registry is None else _registry(settings.registry),
         mounts=None if mounts is None else tuple([_mount(mount) for mount in mounts]),
     )
@@ -75,8 +83,7 @@ def _words(options: str | None) -> tuple[str, ...]:
 
 
 def _mount(mount: BindMount) -> tuple[str, bool]:
-    source = required(mount.source, "containerHostBatchBindMounts.source")
-    return word_of(SOURCES, source, "source") or "", bool(mount.is_read_only)
+    return required(mount.source, "containerHostBatchBindMounts.source"), bool(mount.is_read_only)
 
 
 def _registry(element: RegistryElement) -> Registry:
@@ -88,5 +95,5 @@ def registries_of(machine: dict[str, Any] | None) -> tuple[Registry, ...] | None
     given = (machine or {}).get("containerConfiguration")
     if given is None:
         return None
-    configuration = typed(given, ContainerConfiguration, "containerConfiguration")
+    configuration = convert(given, ContainerConfiguration)
     return tuple([_registry(one) for one in configuration.container_registries or ()])

@@ -13,6 +13,7 @@ import msgspec
 from linarite.faces.azure_batch import vocabulary
 from linarite.faces.azure_batch.errors import Refusal
 from linarite.faces.azure_batch.versions import LATEST
+from linarite.faces.azure_batch.wire.values import word_of
 
 B = TypeVar("B", bound="Element")
 T = TypeVar("T")
@@ -30,6 +31,24 @@ class Element(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True, 
 
     words: ClassVar[str] = ""
     """The body's name in the vocabulary of versions; a body without one is the same in all of them."""
+
+
+class Worded(Element):
+    """An element with words of enumerations: read in any letter case, kept as the protocol spells them.
+
+    `spelled` names the fields, or fields that are lists, and their words. InvalidPropertyValue for any other word.
+    """
+
+    spelled: ClassVar[tuple[tuple[str, tuple[str, ...]], ...]] = ()
+
+    def __post_init__(self) -> None:
+        for name, words in self.spelled:
+            value = getattr(self, name)
+            if value is not None:
+                told = self.__struct_encode_fields__[self.__struct_fields__.index(name)]
+                is_list = isinstance(value, list)
+                found = [word_of(words, item, told) for item in (value if is_list else [value])]
+                setattr(self, name, found if is_list else found[0])
 
 
 class Body(Element):
@@ -73,6 +92,12 @@ def typed(value: object, kind: type[T], name: str) -> T:
         return msgspec.convert(value, kind, strict=False)
     except msgspec.ValidationError as error:
         raise Refusal("InvalidRequestBody", Reason=f"{name}: {error}.") from error
+
+
+def camel(name: str) -> str:
+    """`max_task_retry_count` as the wire has it."""
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)
 
 
 def plain(element: object) -> Any:  # noqa: ANN401 - JSON

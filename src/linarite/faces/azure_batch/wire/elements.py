@@ -9,8 +9,8 @@ import msgspec
 from linarite.engine.model import Named, ResourceFile
 from linarite.engine.packages import PackageReference
 from linarite.faces.azure_batch.errors import Refusal, invalid_property, missing_property
-from linarite.faces.azure_batch.wire.decoding import Element
-from linarite.faces.azure_batch.wire.values import Int32, required, word_of
+from linarite.faces.azure_batch.wire.decoding import Element, Worded, camel
+from linarite.faces.azure_batch.wire.values import Int32, required
 
 SCOPES = ("task", "pool")
 ELEVATIONS = ("nonadmin", "admin")
@@ -23,6 +23,12 @@ class NameValue(Element):
     value: str | None = None
 
 
+class IdentityReference(Element):
+    """A managed identity."""
+
+    resource_id: str | None = None
+
+
 class ResourceFileElement(Element):
     """A file that a node brings."""
 
@@ -32,11 +38,13 @@ class ResourceFileElement(Element):
     storage_container_url: str | None = None
     auto_storage_container_name: str | None = None
     blob_prefix: str | None = None
-    identity_reference: dict[str, Any] | None = None
+    identity_reference: IdentityReference | None = None
 
 
-class AutoUser(Element):
+class AutoUser(Worded):
     """The user that the service makes for a task."""
+
+    spelled = (("scope", SCOPES), ("elevation_level", ELEVATIONS))
 
     scope: str | None = None
     elevation_level: str | None = None
@@ -88,21 +96,11 @@ def keeps_empty_values(items: list[NameValue] | None) -> bool:
 
 
 def checked_user(identity: UserIdentity | None) -> UserIdentity | None:
-    """Exactly one of `username` and `autoUser`; its words come back as the protocol spells them."""
-    if identity is None:
-        return None
-    auto = identity.auto_user
-    if (identity.username is None) is (auto is None):
+    """Exactly one of `username` and `autoUser`."""
+    if identity is not None and (identity.username is None) is (identity.auto_user is None):
         reason = "Exactly one of username and autoUser has to be specified."
         raise invalid_property("userIdentity", identity.username or "", reason)
-    if auto is None:
-        return identity
-    return UserIdentity(
-        auto_user=AutoUser(
-            scope=word_of(SCOPES, auto.scope, "scope"),
-            elevation_level=word_of(ELEVATIONS, auto.elevation_level, "elevationLevel"),
-        )
-    )
+    return identity
 
 
 def is_elevated(identity: UserIdentity | None) -> bool:
@@ -170,9 +168,9 @@ def _brought(file: ResourceFileElement) -> ResourceFile:
     )  # fmt: skip
 
 
-def identity_of(reference: dict[str, Any] | None) -> str | None:
+def identity_of(reference: IdentityReference | None) -> str | None:
     """The managed identity that a reference names; empty when it names none."""
-    return None if reference is None else str(reference.get("resourceId") or "")
+    return None if reference is None else reference.resource_id or ""
 
 
 def are_plain_files(files: list[ResourceFileElement] | None) -> bool:
@@ -221,9 +219,3 @@ def kept(source: msgspec.Struct, names: tuple[str, ...]) -> dict[str, Any]:
         if value is not None:
             facts[camel(name)] = msgspec.to_builtins(value)
     return facts
-
-
-def camel(name: str) -> str:
-    """`max_task_retry_count` as the wire has it."""
-    first, *rest = name.split("_")
-    return first + "".join(part.capitalize() for part in rest)

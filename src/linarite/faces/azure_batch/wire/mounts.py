@@ -14,8 +14,8 @@ from urllib.parse import unquote, urlsplit
 from linarite.engine.mounting import Mount
 from linarite.faces.azure_batch.errors import invalid_property
 from linarite.faces.azure_batch.secrets import without_secrets
-from linarite.faces.azure_batch.wire.decoding import Element, plain
-from linarite.faces.azure_batch.wire.elements import camel
+from linarite.faces.azure_batch.wire.decoding import Element, camel, plain
+from linarite.faces.azure_batch.wire.elements import IdentityReference
 from linarite.faces.azure_batch.wire.values import required
 
 MOST_MOUNTS = 10
@@ -40,7 +40,7 @@ class BlobFileSystem(Element):
     sas_key: str | None = None
     blobfuse_options: str | None = None
     relative_mount_path: str | None = None
-    identity_reference: dict[str, Any] | None = None
+    identity_reference: IdentityReference | None = None
 
 
 class Nfs(Element):

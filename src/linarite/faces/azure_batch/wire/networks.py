@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 
 from linarite.faces.azure_batch.errors import invalid_property, missing_property
-from linarite.faces.azure_batch.wire.decoding import Element, plain, typed
-from linarite.faces.azure_batch.wire.values import Int32, required, word_of
+from linarite.faces.azure_batch.wire.decoding import Element, Worded, plain
+from linarite.faces.azure_batch.wire.values import Int32, required
 
 MOST_POOLS, MOST_RULES = 5, 25
 LEAST_RANGE = 40
@@ -29,8 +29,10 @@ _TAG = re.compile(r"[A-Za-z][A-Za-z.]*")
 _PORTS = re.compile(r"\*|(\d{1,5})(?:-(\d{1,5}))?")
 
 
-class SecurityRule(Element):
+class SecurityRule(Worded):
     """Who may come in."""
+
+    spelled = (("access", ACCESS),)
 
     priority: Int32 | None = None
     access: str | None = None
@@ -38,8 +40,10 @@ class SecurityRule(Element):
     source_port_ranges: list[str] | None = None
 
 
-class InboundNatPool(Element):
+class InboundNatPool(Worded):
     """A port of the nodes, and the ports by which it is reached from outside."""
+
+    spelled = (("protocol", PROTOCOLS),)
 
     name: str | None = None
     protocol: str | None = None
@@ -55,17 +59,28 @@ class EndpointConfiguration(Element):
     inbound_nat_pools: list[InboundNatPool] | None = msgspec.field(default=None, name="inboundNATPools")
 
 
-class PublicAddresses(Element):
+class IpTag(Element):
+    """A tag of an address."""
+
+    ip_tag_type: str | None = None
+    tag: str | None = None
+
+
+class PublicAddresses(Worded):
     """The addresses by which nodes are reached from outside."""
+
+    spelled = (("provision", PROVISIONS), ("ip_families", FAMILIES))
 
     provision: str | None = None
     ip_families: list[str] | None = None
     ip_address_ids: list[str] | None = None
-    ip_tags: list[dict[str, str]] | None = None
+    ip_tags: list[IpTag] | None = None
 
 
-class Network(Element):
+class Network(Worded):
     """All that is known of a pool's network."""
+
+    spelled = (("dynamic_vnet_assignment_scope", SCOPES),)
 
     subnet_id: str | None = None
     public_ips: list[str] | None = msgspec.field(default=None, name="publicIPs")
@@ -77,19 +92,14 @@ class Network(Element):
     enable_accelerated_networking: bool | None = None
 
 
-def checked_network(network: dict[str, Any]) -> dict[str, Any]:
-    """The network with its words as the protocol spells them; refuses what the service could not make, and a subnet."""
-    if network.get("subnetId"):
+def checked_network(given: Network) -> dict[str, Any]:
+    """The network as it is shown; refuses what the service could not make, and a subnet."""
+    if given.subnet_id:
         reason = "There is no such subnet: this server's nodes have no virtual network."
-        raise invalid_property("subnetId", network["subnetId"], reason)
-    given = typed(network, Network, "networkConfiguration")
-    scope = word_of(SCOPES, given.dynamic_vnet_assignment_scope, "dynamicVNetAssignmentScope")
-    given.dynamic_vnet_assignment_scope = scope
-    public = given.public_ip_address_configuration or PublicAddresses()
-    public.provision = word_of(PROVISIONS, public.provision, "provision")
-    public.ip_families = [word_of(FAMILIES, family, "ipFamilies") or "" for family in public.ip_families or ()] or None
+        raise invalid_property("subnetId", given.subnet_id, reason)
+    public = given.public_ip_address_configuration
     if given.endpoint_configuration is not None:
-        if public.provision == "nopublicipaddresses":
+        if public is not None and public.provision == "nopublicipaddresses":
             reason = "A pool without public addresses has no endpoints."
             raise invalid_property("endpointConfiguration", "", reason)
         _check_pools(given.endpoint_configuration.inbound_nat_pools)
@@ -128,7 +138,7 @@ def _check_pool(pool: InboundNatPool) -> None:
     if _NAME.fullmatch(required(pool.name, "inboundNATPools.name")) is None:
         reason = "It has 1 to 77 letters, digits, underscores, periods and hyphens, and ends in none of the last two."
         raise invalid_property("inboundNATPools.name", pool.name, reason)
-    pool.protocol = word_of(PROTOCOLS, required(pool.protocol, "inboundNATPools.protocol"), "protocol")
+    required(pool.protocol, "inboundNATPools.protocol")
     backend = _port(pool.backend_port, "backendPort", 65535)
     if backend in RESERVED_PORTS:
         raise invalid_property("backendPort", backend, "The service uses this port itself.")
@@ -153,7 +163,7 @@ def _check_rule(rule: SecurityRule) -> None:
         raise missing_property("networkSecurityGroupRules.priority")
     if not 150 <= rule.priority <= 4096:
         raise invalid_property("priority", rule.priority, "It is a number from 150 to 4096.")
-    rule.access = word_of(ACCESS, required(rule.access, "networkSecurityGroupRules.access"), "access")
+    required(rule.access, "networkSecurityGroupRules.access")
     prefix = required(rule.source_address_prefix, "networkSecurityGroupRules.sourceAddressPrefix")
     if prefix != "*" and _TAG.fullmatch(prefix) is None and not _is_network(prefix):
         raise invalid_property("sourceAddressPrefix", prefix, "It is an address, a subnet, a tag or *.")

@@ -14,6 +14,7 @@ from linarite.engine.errors import AlreadyExists, NotFound
 from linarite.engine.model import DAY, Node, OnRunning
 from linarite.faces.azure_batch.errors import invalid_property
 from linarite.faces.azure_batch.wire.decoding import Body
+from linarite.faces.azure_batch.wire.elements import IdentityReference
 from linarite.faces.azure_batch.wire.tasks import FACE
 from linarite.faces.azure_batch.wire.values import moment, required, word_of
 
@@ -60,7 +61,7 @@ class LogsUpload(Body):
     container_url: str | None = None
     start_time: str | None = None
     end_time: str | None = None
-    identity_reference: dict[str, Any] | None = None
+    identity_reference: IdentityReference | None = None
 
 
 def logs_span(body: LogsUpload) -> tuple[str, int, int | None]:
@@ -70,7 +71,7 @@ def logs_span(body: LogsUpload) -> tuple[str, int, int | None]:
         raise invalid_property("containerUrl", url, "It is the URL of a blob container.")
     if body.identity_reference is not None:
         reason = "The nodes of this server have no managed identity."
-        raise invalid_property("identityReference", body.identity_reference.get("resourceId", ""), reason)
+        raise invalid_property("identityReference", body.identity_reference.resource_id or "", reason)
     since, until = moment(required(body.start_time, "startTime"), "startTime"), moment(body.end_time, "endTime")
     if until is not None and until < (since or 0):
         raise invalid_property("endTime", body.end_time, "It is before startTime.")

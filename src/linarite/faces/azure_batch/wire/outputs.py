@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from linarite.engine import outputs
 from linarite.engine.outputs import UploadWhen
 from linarite.faces.azure_batch.errors import invalid_property, missing_property
-from linarite.faces.azure_batch.wire.decoding import Element
-from linarite.faces.azure_batch.wire.elements import NameValue, identity_of
-from linarite.faces.azure_batch.wire.values import required, word_of
+from linarite.faces.azure_batch.wire.decoding import Element, Worded
+from linarite.faces.azure_batch.wire.elements import IdentityReference, NameValue, identity_of
+from linarite.faces.azure_batch.wire.values import required
 
 CONDITIONS = {
     "tasksuccess": UploadWhen.SUCCESS,
@@ -23,7 +21,7 @@ class ContainerDestination(Element):
 
     path: str | None = None
     container_url: str | None = None
-    identity_reference: dict[str, Any] | None = None
+    identity_reference: IdentityReference | None = None
     upload_headers: list[NameValue] | None = None
 
 
@@ -33,8 +31,10 @@ class Destination(Element):
     container: ContainerDestination | None = None
 
 
-class UploadOptions(Element):
+class UploadOptions(Worded):
     """When output files go."""
+
+    spelled = (("upload_condition", tuple(CONDITIONS)),)
 
     upload_condition: str | None = None
 
@@ -65,7 +65,7 @@ def _output(file: OutputFile) -> outputs.OutputFile:
         url=required(container.container_url, "outputFiles.destination.container.containerUrl"),
         path=container.path,
         headers=tuple([_header(item) for item in container.upload_headers or ()]),
-        when=CONDITIONS[word_of(tuple(CONDITIONS), given, "uploadCondition") or ""],
+        when=CONDITIONS[given],
         identity=identity_of(container.identity_reference),
     )
 

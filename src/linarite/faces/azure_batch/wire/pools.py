@@ -1,6 +1,6 @@
 """Pools and their nodes as clients send them. Source: BatchPoolCreateOptions and its like of 2025-06-01.
 
-What a cloud alone has (images, networks, disks) is kept verbatim and means nothing here.
+What a cloud alone has (images, networks, disks) is checked, kept and shown, and means nothing here.
 """
 
 from __future__ import annotations
@@ -21,17 +21,24 @@ from linarite.faces.azure_batch.wire.certificates import (
     checked_references,
 )
 from linarite.faces.azure_batch.wire.containers import registries_of
-from linarite.faces.azure_batch.wire.decoding import Body, Element, typed
+from linarite.faces.azure_batch.wire.decoding import Body, Worded, camel
 from linarite.faces.azure_batch.wire.elements import (
     ApplicationPackageReference,
     NameValue,
-    camel,
     kept,
     metadata,
     package_references,
 )  # fmt: skip
+from linarite.faces.azure_batch.wire.machines import (
+    CloudService,
+    MachineElement,
+    UpgradePolicy,
+    checked_machine,
+    checked_policy,
+    checked_service,
+)
 from linarite.faces.azure_batch.wire.mounts import MountElement, checked_mounts
-from linarite.faces.azure_batch.wire.networks import checked_network
+from linarite.faces.azure_batch.wire.networks import Network, checked_network
 from linarite.faces.azure_batch.wire.node_tasks import StartTask, checked_start, start_command
 from linarite.faces.azure_batch.wire.tasks import FACE
 from linarite.faces.azure_batch.wire.users import UserAccount, checked_users, pool_users
@@ -43,7 +50,6 @@ from linarite.faces.azure_batch.wire.values import (
     number,
     required,
     word,
-    word_of,
 )
 
 MODES = ("default", "classic", "simplified")
@@ -52,31 +58,20 @@ MOST_SLOTS = 256
 MOST_REMOVED = 100
 
 
-class SchedulingPolicy(Element):
+class SchedulingPolicy(Worded):
     """Where tasks go first."""
+
+    spelled = (("job_default_order", tuple(JobOrder)), ("node_fill_type", tuple(NodeFill)))
 
     job_default_order: str | None = None
     node_fill_type: str | None = None
 
 
-class Extension(Element):
-    """What a cloud would install on the machine of a node."""
-
-    name: str | None = None
-    publisher: str | None = None
-    type: str | None = None
-    type_handler_version: str | None = None
-    auto_upgrade_minor_version: bool | None = None
-    enable_automatic_upgrade: bool | None = None
-    settings: Any = None
-    protected_settings: Any = None
-    provision_after_extensions: list[str] | None = None
-
-
-class PoolChange(Body):
+class PoolChange(Worded, Body):
     """The body of Patch Pool: what it, the specification of a pool and Add Pool have in common."""
 
     words = "poolPatch"
+    spelled = (("target_node_communication_mode", MODES),)
 
     display_name: str | None = None
     vm_size: str | None = None
@@ -84,13 +79,13 @@ class PoolChange(Body):
     start_task: StartTask | None = None
     application_package_references: list[ApplicationPackageReference] | None = None
     metadata: list[NameValue] | None = None
-    virtual_machine_configuration: dict[str, Any] | None = None
+    virtual_machine_configuration: MachineElement | None = None
     task_slots_per_node: Int32 | None = None
     task_scheduling_policy: SchedulingPolicy | None = None
-    network_configuration: dict[str, Any] | None = None
+    network_configuration: Network | None = None
     user_accounts: list[UserAccount] | None = None
     mount_configuration: list[MountElement] | None = None
-    upgrade_policy: dict[str, Any] | None = None
+    upgrade_policy: UpgradePolicy | None = None
     certificate_references: list[CertificateReference] | None = None
     target_node_communication_mode: str | None = None
     resource_tags: dict[str, str] | None = None
@@ -99,7 +94,7 @@ class PoolChange(Body):
 class PoolSpecification(PoolChange):
     """What a pool is to be, without its id."""
 
-    cloud_service_configuration: dict[str, Any] | None = None
+    cloud_service_configuration: CloudService | None = None
     resize_timeout: str | None = None
     target_dedicated_nodes: Int32 | None = None
     target_low_priority_nodes: Int32 | None = None
@@ -117,10 +112,11 @@ class PoolAdd(PoolSpecification):
     id: str | None = None
 
 
-class PoolReplace(Body):
+class PoolReplace(Worded, Body):
     """The body of Update Pool Properties."""
 
     words = "poolReplace"
+    spelled = (("target_node_communication_mode", MODES),)
 
     start_task: StartTask | None = None
     application_package_references: list[ApplicationPackageReference] | None = None
@@ -154,18 +150,13 @@ class NodeRemove(Body):
     node_deallocation_option: str | None = None
 
 
-UPGRADES = ("automatic", "manual", "rolling")
 WHILE_EMPTY = (
     "display_name", "vm_size", "enable_inter_node_communication", "virtual_machine_configuration",
     "task_slots_per_node", "task_scheduling_policy", "network_configuration", "resource_tags", "user_accounts",
     "mount_configuration", "upgrade_policy",
 )  # fmt: skip
 """What Patch Pool changes of a pool that has no nodes alone."""
-_KEPT = (
-    "application_package_references", "virtual_machine_configuration",
-    "cloud_service_configuration", "network_configuration", "upgrade_policy",
-    "certificate_references", "target_node_communication_mode", "resource_tags", "application_licenses",
-)  # fmt: skip
+_KEPT = ("application_package_references", "resource_tags", "application_licenses")
 
 
 def pool_of(body: PoolSpecification, pool_id: str | None) -> tuple[PoolSpec, Facts]:
@@ -210,20 +201,17 @@ def resize_timeout(value: str | None) -> int | None:
 
 def _facts(body: PoolChange) -> dict[str, Any]:
     """What the engine does not model of a pool, checked where this server can check it."""
-    _check_image(body.virtual_machine_configuration)
     package_references(body.application_package_references)
     facts = kept(body, tuple(name for name in _KEPT if name in body.__struct_fields__))
     if body.virtual_machine_configuration is not None:
-        facts["virtualMachineConfiguration"] = _with_version(body.virtual_machine_configuration)
+        facts["virtualMachineConfiguration"] = checked_machine(body.virtual_machine_configuration)
     if body.user_accounts is not None:
         facts["userAccounts"] = checked_users(body.user_accounts)
     if body.mount_configuration is not None:
         facts["mountConfiguration"] = checked_mounts(body.mount_configuration)[0]
     facts.update(_of_older_versions(body))
     if body.upgrade_policy is not None:
-        name, given = "upgradePolicy.mode", body.upgrade_policy.get("mode")
-        mode = required(None if given is None else typed(given, str, name), name)
-        facts["upgradePolicy"] = {**body.upgrade_policy, "mode": word_of(UPGRADES, mode, name)}
+        facts["upgradePolicy"] = checked_policy(body.upgrade_policy)
     if body.network_configuration is not None:
         facts["networkConfiguration"] = checked_network(body.network_configuration)
     if body.start_task is not None:
@@ -238,40 +226,12 @@ def _of_older_versions(body: PoolChange) -> dict[str, Any]:
     """How nodes are spoken to, and the cloud service that a pool is of."""
     facts: dict[str, Any] = {}
     if body.target_node_communication_mode is not None:
-        mode = word_of(MODES, body.target_node_communication_mode, "targetNodeCommunicationMode")
-        facts["targetNodeCommunicationMode"] = mode
+        facts["targetNodeCommunicationMode"] = body.target_node_communication_mode
     if body.certificate_references is not None:
         facts["certificateReferences"] = checked_references(body.certificate_references)
     if isinstance(body, PoolSpecification) and body.cloud_service_configuration is not None:
-        facts["cloudServiceConfiguration"] = _checked_service(body.cloud_service_configuration)
+        facts["cloudServiceConfiguration"] = checked_service(body.cloud_service_configuration)
     return facts
-
-
-def _checked_service(configuration: dict[str, Any]) -> dict[str, Any]:
-    """A cloud service: its OS family has to be there; its present version is nothing that a client can set."""
-    required(configuration.get("osFamily"), "cloudServiceConfiguration.osFamily")
-    return {name: value for name, value in configuration.items() if name != "currentOSVersion"}
-
-
-def _check_image(configuration: dict[str, Any] | None) -> None:
-    if configuration is None:
-        return
-    image = configuration.get("imageReference")
-    if not isinstance(image, dict):
-        raise missing_property("virtualMachineConfiguration.imageReference")
-    if not configuration.get("nodeAgentSKUId"):
-        raise missing_property("virtualMachineConfiguration.nodeAgentSKUId")
-    for extension in typed(configuration.get("extensions") or [], list[Extension], "extensions"):
-        for name in ("name", "publisher", "type"):
-            required(getattr(extension, name), f"virtualMachineConfiguration.extensions.{name}")
-    for name in ("virtualMachineImageId", "sharedGalleryImageId", "communityGalleryImageId"):
-        if image.get(name):
-            raise invalid_property(name, image[name], "There is no such image: this server's nodes have none.")
-
-
-def _with_version(configuration: dict[str, Any]) -> dict[str, Any]:
-    image = configuration["imageReference"]
-    return {**configuration, "imageReference": {**image, "version": image.get("version") or "latest"}}
 
 
 def _done_by_nodes(facts: Mapping[str, Any]) -> dict[str, Any]:

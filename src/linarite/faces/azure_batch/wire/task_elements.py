@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from linarite.faces.azure_batch.wire.decoding import Element
+from linarite.faces.azure_batch.wire.decoding import Element, Worded
 from linarite.faces.azure_batch.wire.elements import ResourceFileElement
 from linarite.faces.azure_batch.wire.values import Int32
+
+TOKEN_ACCESS = ("job",)
 
 
 class ExitOptionsElement(Element):
@@ -67,7 +69,9 @@ class MultiInstanceSettings(Element):
     common_resource_files: list[ResourceFileElement] | None = None
 
 
-class TokenSettings(Element):
+class TokenSettings(Worded):
     """What a task's token would allow."""
+
+    spelled = (("access", TOKEN_ACCESS),)
 
     access: list[str] | None = None

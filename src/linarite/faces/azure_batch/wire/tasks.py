@@ -39,6 +39,7 @@ from linarite.faces.azure_batch.wire.elements import (
 )  # fmt: skip
 from linarite.faces.azure_batch.wire.outputs import output_files
 from linarite.faces.azure_batch.wire.task_elements import (
+    TOKEN_ACCESS,
     AffinityInfo,
     DependsOn,
     ExitConditionsElement,
@@ -53,7 +54,6 @@ from linarite.faces.azure_batch.wire.values import (
     number,
     required,
     word,
-    word_of,
 )
 
 FACE = "azure_batch"
@@ -61,7 +61,6 @@ RETENTION = 7 * DAY
 MOST_SLOTS = 256
 MOST_IN_A_COLLECTION = 100
 AFFINITY = "TVM:"
-TOKEN_ACCESS = ("job",)
 
 
 class TaskAdd(TaskElement):
@@ -206,7 +205,7 @@ def _has_token(settings: TokenSettings | None) -> bool:
         return False
     if not settings.access:
         raise missing_property("authenticationTokenSettings.access")
-    return all(word_of(TOKEN_ACCESS, access, "access") for access in settings.access)
+    return True
 
 
 def facts_of(body: TaskAdd) -> Facts:

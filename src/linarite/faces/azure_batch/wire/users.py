@@ -11,9 +11,9 @@ from typing import Any
 from linarite.engine.model import PoolUser
 from linarite.faces.azure_batch.errors import invalid_property, missing_property
 from linarite.faces.azure_batch.secrets import without_secrets
-from linarite.faces.azure_batch.wire.decoding import Element, plain
+from linarite.faces.azure_batch.wire.decoding import Element, Worded, plain
 from linarite.faces.azure_batch.wire.elements import ELEVATIONS
-from linarite.faces.azure_batch.wire.values import Int32, required, word_of
+from linarite.faces.azure_batch.wire.values import Int32, required
 
 LONGEST_NAME = 20
 LOGIN_MODES = ("batch", "interactive")
@@ -27,14 +27,18 @@ class LinuxUser(Element):
     ssh_private_key: str | None = None
 
 
-class WindowsUser(Element):
+class WindowsUser(Worded):
     """What a user is on Windows."""
+
+    spelled = (("login_mode", LOGIN_MODES),)
 
     login_mode: str | None = None
 
 
-class UserAccount(Element):
+class UserAccount(Worded):
     """A user; the oldest version has the key beside the password."""
+
+    spelled = (("elevation_level", ELEVATIONS),)
 
     name: str | None = None
     password: str | None = None
@@ -45,7 +49,7 @@ class UserAccount(Element):
 
 
 def checked_users(users: list[UserAccount]) -> list[dict[str, Any]]:
-    """The users as they are shown: without secrets, their words as the protocol spells them."""
+    """The users as they are shown: without secrets."""
     for user in users:
         _check(user)
     names = [user.name for user in users]
@@ -62,15 +66,12 @@ def _check(user: UserAccount) -> None:
         reason = f"It has at most {LONGEST_NAME} characters, and neither slash nor colon."
         raise invalid_property("userAccounts.name", name, reason)
     required(user.password, "userAccounts.password")
-    user.elevation_level = word_of(ELEVATIONS, user.elevation_level, "userAccounts.elevationLevel")
-    linux, windows = user.linux_user_configuration, user.windows_user_configuration
+    linux = user.linux_user_configuration
     if linux is not None and (linux.uid is None) is not (linux.gid is None):
         raise missing_property("linuxUserConfiguration." + ("uid" if linux.uid is None else "gid"))
     for number in (linux.uid, linux.gid) if linux is not None else ():
         if number is not None and number < 0:
             raise invalid_property("linuxUserConfiguration", number, "It is no number of a user.")
-    if windows is not None:
-        windows.login_mode = word_of(LOGIN_MODES, windows.login_mode, "loginMode")
 
 
 def pool_users(shown: list[dict[str, Any]]) -> tuple[PoolUser, ...]:
