@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
-from benchmarks import adding, latency, million, reading, throughput
+from benchmarks import adding, getting, latency, million, reading, throughput
 
 BENCHMARKS = {
     "throughput": throughput.run,
@@ -13,6 +13,7 @@ BENCHMARKS = {
     "adding": adding.run,
     "reading": reading.run,
     "million": million.run,
+    "getting": getting.run,
 }
 
 

@@ -46,16 +46,23 @@ def file_system(path: Path) -> str:
 
 
 class Server:
-    """A running server: its process and where its Batch face is."""
+    """A running server: its process and where its Batch and Files faces are."""
 
-    def __init__(self, process: subprocess.Popen[bytes], url: str) -> None:
-        """Keep both."""
-        self.process, self.url = process, url
+    def __init__(self, process: subprocess.Popen[bytes], url: str, files: str) -> None:
+        """Keep them."""
+        self.process, self.url, self.files = process, url, files
 
     def memory(self) -> int:
         """Resident memory of the server process, in KiB."""
+        return self._status("VmRSS")
+
+    def peak_memory(self) -> int:
+        """The most that its resident memory ever was, in KiB."""
+        return self._status("VmHWM")
+
+    def _status(self, name: str) -> int:
         for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
+            if line.startswith(f"{name}:"):
                 return int(line.split()[1])
         return 0
 
@@ -64,6 +71,7 @@ class Server:
 def server(home: Path) -> Iterator[Server]:
     """`linarite serve` on free ports with its data below `home`; ended afterwards."""
     ready = home / "ready.json"
+    ready.unlink(missing_ok=True)
     ports = [word for face in ("batch", "files", "hpc", "superoffice", "dashboard") for word in (f"--{face}-port", "0")]
     command = [sys.executable, "-m", "linarite", "serve", "--data", str(home / "data"), "--ready-file", str(ready)]
     with (home / "server.log").open("wb") as log:
@@ -74,7 +82,8 @@ def server(home: Path) -> Iterator[Server]:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise SystemExit((home / "server.log").read_text())
             time.sleep(0.02)
-        yield Server(process, json.loads(ready.read_text())["batch"])
+        told = json.loads(ready.read_text())
+        yield Server(process, told["batch"], told["files"])
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(20)

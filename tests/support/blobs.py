@@ -86,10 +86,13 @@ def missing() -> str | None:
 
 
 @contextmanager
-def running_azurite() -> Iterator[Azurite]:
-    """An emulator for as long as this lasts. It checks signatures and versions, and tells nobody that it runs."""
-    command = ["node", str(_program()), "--blobHost", "127.0.0.1", "--blobPort", "0", "--inMemoryPersistence"]
-    command += ["--disableTelemetry"]
+def running_azurite(folder: Path | None = None) -> Iterator[Azurite]:
+    """An emulator for as long as this lasts. It checks signatures and versions, and tells nobody that it runs.
+
+    It keeps its bytes in memory, or in a folder.
+    """
+    command = ["node", str(_program()), "--blobHost", "127.0.0.1", "--blobPort", "0", "--disableTelemetry"]
+    command += ["--inMemoryPersistence"] if folder is None else ["--silent", "--location", str(folder)]
     environment = os.environ | {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{KEY}"}
     with tempfile.TemporaryFile("w+") as said, subprocess.Popen(
         command, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from linarite.http.messages import ClientGone, FileBody, Receive, Request, Response
+from linarite.http.messages import ZERO_COPY, ClientGone, FileBody, Receive, Request, Response
 
 log = structlog.get_logger("linarite.access")
 PIECE = 256 * 1024
@@ -169,6 +169,8 @@ async def _send(request: Request, response: Response, send: Send) -> int:
             return len(data) if isinstance(data, bytes) else 0
         if isinstance(body, FileBody):
             async with asyncio.timeout(body.seconds):
+                if request.sends_files and body.framed is None:
+                    return await _send_file(request, body, send)
                 pieces = _pieces(body)
                 return await _send_pieces(request, body.framed(pieces, body.length) if body.framed else pieces, send)
         return await _send_pieces(request, body, send)
@@ -188,6 +190,16 @@ async def _send_pieces(request: Request, pieces: AsyncIterator[bytes], send: Sen
             await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
         return total
+    finally:
+        gone.cancel()
+
+
+async def _send_file(request: Request, body: FileBody, send: Send) -> int:
+    """Have the kernel send it, watching the client meanwhile: it may go away without a word."""
+    gone = asyncio.create_task(request.gone())
+    try:
+        await send({"type": ZERO_COPY, "file": body.descriptor, "offset": body.start, "count": body.length})
+        return body.length
     finally:
         gone.cancel()
 

@@ -7,6 +7,8 @@ from typing import Any
 from urllib.parse import unquote, unquote_plus
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
+ZERO_COPY = "http.response.zerocopysend"
+"""The message by which `send` takes a part of an open file, where the scope has it among its extensions."""
 Frame = Callable[[AsyncIterator[bytes], int], AsyncIterator[bytes]]
 """From the pieces of some data and its length to the pieces that are sent."""
 
@@ -85,7 +87,7 @@ class Request:
 
     __slots__ = (
         "_receive", "client", "facts", "headers", "host", "id", "method", "now", "path", "principal", "query",
-        "raw_path", "scheme", "spelled", "started",
+        "raw_path", "scheme", "sends_files", "spelled", "started",
     )  # fmt: skip
 
     def __init__(self, scope: dict[str, Any], receive: Receive, *, id: str, now: int) -> None:
@@ -105,6 +107,7 @@ class Request:
         self.facts: dict[str, Any] = {}
         self._receive = receive
         self.started = False
+        self.sends_files = ZERO_COPY in scope.get("extensions", ())
         self.spelled: dict[str, str] = scope.get("spelled", {})
 
     @property

@@ -13,7 +13,7 @@ from pathlib import Path
 import uvicorn
 
 from linarite.http.funnel import Funnel
-from linarite.http.limits import LimitedProtocol
+from linarite.http.zero_copy import ZeroCopyProtocol
 from linarite.refusal import Refused
 
 GRACE = 20
@@ -104,7 +104,7 @@ class Servers:
 
 def _config(app: Funnel, certificate: Certificate | None) -> uvicorn.Config:
     return uvicorn.Config(
-        app, http=LimitedProtocol, ws="none", lifespan="off", interface="asgi3", log_config=None, access_log=False,
+        app, http=ZeroCopyProtocol, ws="none", lifespan="off", interface="asgi3", log_config=None, access_log=False,
         server_header=False, date_header=False, proxy_headers=False, backlog=BACKLOG, timeout_graceful_shutdown=GRACE,
         timeout_keep_alive=KEEP_ALIVE, ssl_certfile=certificate.chain if certificate else None,
         ssl_keyfile=certificate.key if certificate else None,

@@ -86,6 +86,9 @@ class DirectoryTree:
     async def open(self, place: Place, path: str) -> tuple[Item, int]:
         return await _on_thread(self._open, place, path)
 
+    def close(self, descriptor: int) -> None:
+        os.close(descriptor)
+
     async def create(self, place: Place, path: str, size: int, data: bytes = b"") -> Item:
         return await _on_thread(self._create, place, path, size, data)
 

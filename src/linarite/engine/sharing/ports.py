@@ -73,6 +73,10 @@ class Tree(Protocol):
         """The file and a descriptor to read it by, which the caller closes."""
         ...
 
+    def close(self, descriptor: int) -> None:
+        """Close what `open` gave."""
+        ...
+
     async def create(self, place: Place, path: str, size: int, data: bytes = b"") -> Item:
         """A file of `size` bytes that reads as `data` and then zeros, in place of one that may be there."""
         ...

@@ -30,10 +30,16 @@ class Reading:
         """The properties of a file and a descriptor to read it by, which the caller closes."""
         check_path(path)
         async with self._tree.hold(place, path, alone=False):
-            view = await self._view(place, path, directory=False)
-            check_named(view.facts.lease, claim)
-            item, descriptor = await self._tree.open(place, view.item.path)
-        return View(share=view.share, item=item, facts=view.facts), descriptor
+            share, facts = await self._known(place, path)
+            item, descriptor = await self._tree.open(place, path)
+            try:
+                if item.path != path:
+                    _, facts = await self._known(place, item.path)
+                check_named(facts.lease, claim)
+            except BaseException:
+                self._tree.close(descriptor)
+                raise
+        return View(share=share, item=item, facts=facts), descriptor
 
     async def page(self, place: Place, path: str, prefix: str, marker: str, limit: int) -> tuple[View, list[View], str]:
         """A directory, up to `limit` of what is in it, and the marker of the next page ("" at the end)."""

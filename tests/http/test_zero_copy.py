@@ -1,0 +1,169 @@
+"""Files that the kernel sends: their bytes, what is beside them on the connection, clients that stop or are slow."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from linarite.http import tls, zero_copy
+from linarite.http.funnel import Funnel
+from linarite.http.messages import FileBody, Request, Response
+from linarite.http.serving import Certificate, Servers, bind
+
+DEADLINE = 30.0
+CONTENT = os.urandom(3_000_001)
+Reader, Writer = asyncio.StreamReader, asyncio.StreamWriter
+
+
+class Face:
+    """Answers with a part of a file, `/first-length`; `cut` is done to the file once the answer is on its way."""
+
+    name = "test"
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.cut, self.seconds = path, None, None
+        path.write_bytes(CONTENT)
+
+    async def respond(self, request: Request) -> Response:
+        if request.path == "/well":
+            return Response(200, b"well")
+        first, _, length = request.path[1:].partition("-")
+        descriptor = os.open(self.path, os.O_RDONLY)
+        if self.cut is not None:
+            os.truncate(self.path, self.cut)
+        return Response(200, FileBody(descriptor, int(first), int(length), seconds=self.seconds))
+
+    def refuse(self, request: Request, error: Exception) -> Response:
+        raise error
+
+    def finish(self, request: Request, response: Response) -> None:
+        return
+
+    def host_account(self, host: str) -> str | None:
+        return None
+
+    async def closed(self) -> None:
+        """Wait until no file that was sent is open."""
+        while self._is_open():  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.01)
+
+    def _is_open(self) -> bool:
+        own = (each for each in Path("/proc/self/fd").iterdir() if each.exists())
+        return any(each.samefile(self.path) for each in own)
+
+
+def play(folder: Path, story: Callable[[int, Face], Awaitable[None]], **options) -> None:
+    async def go() -> None:
+        face, bound = Face(folder / "file"), bind("127.0.0.1", 0)
+        servers = Servers([(Funnel(face), bound)], options.get("certificate"))
+        await servers.start()
+        try:
+            async with asyncio.timeout(DEADLINE):
+                await story(bound.getsockname()[1], face)
+                await face.closed()
+        finally:
+            await servers.stop()
+
+    asyncio.run(go())
+
+
+def get(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+
+
+async def answer(reader: Reader) -> bytes:
+    head = await reader.readuntil(b"\r\n\r\n")
+    (length,) = [int(line.split()[1]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length")]
+    return await reader.readexactly(length)
+
+
+def test_each_answer_has_its_bytes(tmp_path):
+    """Whole, parts, nothing, and an ordinary answer between: one after another, and asked for all at once."""
+
+    async def story(port: int, face: Face) -> None:
+        wanted = {"/0-3000001": CONTENT, "/well": b"well", "/7-100000": CONTENT[7:100_007], "/5-0": b""}
+        for together in (False, True):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            if together:
+                writer.write(b"".join(map(get, wanted)))
+            for path, content in wanted.items():
+                if not together:
+                    writer.write(get(path))
+                assert await answer(reader) == content
+            writer.close()
+
+    play(tmp_path, story)
+
+
+def test_https_has_the_same_bytes(tmp_path):
+    """The kernel cannot encrypt for us: the file goes through Python."""
+    certificate = Certificate(*tls.server_certificate(tmp_path, ["localhost"]))
+
+    async def story(port: int, face: Face) -> None:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+        writer.write(get("/1-3000000"))
+        assert await answer(reader) == CONTENT[1:]
+        writer.close()
+
+    play(tmp_path, story, certificate=certificate)
+
+
+@pytest.mark.parametrize("cut", [0, 1_000_000])
+def test_file_that_is_cut_short_ends_in_zeros(tmp_path, cut):
+    """Its length was promised: what is gone reads as a hole does."""
+
+    async def story(port: int, face: Face) -> None:
+        face.cut = cut
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(get("/0-3000001"))
+        assert await answer(reader) == CONTENT[:cut] + bytes(3_000_001 - cut)
+        writer.write(get("/well"))
+        assert await answer(reader) == b"well"
+        writer.close()
+
+    play(tmp_path, story)
+
+
+def test_client_that_takes_nothing_is_not_waited_for_beyond_its_time(tmp_path):
+    """Its connection is closed for an answer that is not whole; no thread waits for it meanwhile."""
+
+    async def story(port: int, face: Face) -> None:
+        os.truncate(face.path, 1 << 30)
+        face.seconds = 0.5
+        idle = [await asyncio.open_connection("127.0.0.1", port, limit=1) for _ in range(40)]
+        for _, writer in idle:
+            writer.write(get("/0-1073741824"))
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for _ in range(20):
+            writer.write(get("/0-100000"))
+            assert len(await answer(reader)) == 100_000
+        writer.close()
+        await face.closed()
+        for reader, writer in idle:
+            with suppress(ConnectionError):
+                while await reader.read(1 << 20):
+                    continue
+            writer.close()
+
+    play(tmp_path, story)
+
+
+def test_turn_of_one_answer_ends(tmp_path, monkeypatch):
+    """However fast its client reads, others come between."""
+    monkeypatch.setattr(zero_copy, "_TURN_SECONDS", 0.0)
+
+    async def story(port: int, face: Face) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(get("/0-3000001"))
+        assert await answer(reader) == CONTENT
+        writer.close()
+
+    play(tmp_path, story)
