@@ -16,7 +16,7 @@ class Visit:
         self.task = asyncio.create_task(self._stay(holds, alone=alone))
 
     async def _stay(self, holds: Holds, *, alone: bool) -> None:
-        async with holds.hold("key", alone=alone):
+        async with holds.hold([("key", alone)]):
             self.inside = True
             await self.go.wait()
         self.inside = False

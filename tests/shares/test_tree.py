@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from collections.abc import Coroutine
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from linarite.engine.errors import AlreadyExists, NotFound, PathRefused, WrongState
 from linarite.engine.sharing.ports import Item, Place
-from linarite.shares import DirectoryTree
+from linarite.shares import DirectoryTree, extents
 
 T = TypeVar("T")
 PLACE = Place("account", "share")
@@ -119,6 +120,88 @@ def test_long_names_are_escaped_on_disk_and_whole_in_listings(shares: Shares, na
     assert DirectoryTree(str(shares.root))._spelling.protocol(next(iter(shares.folder.glob("*~*"))).name) == name
 
 
+def test_a_name_that_looks_like_a_cut_one_stays_itself(shares: Shares) -> None:
+    """Also one that is, letter for letter, how a long name stands on disk; made here or by another program."""
+    long = "Ж" * 200
+    run(shares.tree.create(PLACE, long, 1))
+    cut = next(shares.folder.iterdir()).name
+    run(shares.tree.create(PLACE, cut, 2))
+    foreign = "foreign~" + "0" * 40
+    (shares.folder / foreign).write_bytes(b"abc")
+    (shares.folder / f"other~{cut[-40:]}").write_bytes(b"abcd")
+    assert sorted(shares.names()) == sorted([long, cut, foreign, f"other~{cut[-40:]}"])
+    sizes = {name: run(shares.tree.find(PLACE, name)).size for name in shares.names()}
+    assert sizes == {long: 1, cut: 2, foreign: 3, f"other~{cut[-40:]}": 4}
+
+
+def test_long_names_stay_in_snapshots_and_are_found_in_any_case(shares: Shares) -> None:
+    """255 characters that take 1,020 bytes; the letters of such names too are compared without their case."""
+    name = "ж" * 254 + "x"
+    run(shares.tree.make_directory(PLACE, name))
+    run(shares.tree.create(PLACE, f"{name}/{name}", 2))
+    taken = Place("account", "share", "2024-01-01T00:00:00.0000000Z")
+    run(shares.tree.copy_share(PLACE, taken))
+    found = run(shares.tree.find(taken, f"{name.upper()}/{name.upper()}"))
+    assert (found.path, found.size) == (f"{name}/{name}", 2)
+    with pytest.raises(AlreadyExists):
+        run(shares.tree.make_directory(PLACE, name.upper()))
+
+
+def test_where_names_differ_by_case_alone_the_exact_one_wins_else_the_first(shares: Shares) -> None:
+    for name in ("b", "B", "A", "aa"):
+        (shares.folder / name).write_bytes(name.encode())
+    (shares.folder / "aA").write_bytes(b"first")
+    assert shares.names() == ["A", "aA", "aa", "B", "b"]
+    assert [shares.read(name) for name in ("b", "B", "a", "aa", "AA")] == [b"b", b"B", b"A", b"aa", b"first"]
+    run(shares.tree.remove(PLACE, "B", directory=False))
+    assert shares.read("B") == b"b"
+
+
+def test_a_change_of_another_program_gives_another_version(shares: Shares) -> None:
+    """Whatever it does to hide it: the same size, the same time, another file in the place."""
+    run(shares.tree.create(PLACE, "f", 4, b"abcd"))
+    path, seen = shares.folder / "f", [run(shares.tree.find(PLACE, "f")).version]
+
+    def look() -> None:
+        _wait_for_a_tick(path)
+        seen.append(run(shares.tree.find(PLACE, "f")).version)
+
+    before = path.stat()
+    _wait_for_a_tick(path)
+    path.write_bytes(b"efgh")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    look()
+    other = shares.folder / "other"
+    other.write_bytes(b"ijkl")
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+    other.rename(path)
+    look()
+    with path.open("ab") as file:
+        file.write(b"m")
+    look()
+    assert len(set(seen)) == len(seen)
+    path.unlink()
+    with pytest.raises(NotFound):
+        look()
+
+
+def _wait_for_a_tick(path: Path) -> None:
+    """Until the kernel gives other times than this file has: before that nobody could tell a change."""
+    scratch = path.parent.parent / "clock"
+    while True:
+        scratch.write_bytes(b"")
+        if not path.exists() or scratch.stat().st_ctime_ns != path.stat().st_ctime_ns:
+            return
+
+
+def test_reading_changes_no_version(shares: Shares) -> None:
+    before = run(shares.tree.create(PLACE, "f", 4, b"abcd"))
+    shares.read("f")
+    (shares.folder / "f").read_bytes()
+    run(shares.tree.copy_share(PLACE, Place("account", "share", "2024-01-01T00:00:00.0000000Z")))
+    assert run(shares.tree.find(PLACE, "f")).version == before.version
+
+
 def test_a_link_inside_is_followed_and_one_that_leaves_is_not(shares: Shares, tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(b"outside")
     run(shares.tree.create(PLACE, "f", 3))
@@ -187,6 +270,47 @@ def test_a_snapshot_keeps_times_and_stays(shares: Shares) -> None:
     run(shares.tree.write(PLACE, "d/f", 0, b"x"))
     then = run(shares.tree.find(taken, "d/f"))
     assert (then.modified, then.size) == (item.modified, 4)
+
+
+def test_a_snapshot_that_fails_leaves_nothing(shares: Shares, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk is full in the middle: no half of a snapshot is there, and the next one may have its name."""
+    for name in "abc":
+        run(shares.tree.create(PLACE, name, 4, b"data"))
+    taken = Place("account", "share", "2024-01-01T00:00:00.0000000Z")
+    real, calls = extents.copy, []
+
+    def full(source: int, target: int) -> None:
+        calls.append(source)
+        if len(calls) == 2:
+            raise OSError(errno.ENOSPC, "no space")
+        real(source, target)
+
+    monkeypatch.setattr(extents, "copy", full)
+    with pytest.raises(WrongState):
+        run(shares.tree.copy_share(PLACE, taken))
+    with pytest.raises(NotFound):
+        run(shares.tree.find(taken, "a"))
+    assert list((shares.root / ".trash").iterdir()) == []
+    run(shares.tree.copy_share(PLACE, taken))
+    assert run(shares.tree.find(taken, "c")).size == 4
+
+
+def test_a_file_that_goes_while_a_snapshot_is_taken_is_left_out(
+    shares: Shares, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another program removes it: the snapshot has the others."""
+    for name in "ab":
+        run(shares.tree.create(PLACE, name, 4, b"data"))
+    real = extents.copy
+
+    def remove_b(source: int, target: int) -> None:
+        (shares.folder / "b").unlink(missing_ok=True)
+        real(source, target)
+
+    monkeypatch.setattr(extents, "copy", remove_b)
+    taken = Place("account", "share", "2024-01-01T00:00:00.0000000Z")
+    run(shares.tree.copy_share(PLACE, taken))
+    assert [item.name for item in run(shares.tree.page(taken, "", "", "", 10))[0]] == ["a"]
 
 
 def test_a_dropped_share_is_gone_at_once_and_then_from_disk(shares: Shares) -> None:

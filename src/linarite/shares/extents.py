@@ -57,6 +57,13 @@ def clear(descriptor: int, offset: int, length: int) -> None:
         offset, length = offset + size, length - size
 
 
+def sync_disk(descriptor: int) -> None:
+    """Make everything on the file's disk durable."""
+    if _libc.syncfs(descriptor) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+
+
 def copy(source: int, target: int) -> None:
     """Make `target` equal `source`: by reference where the file system can, else its data without its holes."""
     try:

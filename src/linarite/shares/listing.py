@@ -47,6 +47,7 @@ def _item(path: str, stat: os.stat_result, parent: int) -> Item:
         size=0 if is_directory else stat.st_size,
         modified=stat.st_mtime_ns,
         accessed=stat.st_atime_ns,
+        touched=stat.st_ctime_ns,
         id=stat.st_ino if path else 0,
         parent_id=parent,
         links=1 if is_directory else stat.st_nlink,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 from linarite.engine.sharing.ports import Place
 from linarite.fs import Beneath
@@ -25,9 +26,17 @@ def path(place: Place) -> str:
 def make(root: Beneath, place: Place) -> None:
     """A share's folder; what is in it already is the share's."""
     os.makedirs(root.root, exist_ok=True)
-    root.make_directories(os.path.dirname(path(place)), _PRIVATE)
+    _make_above(root, place)
     root.make_directories(path(place))
     root.sync(os.path.dirname(path(place)))
+
+
+def _make_above(root: Beneath, place: Place) -> None:
+    above = os.path.dirname(path(place))
+    root.make_directories(above, _PRIVATE)
+    while above:
+        above = os.path.dirname(above)
+        root.sync(above)
 
 
 def drop(root: Beneath, place: Place, name: str) -> str:
@@ -72,10 +81,25 @@ def usage(base: Beneath) -> int:
     return sum(stat.st_blocks * _BLOCK // max(stat.st_nlink, 1) for stat in files)
 
 
-def copy(root: Beneath, source: Place, target: Place) -> None:
-    """A copy of a share's files with their times; by reference where the file system can. Links stay links."""
-    make(root, target)
-    old, new = Beneath(f"{root.root}/{path(source)}"), Beneath(f"{root.root}/{path(target)}")
+def copy(root: Beneath, source: Place, target: Place, name: str) -> None:
+    """A copy of a share's files with their times; by reference where the file system can. Links stay links.
+
+    It is made in the trash under a `name` of its own, and is there once it is whole.
+    """
+    root.make_directories(".trash", _PRIVATE)
+    draft = f".trash/{name}"
+    root.make_directory(draft)
+    try:
+        _copy_tree(Beneath(f"{root.root}/{path(source)}"), Beneath(f"{root.root}/{draft}"))
+        _make_above(root, target)
+        root.rename(draft, path(target))
+    except BaseException:
+        root.remove_tree(draft)
+        raise
+    root.sync(os.path.dirname(path(target)))
+
+
+def _copy_tree(old: Beneath, new: Beneath) -> None:
     directories = []
     for entry in old.walk():
         if entry.is_directory:
@@ -84,21 +108,33 @@ def copy(root: Beneath, source: Place, target: Place) -> None:
         elif entry.is_file:
             _copy_file(old, new, entry.name)
         elif entry.is_link:
-            new.make_link(entry.name, old.read_link(entry.name))
+            with suppress(OSError):  # gone, or another thing by now
+                new.make_link(entry.name, old.read_link(entry.name))
     for entry in reversed(directories):
         _set_times(new, entry.name, entry.stat)
-    new.sync()
+    _sync_all(new)
+
+
+def _sync_all(new: Beneath) -> None:
+    """One request for the whole disk, in place of one a file."""
+    descriptor = new.open("")
+    try:
+        extents.sync_disk(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _copy_file(old: Beneath, new: Beneath, name: str) -> None:
-    source = old.open_file(name)
+    try:
+        source = old.open_file(name)
+    except FileNotFoundError:  # another program removed it since
+        return
     try:
         target = new.open_file(name, os.O_RDWR | os.O_CREAT | os.O_EXCL)
         try:
             extents.copy(source, target)
             stat = os.fstat(source)
             os.utime(target, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-            os.fsync(target)
         finally:
             os.close(target)
     finally:

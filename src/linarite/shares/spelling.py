@@ -1,7 +1,8 @@
 """How names of the protocol are spelled on disk, and which name a caller means.
 
 Names stand on disk as they are. One that takes more than 255 bytes of UTF-8 is cut and ends in "~" and a digest; the
-whole name is kept beside the shares under that digest. Letter case: the exact name wins, else the first in byte order.
+whole name is kept beside the shares under that digest. So is one that looks like such a name. Letter case: the exact
+name wins, else the first in byte order.
 """
 
 from __future__ import annotations
@@ -41,30 +42,36 @@ class Spelling:
 
     def disk(self, name: str) -> str:
         """A name as it is spelled on disk."""
-        raw = name.encode()
-        if len(raw) <= MAX_BYTES:
+        if not _is_escaped(name):
             return name
+        raw = name.encode()
         return _KEPT.format(raw[:200].decode(errors="ignore"), _digest(raw))
 
     def protocol(self, disk: str) -> str | None:
         """The name that stands on disk as `disk`; None for one that the protocol cannot say."""
-        match = _CUT.fullmatch(disk)
-        name = (match and self._whole(match[1])) or disk
+        digest = _cut(disk)
+        whole = self._whole(digest) if digest else None
+        name = whole if whole and self.disk(whole) == disk else disk
         return name if is_legal(name) else None
 
     def keep(self, name: str) -> None:
-        """Remember a long name before it is used on disk."""
+        """Remember the whole of an escaped name, durably, before it is used on disk."""
+        if not _is_escaped(name):
+            return
         raw = name.encode()
         path = f"{self._root}/{_digest(raw)}"
-        if len(raw) <= MAX_BYTES or os.path.exists(path):
+        if os.path.exists(path):
             return
-        os.makedirs(self._root, mode=0o700, exist_ok=True)
+        if not os.path.isdir(self._root):
+            os.makedirs(self._root, mode=0o700, exist_ok=True)
+            Beneath(os.path.dirname(self._root)).sync()
         draft = f"{path}.{threading.get_ident()}"
         with open(draft, "wb") as file:
             file.write(raw)
             file.flush()
             os.fsync(file.fileno())
         os.replace(draft, path)
+        Beneath(self._root).sync()
 
     def locate(self, base: Beneath, path: str) -> Found:
         """Where `path` leads in a share. NotFound("parent") when a directory above it is missing."""
@@ -172,6 +179,17 @@ class _FoldedNames:
             if known:
                 known[2].setdefault(fold(self._spelling.protocol(disk) or disk), disk)
                 self._known[stat.st_dev, stat.st_ino] = (stat.st_mtime_ns, known[1], known[2])
+
+
+def _cut(name: str) -> str | None:
+    """The digest at the end of a name that looks like a cut one."""
+    match = _CUT.fullmatch(name) if name[-41:-40] == "~" else None
+    return match[1] if match else None
+
+
+def _is_escaped(name: str) -> bool:
+    """Whether a name cannot stand on disk as it is: it is too long, or would be read as another's cut name."""
+    return (len(name) > MAX_BYTES // 4 and len(name.encode()) > MAX_BYTES) or _cut(name) is not None
 
 
 def _digest(raw: bytes) -> str:

@@ -7,23 +7,19 @@ it does there.
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import stat as modes
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 
-from linarite.engine.errors import AlreadyExists, InvalidValue, NotAllowed, NotFound, PathRefused, WrongState
-from linarite.engine.sharing.names import fold
+from linarite.engine.errors import AlreadyExists, NotFound, WrongState
 from linarite.engine.sharing.ports import Item, Place
-from linarite.fs import Beneath, Escapes
+from linarite.fs import Beneath
 from linarite.shares import differences, extents, links, listing, roots
-from linarite.shares.holds import Holds
+from linarite.shares.holds import Holds, steps
 from linarite.shares.spelling import Found, Spelling
-
-T = TypeVar("T")
+from linarite.shares.threads import on_thread
 
 
 class DirectoryTree:
@@ -37,14 +33,12 @@ class DirectoryTree:
         self._holds = Holds()
         self._sweeping: set[asyncio.Future[None]] = set()
 
-    @asynccontextmanager
-    async def hold(self, place: Place, path: str, *, alone: bool) -> AsyncIterator[None]:
-        """Keep others from changing the path meanwhile; `alone` keeps them from using it at all."""
-        async with self._holds.hold((place, fold(path)), alone=alone):
-            yield
+    def hold(self, place: Place, *paths: str, alone: bool) -> AbstractAsyncContextManager[None]:
+        """Keep others from changing these paths, and whatever holds them, meanwhile; see `ports.Tree.hold`."""
+        return self._holds.hold(steps(place, paths, alone=alone))
 
     async def make_share(self, place: Place) -> None:
-        await _on_thread(self._make_share, place)
+        await on_thread(self._make_share, place)
 
     def _make_share(self, place: Place) -> None:
         roots.make(self._root, place)
@@ -63,81 +57,81 @@ class DirectoryTree:
 
     async def drop_share(self, place: Place) -> None:
         """Gone at once by name; its files are removed in the background."""
-        trash = await _on_thread(roots.drop, self._root, place, uuid.uuid4().hex)
+        trash = await on_thread(roots.drop, self._root, place, uuid.uuid4().hex)
         self._sweep(trash)
 
     async def move_share(self, source: Place, target: Place) -> None:
         """Its files stand at `target` from now on; nothing is done when there are none at `source`."""
-        await _on_thread(roots.move, self._root, source, target)
+        await on_thread(roots.move, self._root, source, target)
 
     async def copy_share(self, source: Place, target: Place) -> None:
-        await _on_thread(roots.copy, self._root, source, target)
+        await on_thread(roots.copy, self._root, source, target, uuid.uuid4().hex)
 
     async def usage(self, place: Place) -> int:
-        return await _on_thread(roots.usage, self._base(place))
+        return await on_thread(roots.usage, self._base(place))
 
     def sweep(self) -> None:
         """Remove what an earlier run of the server left in the trash, in the background."""
         self._sweep("")
 
     async def find(self, place: Place, path: str) -> Item:
-        return await _on_thread(self._find, place, path)
+        return await on_thread(self._find, place, path)
 
     async def open(self, place: Place, path: str) -> tuple[Item, int]:
-        return await _on_thread(self._open, place, path)
+        return await on_thread(self._open, place, path)
 
     def close(self, descriptor: int) -> None:
         os.close(descriptor)
 
     async def create(self, place: Place, path: str, size: int, data: bytes = b"") -> Item:
-        return await _on_thread(self._create, place, path, size, data)
+        return await on_thread(self._create, place, path, size, data)
 
     async def make_directory(self, place: Place, path: str) -> Item:
-        return await _on_thread(self._make_directory, place, path)
+        return await on_thread(self._make_directory, place, path)
 
     async def remove(self, place: Place, path: str, *, directory: bool) -> None:
-        await _on_thread(self._remove, place, path, directory)
+        await on_thread(self._remove, place, path, directory)
 
     async def write(self, place: Place, path: str, offset: int, data: bytes) -> Item:
         def put(descriptor: int) -> None:
             _check_inside(descriptor, offset, len(data))
             extents.write(descriptor, offset, data)
 
-        return await _on_thread(self._change, place, path, put)
+        return await on_thread(self._change, place, path, put)
 
     async def clear(self, place: Place, path: str, offset: int, length: int) -> Item:
         def clear(descriptor: int) -> None:
             _check_inside(descriptor, offset, length)
             extents.clear(descriptor, offset, length)
 
-        return await _on_thread(self._change, place, path, clear)
+        return await on_thread(self._change, place, path, clear)
 
     async def resize(self, place: Place, path: str, size: int) -> Item:
-        return await _on_thread(self._change, place, path, lambda descriptor: os.ftruncate(descriptor, size))
+        return await on_thread(self._change, place, path, lambda descriptor: os.ftruncate(descriptor, size))
 
     async def stamp(self, place: Place, path: str) -> Item:
-        return await _on_thread(self._stamp, place, path)
+        return await on_thread(self._stamp, place, path)
 
     async def copy(self, source: Place, source_path: str, place: Place, path: str) -> Item:
-        return await _on_thread(self._copy, source, source_path, place, path)
+        return await on_thread(self._copy, source, source_path, place, path)
 
     async def rename(self, place: Place, source: str, target: str, *, replace: bool) -> Item:
-        return await _on_thread(self._rename, place, source, target, replace)
+        return await on_thread(self._rename, place, source, target, replace)
 
     async def link(self, place: Place, source: str, target: str) -> Item:
         """A further name of a file. AlreadyExists when the name is taken."""
-        return await _on_thread(self._link, place, source, target)
+        return await on_thread(self._link, place, source, target)
 
     async def make_symbolic_link(self, place: Place, path: str, text: str) -> Item:
         """AlreadyExists when the name is taken. Nothing is ever reached by it that is not in the share."""
-        return await _on_thread(links.make, self._spelling, self._base(place), path, text)
+        return await on_thread(links.make, self._spelling, self._base(place), path, text)
 
     async def symbolic_link(self, place: Place, path: str) -> tuple[Item, str]:
         """A link itself, and its text."""
-        return await _on_thread(links.read, self._spelling, self._base(place), path)
+        return await on_thread(links.read, self._spelling, self._base(place), path)
 
     async def remove_symbolic_link(self, place: Place, path: str) -> None:
-        await _on_thread(links.remove, self._spelling, self._base(place), path)
+        await on_thread(links.remove, self._spelling, self._base(place), path)
 
     async def page(self, place: Place, path: str, prefix: str, marker: str, limit: int) -> tuple[list[Item], str]:
         """Up to `limit` items of a directory, by name, that begin with `prefix`, from `marker` on; the next marker."""
@@ -147,7 +141,7 @@ class DirectoryTree:
             found = self._present(base, path)
             return listing.page(self._spelling, base, (found.disk, found.path), prefix, marker, limit)
 
-        return await _on_thread(page)
+        return await on_thread(page)
 
     async def changes(
         self, now: tuple[Place, str], then: tuple[Place, str], start: int, end: int, cleared: list[tuple[int, int]]
@@ -165,7 +159,7 @@ class DirectoryTree:
                 os.close(newer)
                 os.close(older)
 
-        return await _on_thread(changes)
+        return await on_thread(changes)
 
     async def ranges(self, place: Place, path: str, start: int, end: int) -> list[tuple[int, int]]:
         def ranges() -> list[tuple[int, int]]:
@@ -175,7 +169,7 @@ class DirectoryTree:
             finally:
                 os.close(descriptor)
 
-        return await _on_thread(ranges)
+        return await on_thread(ranges)
 
     def _base(self, place: Place) -> Beneath:
         return Beneath(f"{self._root.root}/{roots.path(place)}")
@@ -250,7 +244,7 @@ class DirectoryTree:
         with _opened(base, found.disk, os.O_RDWR) as descriptor:
             change(descriptor)
             extents.stamp(descriptor)
-            os.fdatasync(descriptor)
+            os.fsync(descriptor)  # fdatasync may leave the time behind, which is the tag: old tag, new bytes
             return listing.item(base, found.disk, found.path, os.fstat(descriptor))
 
     def _stamp(self, place: Place, path: str) -> Item:
@@ -259,6 +253,7 @@ class DirectoryTree:
         descriptor = base.open(found.disk)
         try:
             extents.stamp(descriptor)
+            os.fsync(descriptor)
             return listing.item(base, found.disk, found.path, os.fstat(descriptor))
         finally:
             os.close(descriptor)
@@ -352,34 +347,3 @@ def _opened(base: Beneath, disk: str, flags: int) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-async def _on_thread(work: Callable[..., T], *arguments: object) -> T:
-    """Run `work` on a thread; what the operating system refuses becomes a refusal of the engine's."""
-    try:
-        return await asyncio.get_running_loop().run_in_executor(None, work, *arguments)
-    except OSError as error:
-        raise _refusal(error) from error
-
-
-def _refusal(error: OSError) -> Exception:
-    name = str(error.filename or "")
-    if isinstance(error, Escapes):
-        return PathRefused(f"The path {name!r} leaves its share.")
-    if isinstance(error, IsADirectoryError):
-        return WrongState("resource", "directory", "use as a file")
-    if isinstance(error, PermissionError):
-        return NotAllowed("The server may not touch this file.")
-    if isinstance(error, FileNotFoundError):
-        return NotFound("resource", name)
-    by_code: dict[int | None, Exception] = {
-        errno.ENOTDIR: NotFound("parent", name),
-        errno.EEXIST: AlreadyExists("resource", name),
-        errno.ENOTEMPTY: WrongState("directory", "not empty", "delete"),
-        errno.ELOOP: NotFound("resource", name),
-        errno.ENAMETOOLONG: InvalidValue("path", name, "length"),
-        errno.ENOSPC: WrongState("share", "full", "write"),
-        errno.EDQUOT: WrongState("share", "full", "write"),
-        errno.EFBIG: WrongState("share", "full", "write"),
-    }
-    return by_code.get(error.errno, error)

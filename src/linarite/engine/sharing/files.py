@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable
 
 from msgspec.structs import replace
 
 from linarite.engine.errors import InvalidValue, NotFound, NotSupported, WrongState
+from linarite.engine.sharing import moves
 from linarite.engine.sharing.leases import FREE, Change, Claim, check_change
-from linarite.engine.sharing.names import check_metadata, check_path, fold
+from linarite.engine.sharing.moves import Move
+from linarite.engine.sharing.names import check_metadata, check_path
 from linarite.engine.sharing.ports import Item, Place, ShareRecords, ShareTransaction
-from linarite.engine.sharing.reading import NOTHING, Reading, require
+from linarite.engine.sharing.reading import NOTHING, Reading, check_condition, require
 from linarite.engine.sharing.records import MAX_FILE_BYTES, Copy, Facts, Share
 from linarite.engine.sharing.views import (
     DEFAULT_PERMISSION,
@@ -51,7 +52,7 @@ class Files(Reading):
         await self._check(place, path, settings)
         async with self._tree.hold(place, path, alone=True):
             before = await self._view(place, path, directory=directory)
-            check_change(before.facts.lease, claim)
+            _check_claim(before, claim)
             item = await self._tree.stamp(place, before.item.path)
             return await self._settled(place, _without_copy(before.facts, settings), settings, before, item)
 
@@ -97,7 +98,7 @@ class Files(Reading):
         async with self._tree.hold(place, path, alone=True):
             link = None if directory else await self._link_or_none(place, path)
             if link is not None:
-                check_change(link.facts.lease, claim)
+                _check_claim(link, claim)
                 await self._tree.remove_symbolic_link(place, link.item.path)
                 await self._store.write(lambda tx: tx.shares.delete_facts(link.share.key, link.item.path))
                 return link
@@ -140,28 +141,37 @@ class Files(Reading):
         """
         await self._check(place, target, settings)
         check_path(source)
-        async with self._hold_both(place, source, target):
+        async with self._tree.hold(place, source, target, alone=True):
             before = await self._view(place, source, directory=directory)
-            check_change(before.facts.lease, claims[0])
+            _check_claim(before, claims[0])
             if replacing:
                 await self._replaceable(place, target, claims[1])
-            item = await self._tree.rename(place, before.item.path, target, replace=replacing)
-            await self._store.write(lambda tx: tx.shares.move_facts(before.share.key, before.item.path, item.path))
-            return await self._settled(place, before.facts, settings, before, item)
+            move = Move(place=place, source=before.item.path, target=target, id=before.item.id, md5=before.md5)
+            async with moves.noted(self._store, move):
+                item = await self._tree.rename(place, move.source, target, replace=replacing)
+
+            def work(tx: ShareTransaction) -> View:
+                tx.shares.move_facts(before.share.key, move.source, item.path)
+                moves.forget(tx, move)
+                return _settle(tx, place, before.facts, settings, before, item)
+
+            return await self._store.write(work)
 
     async def link(self, place: Place, source: str, path: str) -> View:
         """Give a file a further name: both are the same file, with the same facts."""
         check_path(source)
         check_path(path)
-        async with self._hold_both(place, source, path):
+        async with self._tree.hold(place, source, path, alone=True):
             before = await self._view(place, source, directory=False)
             item = await self._tree.link(place, before.item.path, path)
-            facts = before.facts if before.facts.born else replace(before.facts, born=item.modified)
+            facts = settle(before.facts, Settings(), before, item)
+            facts = facts if facts.born else replace(facts, born=item.modified)
 
             def work(tx: ShareTransaction) -> View:
                 share = require(tx, place)
                 for name in (before.item.path, item.path):
                     tx.shares.put_facts(share.key, name, facts)
+                _keep(tx.shares, share, item, facts)
                 return View(share=share, item=item, facts=facts)
 
             return await self._store.write(work)
@@ -195,14 +205,6 @@ class Files(Reading):
         _, facts = await self._known(place, item.path)
         return View(share=share, item=item, facts=facts)
 
-    @asynccontextmanager
-    async def _hold_both(self, place: Place, one: str, other: str) -> AsyncIterator[None]:
-        """Hold two paths alone, in one order for all; two spellings of one path are held once."""
-        async with AsyncExitStack() as stack:
-            for path in sorted({fold(one), fold(other)}):
-                await stack.enter_async_context(self._tree.hold(place, path, alone=True))
-            yield
-
     async def _check(self, place: Place, path: str, settings: Settings) -> None:
         """Refuse what cannot be set before anything is touched."""
         check_path(path)
@@ -221,14 +223,14 @@ class Files(Reading):
 
     async def _changeable(self, place: Place, path: str, claim: Claim, *, directory: bool = False) -> View:
         view = await self._view(place, path, directory=directory)
-        check_change(view.facts.lease, claim)
+        _check_claim(view, claim)
         _refuse_read_only(view, claim)
         return view
 
     async def _replaceable(self, place: Place, path: str, claim: Claim) -> View | None:
         """The file that a new one takes the place of, if there is one."""
         old = await self._file_or_none(place, path)
-        check_change(old.facts.lease if old else FREE, claim)
+        _check_claim(old, claim)
         if old is not None:
             _refuse_read_only(old, claim)
         return old
@@ -240,7 +242,8 @@ class Files(Reading):
         """Change bytes; `note` puts down what the facts shall remember of it."""
         check_path(path)
         _, known = await self._known(place, path)
-        async with self._tree.hold(place, path, alone=keep_written or note is not None or known.md5 is not None):
+        together = claim.condition is None and note is None and known.md5 is None and not keep_written
+        async with self._tree.hold(place, path, alone=not together):
             before = await self._changeable(place, path, claim)
             item = await change(before.item.path)
             if not keep_written and note is None and before.md5 is None:
@@ -251,14 +254,20 @@ class Files(Reading):
 
     async def _settled(self, place: Place, facts: Facts, settings: Settings, before: View | None, item: Item) -> View:
         """Keep the facts as `settings` make them."""
+        return await self._store.write(lambda tx: _settle(tx, place, facts, settings, before, item))
 
-        def work(tx: ShareTransaction) -> View:
-            share = require(tx, place)
-            settled = settle(facts, _with_permission(tx.shares, share, settings), before, item)
-            _keep(tx.shares, share, item, settled)
-            return View(share=share, item=item, facts=settled)
+    async def recover(self) -> None:
+        """Once, before the first request: finish what a crash cut in two."""
+        await moves.recover(self._store, self._tree)
 
-        return await self._store.write(work)
+
+def _settle(
+    tx: ShareTransaction, place: Place, facts: Facts, settings: Settings, before: View | None, item: Item
+) -> View:  # fmt: skip
+    share = require(tx, place)
+    settled = settle(facts, _with_permission(tx.shares, share, settings), before, item)
+    _keep(tx.shares, share, item, settled)
+    return View(share=share, item=item, facts=settled)
 
 
 def _keep(records: ShareRecords, share: Share, item: Item, facts: Facts) -> None:
@@ -266,6 +275,12 @@ def _keep(records: ShareRecords, share: Share, item: Item, facts: Facts) -> None
     records.put_facts(share.key, item.path, facts)
     if item.links > 1 and facts.born is not None:
         records.put_facts_of_links(share.key, facts)
+
+
+def _check_claim(view: View | None, claim: Claim) -> None:
+    """Refuse a change that the lease or the caller's own condition forbids."""
+    check_change(view.facts.lease if view else FREE, claim)
+    check_condition(view, claim)
 
 
 def _check_size(size: int) -> None:

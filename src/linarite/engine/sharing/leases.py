@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -63,11 +64,16 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
-    """What a request brings to be allowed a change: the lease that it names, and its moment in microseconds."""
+    """What a request brings to be allowed a change: the lease that it names, and its moment in microseconds.
+
+    `condition` is called with what is there (a `View`, None when nothing is) while nobody else can change it; it
+    raises when the caller wants it otherwise.
+    """
 
     lease: str | None = None
     now: int = 0
     ignores_read_only: bool = False
+    condition: Callable[[Any], None] | None = None
 
 
 FREE = Lease()

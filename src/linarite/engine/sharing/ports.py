@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from hashlib import blake2b
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -24,7 +25,11 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
-    """A file or directory as the tree has it. `path` is spelled as it is stored; times in nanoseconds."""
+    """A file or directory as the tree has it. `path` is spelled as it is stored; times in nanoseconds.
+
+    `touched` is when the disk last noted any change: no program can set it, so that one that puts `modified` back after
+    a change, or a file of the same time and size in the place of another, is told apart by `version`.
+    """
 
     path: str
     is_directory: bool
@@ -33,6 +38,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     accessed: int
     id: int
     parent_id: int
+    touched: int = 0
     links: int = 1
     is_link: bool = False
 
@@ -40,6 +46,16 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     def name(self) -> str:
         """The last component."""
         return self.path.rpartition("/")[2]
+
+    @property
+    def version(self) -> int:
+        """A number below 2^52 that is another one after each change of the bytes, whoever made it."""
+        return version(self.modified, self.touched, self.id, self.size)
+
+
+def version(*facts: int) -> int:
+    """A number below 2^52 for what a thing is made of."""
+    return int.from_bytes(blake2b(b"%d %d %d %d" % facts, digest_size=8).digest()) >> 12
 
 
 class Tree(Protocol):
@@ -50,8 +66,12 @@ class Tree(Protocol):
     What returns an `Item` after a change has it on disk.
     """
 
-    def hold(self, place: Place, path: str, *, alone: bool) -> AbstractAsyncContextManager[None]:
-        """Keep others from changing the path meanwhile; `alone` keeps them from using it at all."""
+    def hold(self, place: Place, *paths: str, alone: bool) -> AbstractAsyncContextManager[None]:
+        """Keep others from changing the paths meanwhile; `alone` keeps them from using them at all.
+
+        The directories above are held with others, so that nobody moves or removes them, or takes a snapshot of the
+        share. Who holds the root alone has the share for itself. Never held twice at once by one caller.
+        """
         ...
 
     async def make_share(self, place: Place) -> None: ...

@@ -24,6 +24,7 @@ class Reading:
         async with self._tree.hold(place, path, alone=False):
             view = await self._view(place, path, directory=directory)
         check_named(view.facts.lease, claim)
+        check_condition(view, claim)
         return view
 
     async def read(self, place: Place, path: str, claim: Claim = NOTHING) -> tuple[View, int]:
@@ -35,18 +36,21 @@ class Reading:
             try:
                 if item.path != path:
                     _, facts = await self._known(place, item.path)
+                view = View(share=share, item=item, facts=facts)
                 check_named(facts.lease, claim)
+                check_condition(view, claim)
             except BaseException:
                 self._tree.close(descriptor)
                 raise
-        return View(share=share, item=item, facts=facts), descriptor
+        return view, descriptor
 
     async def page(self, place: Place, path: str, prefix: str, marker: str, limit: int) -> tuple[View, list[View], str]:
         """A directory, up to `limit` of what is in it, and the marker of the next page ("" at the end)."""
         check_path(path)
-        above = await self._view(place, path, directory=True)
-        items, following = await self._tree.page(place, above.item.path, prefix, marker, limit)
-        facts = await self._store.read(lambda tx: tx.shares.facts_in(above.share.key, above.item.path))
+        async with self._tree.hold(place, path, alone=False):
+            above = await self._view(place, path, directory=True)
+            items, following = await self._tree.page(place, above.item.path, prefix, marker, limit)
+            facts = await self._store.read(lambda tx: tx.shares.facts_in(above.share.key, above.item.path))
         views = [View(share=above.share, item=item, facts=facts.get(item.name) or Facts()) for item in items]
         return above, views, following
 
@@ -108,6 +112,12 @@ class Reading:
             if error.kind != "resource":
                 raise
             return None
+
+
+def check_condition(view: View | None, claim: Claim) -> None:
+    """Refuse when the caller wants what is there otherwise than it is."""
+    if claim.condition is not None:
+        claim.condition(view)
 
 
 def _formerly(tx: ShareTransaction, then: Place, view: View, *, follows_renames: bool) -> str:

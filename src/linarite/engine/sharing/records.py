@@ -86,15 +86,18 @@ class Facts(msgspec.Struct, kw_only=True):
 
     `content` has the content headers by short names (`type`, `encoding`, `language`, `disposition`, `cache`). `md5` is
     what the client stored (base64), never computed here; it is void once another program changed the bytes (`md5_at` is
-    the modification it belongs to). `attributes` None is the kind's default. `owner`, `group` and
-    `mode` (octal) are those of an NFS share: told, not the disk's own. `born` is the file's own through renames,
-    and its snapshots' (None: another program made it); `cleared` is kept for comparisons with snapshots.
+    the modification it belongs to, `md5_of` the version; a snapshot has the first alone). `stamped` is a directory's
+    modification: what comes and goes in it is none of its own. `attributes` None is the kind's default. `owner`,
+    `group` and `mode` (octal) are those of an NFS share: told, not the disk's own. `born` is the file's own through
+    renames, and its snapshots' (None: another program made it); `cleared` is kept for comparisons with snapshots.
     """
 
     metadata: dict[str, str] = {}
     content: dict[str, str] = {}
     md5: str | None = None
     md5_at: int = 0
+    md5_of: int = 0
+    stamped: int | None = None
     attributes: tuple[str, ...] | None = None
     created: int | None = None
     written: Pinned | None = None

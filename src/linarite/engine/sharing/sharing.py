@@ -19,6 +19,7 @@ class Sharing:
 
     async def start(self) -> None:
         """Finish what an earlier run left, then do what time brings. Before anything is asked."""
+        await self.files.recover()
         await self.upkeep.start()
 
     async def stop(self) -> None:

@@ -8,7 +8,7 @@ from functools import lru_cache
 import msgspec
 
 from linarite.engine.errors import InvalidValue
-from linarite.engine.sharing.ports import Item
+from linarite.engine.sharing.ports import Item, version
 from linarite.engine.sharing.records import Facts, Pinned, Share
 
 DEFAULT_PERMISSION = "O:SYG:SYD:(A;;FA;;;SY)(A;;FA;;;BA)(A;;FA;;;AU)"
@@ -93,22 +93,38 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def created(self) -> int:
         """When it was made, as far as is known."""
-        return self.item.modified if self.facts.created is None else self.facts.created
+        return self.modified if self.facts.created is None else self.facts.created
+
+    @property
+    def modified(self) -> int:
+        """When it was last changed. What comes and goes in a directory that was made here is no change of it."""
+        stamped = self.facts.stamped if self.item.is_directory else None
+        return self.item.modified if stamped is None else stamped
+
+    @property
+    def version(self) -> int:
+        """A number that moves with each change; it is what its tag shows."""
+        if self.item.is_directory:
+            return version(self.modified, 0, self.item.id, 0)
+        return self.item.version
 
     @property
     def written(self) -> int:
         """When its bytes last changed, or what the client says about that."""
-        return _value(self.facts.written, self.item)
+        return _value(self.facts.written, self.modified)
 
     @property
     def changed(self) -> int:
         """When anything about it last changed, or what the client says about that."""
-        return _value(self.facts.changed, self.item)
+        return _value(self.facts.changed, self.modified)
 
     @property
     def md5(self) -> str | None:
         """The stored MD5, unless another program changed the bytes."""
-        return self.facts.md5 if self.facts.md5_at == self.item.modified else None
+        if self.facts.md5_at != self.item.modified:
+            return None
+        is_same = bool(self.share.snapshot) or self.facts.md5_of == self.item.version
+        return self.facts.md5 if is_same else None
 
     @property
     def permission(self) -> str:
@@ -129,6 +145,8 @@ def settle(facts: Facts, settings: Settings, before: View | None, after: Item) -
         content=content,
         md5=md5,
         md5_at=now if md5 else 0,
+        md5_of=after.version if md5 else 0,
+        stamped=now if after.is_directory else None,
         attributes=facts.attributes if settings.attributes is None else settings.attributes,
         created=_created(facts, settings, before, after),
         owner=facts.owner if settings.owner is None else settings.owner,
@@ -162,5 +180,5 @@ def _created(facts: Facts, settings: Settings, before: View | None, after: Item)
     return before.created if before else after.modified
 
 
-def _value(pinned: Pinned | None, item: Item) -> int:
-    return pinned.value if pinned is not None and pinned.at == item.modified else item.modified
+def _value(pinned: Pinned | None, modified: int) -> int:
+    return pinned.value if pinned is not None and pinned.at == modified else modified

@@ -10,6 +10,7 @@ import structlog
 from linarite.engine.model import Role
 from linarite.engine.sharing import Place, Sharing
 from linarite.engine.sharing.leases import Claim
+from linarite.faces.azure_files import conditions
 from linarite.faces.azure_files.address import Address
 from linarite.faces.azure_files.errors import Refused, bad_header, bad_query, missing_header
 from linarite.faces.azure_files.values import is_guid
@@ -72,7 +73,7 @@ class Call:
     @property
     def claim(self) -> Claim:
         """What the request brings to be allowed a change."""
-        return Claim(lease=self.lease("x-ms-lease-id"), now=self.now)
+        return Claim(lease=self.lease("x-ms-lease-id"), now=self.now, condition=conditions.of(self.request))
 
     def header(self, name: str) -> str | None:
         """A header's value without surrounding space; None when it is absent or empty."""

@@ -64,7 +64,7 @@ class AzureFiles:
         """The refusal as this protocol writes it: a header with the code, and XML but for HEAD."""
         refused = translate(error, request.facts.get("kind", "File"))
         found = {"x-ms-error-code": refused.code, **refused.headers}
-        if request.method == "HEAD":
+        if request.method == "HEAD" or refused.status == 304:
             return Response(refused.status, b"", found)
         time = datetime.fromtimestamp(request.now / 1_000_000, UTC)
         message = f"{refused.message}\nRequestId:{request.id}\nTime:{time:%Y-%m-%dT%H:%M:%S.%f}0Z"

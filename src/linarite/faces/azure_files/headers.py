@@ -19,6 +19,7 @@ from linarite.faces.azure_files.values import (
     parse_time,
     tag,
     time_text,
+    version_tag,
 )  # fmt: skip
 from linarite.http.dates import http_date
 from linarite.http.spelling import kept
@@ -123,7 +124,7 @@ def _value(call: Call, name: str, header: str, text: str) -> object:
 
 def tags(view: View) -> dict[str, str]:
     """ETag and Last-Modified of a file or directory."""
-    return {"ETag": tag(view.item.modified), "Last-Modified": http_date(view.item.modified // 1000)}
+    return {"ETag": version_tag(view.version), "Last-Modified": http_date(view.modified // 1000)}
 
 
 def share_tags(share: Share) -> dict[str, str]:

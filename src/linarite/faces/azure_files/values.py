@@ -25,6 +25,11 @@ def tag(nanoseconds: int) -> str:
     return f'"0x{nanoseconds // 100 + _TICKS_TO_1970:X}"'
 
 
+def version_tag(number: int) -> str:
+    """An ETag of the same form for a version of a file or directory, a number below 2^52."""
+    return f'"0x8D{number:013X}"'
+
+
 def time_text(nanoseconds: int) -> str:
     """`2021-12-14T08:02:15.2622572Z`."""
     seconds, rest = divmod(nanoseconds, SECOND)

@@ -9,7 +9,6 @@ from msgspec.structs import replace
 
 from linarite.engine.errors import EngineError
 from linarite.engine.sharing import Copy
-from linarite.engine.sharing.leases import Claim
 from linarite.faces.azure_files import headers
 from linarite.faces.azure_files.call import Call
 from linarite.faces.azure_files.errors import Refused, bad_header, translate
@@ -27,7 +26,7 @@ async def copy_file(call: Call) -> Response:
     origin = await call.resolve(url, call)
     settings = replace(headers.smb_of(call), metadata=headers.metadata_of(call) or None)
     copy = Copy(id=str(uuid.uuid4()), source=_without_signature(url), status="pending", copied=0, total=0)
-    claim = Claim(lease=call.claim.lease, now=call.now, ignores_read_only=call.flag("x-ms-file-copy-ignore-readonly"))
+    claim = replace(call.claim, ignores_read_only=call.flag("x-ms-file-copy-ignore-readonly"))
     await _check_source(call, origin)
     view = await call.files.copy(origin, call.place, call.path, settings, copy, claim)
     return Response(202, b"", {**headers.tags(view), "x-ms-copy-id": copy.id, "x-ms-copy-status": "success"})

@@ -11,7 +11,7 @@ from linarite.engine.sharing.views import View
 from linarite.faces.azure_files import headers, share_options, xml
 from linarite.faces.azure_files.call import Call
 from linarite.faces.azure_files.errors import bad_query
-from linarite.faces.azure_files.values import attributes_text, tag, time_text
+from linarite.faces.azure_files.values import attributes_text, tag, time_text, version_tag
 from linarite.faces.azure_files.versions import FILE_IDS_SINCE
 from linarite.http.dates import http_date
 from linarite.http.messages import Response
@@ -116,9 +116,9 @@ def _properties(view: View, include: set[str]) -> Iterator[str]:
         yield xml.element("LastAccessTime", time_text(view.item.accessed))
         yield xml.element("LastWriteTime", time_text(view.written))
         yield xml.element("ChangeTime", time_text(view.changed))
-        yield xml.element("Last-Modified", http_date(view.item.modified // 1000))
+        yield xml.element("Last-Modified", http_date(view.modified // 1000))
     if "etag" in include:
-        yield xml.element("Etag", tag(view.item.modified))
+        yield xml.element("Etag", version_tag(view.version))
 
 
 def _share_marker(marker: str | None) -> tuple[str, ...]:

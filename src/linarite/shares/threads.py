@@ -1,0 +1,44 @@
+"""The tree's work on threads; what the operating system refuses there becomes a refusal of the engine's."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import Callable
+from typing import TypeVar
+
+from linarite.engine.errors import AlreadyExists, InvalidValue, NotAllowed, NotFound, PathRefused, WrongState
+from linarite.fs import Escapes
+
+T = TypeVar("T")
+
+
+async def on_thread(work: Callable[..., T], *arguments: object) -> T:
+    """Run `work` on a thread."""
+    try:
+        return await asyncio.get_running_loop().run_in_executor(None, work, *arguments)
+    except OSError as error:
+        raise _refusal(error) from error
+
+
+def _refusal(error: OSError) -> Exception:
+    name = str(error.filename or "")
+    if isinstance(error, Escapes):
+        return PathRefused(f"The path {name!r} leaves its share.")
+    if isinstance(error, IsADirectoryError):
+        return WrongState("resource", "directory", "use as a file")
+    if isinstance(error, PermissionError):
+        return NotAllowed("The server may not touch this file.")
+    if isinstance(error, FileNotFoundError):
+        return NotFound("resource", name)
+    by_code: dict[int | None, Exception] = {
+        errno.ENOTDIR: NotFound("parent", name),
+        errno.EEXIST: AlreadyExists("resource", name),
+        errno.ENOTEMPTY: WrongState("directory", "not empty", "delete"),
+        errno.ELOOP: NotFound("resource", name),
+        errno.ENAMETOOLONG: InvalidValue("path", name, "length"),
+        errno.ENOSPC: WrongState("share", "full", "write"),
+        errno.EDQUOT: WrongState("share", "full", "write"),
+        errno.EFBIG: WrongState("share", "full", "write"),
+    }
+    return by_code.get(error.errno, error)

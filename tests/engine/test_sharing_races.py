@@ -1,0 +1,223 @@
+"""What two who change one share at once come to, and what a crash in the middle: over a real tree and a real store."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from linarite.engine.sharing import Files, Place, Share, Shares
+from linarite.engine.sharing.leases import Claim
+from linarite.engine.sharing.reading import NOTHING
+from linarite.engine.sharing.views import Settings
+from linarite.shares import DirectoryTree, extents
+from linarite.store import open_store
+
+PLACE = Place("account", "share")
+NOW = 1_700_000_000_000_000
+
+
+class World:
+    """One share; `again` is the server's next start on the same disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.store = open_store(folder / "store.db")
+        self.again()
+
+    def again(self) -> None:
+        self.tree = DirectoryTree(str(self.folder / "shares"))
+        self.files, self.shares = Files(self.store, self.tree), Shares(self.store, self.tree)
+
+    async def read(self, path: str, place: Place = PLACE) -> bytes:
+        view, descriptor = await self.files.read(place, path)
+        try:
+            return os.pread(descriptor, view.item.size, 0)
+        finally:
+            os.close(descriptor)
+
+
+def play(folder: Path, story: Callable[[World], Awaitable[None]]) -> None:
+    async def run() -> None:
+        world = World(folder)
+        try:
+            await world.shares.create(
+                Share(account="account", name="share", created_at=NOW, modified_at=NOW, tier_changed_at=NOW)
+            )
+            await story(world)
+        finally:
+            await world.store.close()
+
+    asyncio.run(run())
+
+
+class KilledError(Exception):
+    """The server ends here."""
+
+
+@pytest.mark.parametrize("moved", [True, False])
+def test_a_rename_that_a_crash_cuts_in_two_keeps_the_facts(tmp_path: Path, moved: bool) -> None:
+    """Whether the tree had moved the file or not: its metadata, headers and MD5 are where it is."""
+
+    async def story(world: World) -> None:
+        await world.files.create_directory(PLACE, "d", Settings(metadata={"of": "d"}))
+        settings = Settings(metadata={"a": "b"}, content={"type": "text/x"}, md5="bWQ1", attributes=("Hidden",))
+        await world.files.create(PLACE, "d/f", 3, settings, NOTHING, b"abc")
+        rename, write = world.tree.rename, world.store.write
+
+        async def then_killed(*arguments: Any, **keywords: Any) -> None:
+            if moved:
+                await rename(*arguments, **keywords)
+            raise KilledError
+
+        world.tree.rename = then_killed  # type: ignore[method-assign,assignment]
+        for source, target, directory in (("d/f", "d/g", False), ("d", "e", True)):
+            with pytest.raises(KilledError):
+                await world.files.rename(PLACE, source, target, Settings(), (NOTHING, NOTHING), directory=directory)
+            assert world.store.write == write
+            world.again()
+            await world.files.recover()
+            rename, world.tree.rename = world.tree.rename, then_killed  # type: ignore[method-assign,assignment]
+        path = "e/g" if moved else "d/f"
+        view = await world.files.look(PLACE, path, directory=False)
+        assert (view.facts.metadata, view.facts.content, view.attributes) == (
+            {"a": "b"},
+            {"type": "text/x"},
+            ("Hidden",),
+        )
+        assert view.md5 == "bWQ1"
+        assert (await world.files.look(PLACE, path[0], directory=True)).facts.metadata == {"of": "d"}
+        assert await world.store.read(lambda tx: tx.documents.all("file rename", 0)) == {}
+
+    play(tmp_path, story)
+
+
+MEANWHILE = 0.3
+"""Seconds in which one that does not wait its turn is done."""
+
+
+def test_the_rename_of_a_directory_waits_for_changes_below_it(tmp_path: Path) -> None:
+    """Metadata that was acknowledged is there under the new path."""
+
+    async def story(world: World) -> None:
+        await world.files.create_directory(PLACE, "d", Settings())
+        await world.files.create(PLACE, "d/f", 3, Settings(), NOTHING)
+        inside, go, stamp = asyncio.Event(), asyncio.Event(), world.tree.stamp
+
+        async def slowly(*arguments: Any) -> Any:
+            item = await stamp(*arguments)
+            inside.set()
+            await go.wait()
+            return item
+
+        world.tree.stamp = slowly  # type: ignore[method-assign]
+        changing = asyncio.create_task(
+            world.files.change(PLACE, "d/f", Settings(metadata={"n": "1"}), NOTHING, directory=False)
+        )
+        await inside.wait()
+        renaming = asyncio.create_task(
+            world.files.rename(PLACE, "d", "e", Settings(), (NOTHING, NOTHING), directory=True)
+        )
+        await asyncio.wait({renaming}, timeout=MEANWHILE)
+        go.set()
+        await asyncio.gather(changing, renaming)
+        assert (await world.files.look(PLACE, "e/f", directory=False)).facts.metadata == {"n": "1"}
+
+    play(tmp_path, story)
+
+
+def test_a_snapshot_waits_for_the_range_that_is_being_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A range is in it in whole or not at all, and it never changes afterwards."""
+    inside, go, write = threading.Event(), threading.Event(), extents.write
+
+    def by_halves(descriptor: int, offset: int, data: bytes) -> None:
+        half = len(data) // 2
+        write(descriptor, offset, data[:half])
+        inside.set()
+        go.wait(10)
+        write(descriptor, offset + half, data[half:])
+
+    async def story(world: World) -> None:
+        await world.files.create_directory(PLACE, "d", Settings())
+        await world.files.create(PLACE, "d/f", 1000, Settings(), NOTHING, b"a" * 1000)
+        monkeypatch.setattr(extents, "write", by_halves)
+        writing = asyncio.create_task(world.files.write(PLACE, "d/f", 0, b"b" * 1000, NOTHING))
+        await asyncio.to_thread(inside.wait, 10)
+        taking = asyncio.create_task(world.shares.snapshot(PLACE, {}, NOW))
+        await asyncio.wait({taking}, timeout=MEANWHILE)
+        go.set()
+        await writing
+        place = Place("account", "share", (await taking).snapshot)
+        assert await world.read("d/f", place) == b"b" * 1000
+        await world.files.write(PLACE, "d/f", 0, b"c" * 1000, NOTHING)
+        assert await world.read("d/f", place) == b"b" * 1000
+
+    play(tmp_path, story)
+
+
+def test_of_two_who_saw_the_same_version_one_may_write(tmp_path: Path) -> None:
+    """The condition is held against the file while nobody else can change it."""
+
+    class Lost(Exception):
+        pass
+
+    async def story(world: World) -> None:
+        view = await world.files.create(PLACE, "f", 10, Settings(), NOTHING)
+        for _ in range(20):
+            seen = view.version
+
+            def check(found: Any, seen: int = seen) -> None:
+                if found.version != seen:
+                    raise Lost
+
+            claim = Claim(condition=check)
+            writes = [world.files.write(PLACE, "f", 0, bytes([number]) * 10, claim) for number in range(8)]
+            results = await asyncio.gather(*writes, return_exceptions=True)
+            assert sum(isinstance(each, Lost) for each in results) == 7
+            (winner,) = [number for number, each in enumerate(results) if not isinstance(each, Exception)]
+            assert await world.read("f") == bytes([winner]) * 10
+            view = await world.files.look(PLACE, "f", directory=False)
+
+    play(tmp_path, story)
+
+
+def test_a_directory_keeps_its_times_while_files_come_and_go(tmp_path: Path) -> None:
+    """Operations on files within a directory do not move its tag. Source: Get Directory Properties, Last-Modified."""
+
+    async def story(world: World) -> None:
+        made = await world.files.create_directory(
+            PLACE, "d", Settings(written=123_000, created=100, metadata={"a": "b"})
+        )
+        await world.files.create(PLACE, "d/f", 3, Settings(), NOTHING)
+        seen = await world.files.look(PLACE, "d", directory=True)
+        assert (seen.version, seen.modified, seen.written) == (made.version, made.modified, 123_000)
+        changed = await world.files.change(PLACE, "d", Settings(metadata={}), NOTHING, directory=True)
+        assert changed.version != made.version
+        assert changed.written == 123_000
+
+    play(tmp_path, story)
+
+
+def test_the_md5_is_void_once_another_program_changed_the_bytes(tmp_path: Path) -> None:
+    """Also one that puts the time back; a snapshot taken before keeps it."""
+
+    async def story(world: World) -> None:
+        await world.files.create(PLACE, "f", 3, Settings(content={}, md5="bWQ1"), NOTHING, b"abc")
+        share = await world.shares.snapshot(PLACE, {}, NOW)
+        path = world.folder / "shares" / "account" / "share" / "f"
+        before = path.stat()
+        scratch = world.folder / "clock"
+        while not scratch.exists() or scratch.stat().st_ctime_ns == before.st_ctime_ns:
+            scratch.write_bytes(b"")  # until the kernel's clock gives another time
+        path.write_bytes(b"xyz")
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        assert (await world.files.look(PLACE, "f", directory=False)).md5 is None
+        then = await world.files.look(Place("account", "share", share.snapshot), "f", directory=False)
+        assert then.md5 == "bWQ1"
+
+    play(tmp_path, story)
