@@ -113,7 +113,7 @@ ROUND_TRIPS = {
     "jobs": (job("Job-1", spec=JOB_SPEC), FULL_JOB),
     "tasks": (task("Task-1", alias=5, spec=TASK_SPEC), FULL_TASK),
 }
-FIXED = ("key", "waiting", "pool_key", "job_key", "alias", "account_alias", "created_at")
+FIXED = ("key", "waiting", "pool_key", "job_key", "alias", "index", "account_alias", "created_at")
 
 
 @pytest.mark.parametrize("area", list(ROUND_TRIPS))

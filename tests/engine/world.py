@@ -188,6 +188,12 @@ async def counters_are_true(world: World) -> None:
             assert job.counts.succeeded == sum(result == "success" for _, result in states)
             assert job.counts.failed == sum(result == "failure" for _, result in states)
             assert job.queued == sum(task.queued for task in found)
+            for sweep in tx.sweeps.of_job(job.key):
+                of = [task for task in found if task.alias == sweep.alias and task.index]
+                assert sweep.counts.active == sum(task.state.value == "active" for task in of)
+                assert sweep.counts.running == sum(task.state.value in {"running", "preparing"} for task in of)
+                assert sweep.counts.succeeded == sum(task.result == "success" for task in of)
+                assert sweep.counts.failed == sum(task.result == "failure" for task in of)
         for node in tx.nodes.all():
             running, own = tx.tasks.running_on_node(node.key), tx.node_tasks.under_way(node.key)
             subtasks = sum(each.is_subtask for each in own)

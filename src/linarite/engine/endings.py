@@ -5,6 +5,8 @@ A task's end moves its job (counters, exit options, all tasks complete), a job's
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from msgspec.structs import replace
 
 from linarite.engine import exits, instances, layout, preparation, usage
@@ -19,6 +21,7 @@ from linarite.engine.model import (
     OnAllTasksComplete,
     OnRunning,
     OnTaskFailure,
+    Sweep,
     Task,
     TaskResult,
     TaskState,
@@ -49,21 +52,27 @@ def complete(
         result=TaskResult.SUCCESS if well else TaskResult.FAILURE, ended_at=ended, ending=None, deadline=None,
         cleanup_at=None if retention is None or task.started_at is None else ended + retention,
     )  # fmt: skip
-    released = _release_dependents(u, task) if satisfied and not task.satisfied else []
+    released = _release_dependents(u, task.job_key, task.spec.id) if satisfied and not task.satisfied else []
     new = u.put_task(task, new, new.failure.code if new.failure else "")
-    for waiting in released:
-        if waiting.state is TaskState.ACTIVE and not waiting.queued:
-            u.put_task(waiting, replace(waiting, queued=True))
+    released += end_sweep(u, u.sweep_of(new))
+    let_go(u, released)
     job = u.job(task.job_key)
     usage.task_ended(u, job, new, well=well)
     u.effects.wake |= task.node_key is None
     if job.spec.on_task_failure is OnTaskFailure.EXIT_OPTIONS and not never_ran:
         act(u, job, exits.job_action(chosen, success=well))
-    elif task.spec.fails_job and not well:
+    elif not well and _fails_job(u, new):
         act(u, job, JobAction.TERMINATE)
     _end_with(u, u.job(task.job_key), task)
     settle(u, u.job(task.job_key))
     return new
+
+
+def let_go(u: Ledger, released: Iterable[Task]) -> None:
+    """Queue tasks that wait for nothing more."""
+    for waiting in released:
+        if waiting.state is TaskState.ACTIVE and not waiting.queued:
+            u.put_task(waiting, replace(waiting, queued=True))
 
 
 def _end_with(u: Ledger, job: Job, task: Task) -> None:
@@ -77,10 +86,25 @@ def _succeeds(u: Ledger, task: Task, code: int | None) -> bool:
     return code is not None and exits.succeeds(task.spec, u.job(task.job_key).spec, code)
 
 
-def _release_dependents(u: Ledger, task: Task) -> list[Task]:
-    if not u.job(task.job_key).spec.uses_dependencies:
+def _fails_job(u: Ledger, task: Task) -> bool:
+    sweep = u.sweep_of(task)
+    return task.spec.fails_job and (sweep is None or sweep.counts.failed >= sweep.spec.fails_after)
+
+
+def end_sweep(u: Ledger, sweep: Sweep | None) -> list[Task]:
+    """Note that a sweep is over, if it is; gives the tasks that waited for it, the first time."""
+    if sweep is None or not sweep.over:
         return []
-    counts = u.tx.tasks.satisfy(task.job_key, [task.spec.id])
+    first = not sweep.satisfied
+    u.put_sweep(replace(sweep, ended_at=u.now, satisfied=True))
+    return _release_dependents(u, sweep.job_key, sweep.spec.task.id) if first else []
+
+
+def _release_dependents(u: Ledger, job_key: int, id: str) -> list[Task]:
+    """What waited for a task, or for a sweep, and waits for nothing more."""
+    if not u.job(job_key).spec.uses_dependencies:
+        return []
+    counts = u.tx.tasks.satisfy(job_key, [id])
     return [u.task(waiting) for waiting in u.tx.tasks.wait_less(counts)] if counts else []
 
 
@@ -115,6 +139,7 @@ def remove(u: Ledger, job: Job, task: Task) -> None:
         u.effects.remove.append((node_ref(node), layout.task_directory(job.spec.id, task.spec.id)))
     instances.forget(u, task)
     u.delete_task(task)
+    let_go(u, end_sweep(u, u.sweep_of(task)))
 
 
 def end_job(
@@ -165,7 +190,8 @@ def settle(u: Ledger, job: Job) -> Job:
         if job.forced or not waits:
             ended = replace(job, ended_at=u.now, deadline=None)
             return u.move_job(ended, JobState.COMPLETED, job.terminate_reason or "")
-    all_done = job.spec.on_all_tasks_complete is OnAllTasksComplete.TERMINATE and not running and not active
+    idle = not (running or active or job.growing)
+    all_done = job.spec.on_all_tasks_complete is OnAllTasksComplete.TERMINATE and idle
     if job.state is JobState.ACTIVE and all_done:
         return end_job(u, job, "AllTasksComplete")
     return job

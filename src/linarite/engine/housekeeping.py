@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 from msgspec.structs import replace
 
-from linarite.engine import layout, runs, scaling
+from linarite.engine import layout, runs, scaling, sweeps
 from linarite.engine.endings import end_job
 from linarite.engine.jobs import purge
 from linarite.engine.ledger import Ledger, node_ref
@@ -48,6 +48,7 @@ def tend(u: Ledger, retention: Retention) -> None:
     for job in u.tx.jobs.due(u.now):
         end_job(u, replace(u.known(job), deadline=None), "MaxWallClockTimeExpiry")
     schedules.tend(u)
+    sweeps.tend(u)
     for job in u.tx.jobs.in_states([JobState.DELETING.value]):
         purge(u, u.known(job))
     if retention.finished_jobs is not None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from linarite.engine import pools, preparation, tasks
+from linarite.engine import pools, preparation, sweeps, tasks
 from linarite.engine.endings import GRACE, end_job, end_running, hold_job, remove, reset, settle
 from linarite.engine.errors import AlreadyExists, EngineError, WrongState
 from linarite.engine.finding import find_job
@@ -91,7 +91,7 @@ def submit(
     job = replace(
         job, submitted_at=u.now, started_at=u.now, modified_at=touched(u, job), deadline=_deadline(job.spec, u.now)
     )
-    job = u.move_job(job, JobState.ACTIVE, "submitted")
+    job = sweeps.grow_all(u, u.move_job(job, JobState.ACTIVE, "submitted"))
     return settle(u, job)
 
 
@@ -166,7 +166,7 @@ def requeue(
         for task in page:
             if task.result is TaskResult.FAILURE and (again is None or again(task)):
                 u.put_task(task, reset(u, task, retries=0), "requeued")
-    return settle(u, u.job(job.key))
+    return settle(u, sweeps.grow_all(u, u.job(job.key)))
 
 
 def delete(u: Ledger, account: str, job_id: str, *, forced: bool = False, check: Check | None = None) -> None:

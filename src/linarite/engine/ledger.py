@@ -26,6 +26,7 @@ from linarite.engine.model import (
     NodeTaskKind,
     Pool,
     PoolState,
+    Sweep,
     Task,
     TaskResult,
     TaskState,
@@ -139,6 +140,8 @@ class Ledger:
         self._asked: dict[int, tuple[tuple[Package, ...], tuple[CertificateUse, ...], bool]] = {}
         self._tasks: dict[int, Task] = {}
         self._node_tasks: dict[int, NodeTask] = {}
+        self._sweeps: dict[int, dict[int, Sweep]] = {}
+        self._changed_sweeps: set[tuple[int, int]] = set()
         self._gone: set[str] = set()
         self._taken: dict[int, int] = {}
         self._changed_jobs: set[int] = set()
@@ -236,6 +239,16 @@ class Ledger:
         """The same node task as this unit has changed it, else the given one."""
         return self._node_tasks.get(own.key, own)
 
+    def sweeps_of(self, job_key: int) -> dict[int, Sweep]:
+        """The sweeps of a job as this unit has them, by their numbers in the job."""
+        if job_key not in self._sweeps:
+            self._sweeps[job_key] = {sweep.alias: sweep for sweep in self.tx.sweeps.of_job(job_key)}
+        return self._sweeps[job_key]
+
+    def sweep_of(self, task: Task) -> Sweep | None:
+        """The sweep that a task is one of, if it is."""
+        return self.sweeps_of(task.job_key).get(task.alias) if task.index else None
+
     def is_gone(self, run: str) -> bool:
         """Tell whether the record whose run it is was taken out in this unit: there may be another report on it."""
         return run in self._gone
@@ -259,12 +272,35 @@ class Ledger:
         self.put_job(job)
         self.effects.wake = True
 
+    def add_sweep(self, sweep: Sweep) -> Sweep:
+        """Store a new sweep."""
+        self.sweeps_of(sweep.job_key)
+        self.tx.sweeps.insert(sweep)
+        self.event(sweep.account, "sweep", sweep.key, "created")
+        return self.put_sweep(sweep)
+
+    def put_sweep(self, sweep: Sweep) -> Sweep:
+        """Keep a changed sweep; it is written at the end."""
+        self.sweeps_of(sweep.job_key)[sweep.alias] = sweep
+        self._changed_sweeps.add((sweep.job_key, sweep.alias))
+        return sweep
+
+    def _count(self, task: Task, by: int) -> None:
+        """Count a task in its job, and in its sweep if it is of one."""
+        count(self.job(task.job_key).counts, task, by)
+        sweep = self.sweep_of(task)
+        if sweep is not None:
+            count(sweep.counts, task, by)
+            if task.state in BUSY and sweep.started_at is None:
+                sweep.started_at = self.now
+            self.put_sweep(sweep)
+
     def put_task(self, old: Task, new: Task, why: str = "", *, rewrite: bool = False) -> Task:
         """Change a task: counters of its job and of its node follow, an event is written when its state changed."""
         job = self.job(new.job_key)
         if bucket(old) != bucket(new) or old.spec.required_slots != new.spec.required_slots:
-            count(job.counts, old, -1)
-            count(job.counts, new, 1)
+            self._count(old, -1)
+            self._count(new, 1)
         job.queued += new.queued - old.queued
         if old.queued and not new.queued:
             self._taken[job.key] = self._taken.get(job.key, 0) + 1
@@ -301,7 +337,7 @@ class Ledger:
     def delete_task(self, task: Task) -> None:
         """Take a task out: its counters go with it."""
         job = self.job(task.job_key)
-        count(job.counts, task, -1)
+        self._count(task, -1)
         job.queued -= task.queued
         self._changed_jobs.add(job.key)
         self._on_node(task, -1)
@@ -380,6 +416,8 @@ class Ledger:
         self._tell_owner(job)
         self._jobs.pop(job.key, None)
         self.tx.jobs.delete(job.key)
+        self.tx.sweeps.delete_of_job(job.key)
+        self._sweeps[job.key] = {}
         self.forget(Owner("job", str(job.key)))
         self.event(job.account, "job", job.key, "deleted")
 
@@ -442,6 +480,9 @@ class Ledger:
                 self.tx.tasks.rewrite(rewritten)
         if self._node_tasks:
             self.tx.node_tasks.update(list(self._node_tasks.values()))
+        sweeps = [self._sweeps[job][alias] for job, alias in self._changed_sweeps if alias in self._sweeps[job]]
+        if sweeps:
+            self.tx.sweeps.update(sweeps)
         jobs = [self._jobs[key] for key in self._changed_jobs & self._jobs.keys()]
         for job in jobs:
             self.tx.jobs.update(job)

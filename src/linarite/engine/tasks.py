@@ -54,7 +54,7 @@ def add(u: Ledger, account: str, job_id: str, specs: Sequence[tuple[TaskSpec, Fa
             answers.append(refused)
             continue
         taken.add(spec.id.lower())
-        task = _new(u, job, spec, facts)
+        task = new_task(u, job, spec, facts)
         answers.append(task)
         tasks.append(task)
     if tasks:
@@ -104,13 +104,14 @@ def _exit_conditions_refusal(job: JobSpec, spec: TaskSpec) -> EngineError | None
     return None
 
 
-def _new(u: Ledger, job: Job, spec: TaskSpec, facts: Facts) -> Task:
+def new_task(u: Ledger, job: Job, spec: TaskSpec, facts: Facts, sweep: int = 0, index: int = 0) -> Task:
+    """A task with the job's next number, or one of a sweep, with that one's; not in the store yet."""
     waiting = _waiting(u, job, spec.dependencies)
-    number = job.next_task
-    job.next_task += 1
+    number = sweep or job.next_task
+    job.next_task += not sweep
     return Task(
-        job_key=job.key, account=job.account, alias=number, spec=spec, created_at=u.now, modified_at=u.now,
-        state_at=u.now, waiting=waiting, queued=waiting == 0, facts=facts,
+        job_key=job.key, account=job.account, alias=number, index=index, spec=spec, created_at=u.now,
+        modified_at=u.now, state_at=u.now, waiting=waiting, queued=waiting == 0, facts=facts,
     )  # fmt: skip
 
 
@@ -119,7 +120,11 @@ def _waiting(u: Ledger, job: Job, dependencies: Dependencies | None) -> int:
         return 0
     ids = {name.lower() for name in dependencies.ids}
     total = len(ids) + sum(last - first + 1 for first, last in dependencies.ranges)
-    return total - (u.tx.tasks.satisfied_count(job.key, sorted(ids), dependencies.ranges) if total else 0)
+    if not total:
+        return 0
+    sweeps = u.sweeps_of(job.key).values() if ids else ()
+    over = sum(sweep.satisfied and sweep.spec.task.id.lower() in ids for sweep in sweeps)
+    return total - over - u.tx.tasks.satisfied_count(job.key, sorted(ids), dependencies.ranges)
 
 
 def terminate(

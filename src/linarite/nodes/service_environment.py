@@ -58,7 +58,7 @@ class ServiceEnvironment:
             "CCP_JOBID": str(job.alias),
             "CCP_JOBNAME": job.spec.display_name or job.spec.id,
             "CCP_TASKID": str(task.alias),
-            "CCP_TASKINSTANCEID": "0",
+            **({} if task.index else {"CCP_TASKINSTANCEID": "0"}),  # a sweep's task has its value there
             "CCP_NODES": f"1 {node.id} {slots}",
             "CCP_NUMCPUS": slots,
         }

@@ -63,6 +63,7 @@ jobs = Table(
     number("requeues"),
     number("deadline", null=True),
     number("schedule_key", null=True),
+    number("growing"),
     packed("spec"),
     packed("facts", null=True),
     UniqueConstraint("account", "alias"),

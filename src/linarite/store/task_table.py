@@ -25,6 +25,7 @@ tasks = Table(
     number("job_key"),
     text("account"),
     number("alias"),
+    Column("index", Integer, nullable=False),
     number("account_alias"),
     text("id_key"),
     number("number", null=True),
@@ -60,7 +61,7 @@ tasks = Table(
     packed("usage", null=True),
     packed("spec"),
     packed("facts", null=True),
-    UniqueConstraint("job_key", "alias"),
+    UniqueConstraint("job_key", "alias", "index"),
     UniqueConstraint("account", "account_alias"),
 )
 KEYS = Whole("ix_tasks_keys", tasks.c.job_key, tasks.c.key)
@@ -87,6 +88,7 @@ EXITED_NOT = Partial("ix_tasks_exited_not", "state = 'completed' AND exit_code I
 PROPERTIES = {
     "id": Property(tasks.c.id_key, folded=True),
     "alias": Property(tasks.c.alias),
+    "index": Property(tasks.c.index),
     "accountAlias": Property(tasks.c.account_alias),
     "state": Property(tasks.c.state),
     "stateTransitionTime": Property(tasks.c.state_at),
@@ -163,7 +165,7 @@ rows = Rows(
     },
 )
 
-_IDENTITY = ("job_key", "account", "alias", "account_alias", "id_key", "number", "created_at")
+_IDENTITY = ("job_key", "account", "alias", "index", "account_alias", "id_key", "number", "created_at")
 _ASKED = ("slots", "instances", "spec", "facts")
 # `waiting` is lowered by `wait_less` alone: a record read before that must not bring the old count back.
 STATE = rows.names_but(*_IDENTITY, *_ASKED, "waiting")

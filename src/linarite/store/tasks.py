@@ -50,7 +50,9 @@ _KEYS: BindParameter[list[int]] = bindparam("keys", expanding=True)
 _LIMIT: BindParameter[int] = bindparam("limit")
 _OF_JOB = rows.select.where(tasks.c.job_key == bindparam("job_key"))
 _BY_ID = Query(_OF_JOB.where(tasks.c.id_key == bindparam("id")))
-_BY_ALIAS = Query(_OF_JOB.where(tasks.c.alias == bindparam("alias")))
+_OF_ALIAS = _OF_JOB.where(tasks.c.alias == bindparam("alias"))
+_BY_ALIAS = Query(_OF_ALIAS.where(tasks.c.index == bindparam("index")))
+_OF_SWEEP = Query(_OF_ALIAS.where(tasks.c.index > bindparam("after")).order_by(tasks.c.index).limit(_LIMIT))
 _BY_KEY = Query(rows.select.where(tasks.c.key == bindparam("key")))
 _OF_KEYS = rows.select.where(tasks.c.key.in_(_KEYS)).order_by(tasks.c.key)
 _BY_KEYS = Query(_OF_KEYS)
@@ -132,8 +134,11 @@ class SqlTasks:
     def by_keys(self, keys: Sequence[int]) -> list[Task]:
         return self._of_keys(_BY_KEYS, keys)
 
-    def by_alias(self, job_key: int, alias: int) -> Task | None:
-        return rows.one(self._connection, _BY_ALIAS, job_key=job_key, alias=alias)
+    def by_alias(self, job_key: int, alias: int, index: int = 0) -> Task | None:
+        return rows.one(self._connection, _BY_ALIAS, job_key=job_key, alias=alias, index=index)
+
+    def of_sweep(self, job_key: int, alias: int, after: int, limit: int) -> list[Task]:
+        return rows.many(self._connection, _OF_SWEEP, job_key=job_key, alias=alias, after=after, limit=limit)
 
     def by_account_alias(self, account: str, alias: int) -> Task | None:
         return rows.one(self._connection, _BY_ACCOUNT_ALIAS, account=account, alias=alias)

@@ -17,6 +17,7 @@ from linarite.store.pools import SqlPools
 from linarite.store.samples import SqlSamples
 from linarite.store.schedules import SqlJobSchedules
 from linarite.store.shares import Shares
+from linarite.store.sweeps import SqlSweeps
 from linarite.store.tasks import SqlTasks
 from linarite.store.usage import SqlUsage
 
@@ -32,6 +33,7 @@ class SqlTransaction:
         self._jobs: ports.Jobs = SqlJobs(connection)
         self._schedules: ports.JobSchedules = SqlJobSchedules(connection)
         self._tasks: ports.Tasks = SqlTasks(connection)
+        self._sweeps: ports.Sweeps = SqlSweeps(connection)
         self._node_tasks: ports.NodeTasks = SqlNodeTasks(connection)
         self._events: ports.Events = SqlEvents(connection)
         self._documents: ports.Documents = SqlDocuments(connection)
@@ -65,6 +67,10 @@ class SqlTransaction:
     @property
     def tasks(self) -> ports.Tasks:
         return self._tasks
+
+    @property
+    def sweeps(self) -> ports.Sweeps:
+        return self._sweeps
 
     @property
     def node_tasks(self) -> ports.NodeTasks:

@@ -226,9 +226,9 @@ class Site:
         assert found is not None
         return found
 
-    def task_record(self, job: int, task: int) -> Task:
+    def task_record(self, job: int, task: int, index: int = 0) -> Task:
         key = self.record(job).key
-        found = self.run(self.engine.ask(lambda tx: tx.tasks.by_alias(key, task)))
+        found = self.run(self.engine.ask(lambda tx: tx.tasks.by_alias(key, task, index)))
         assert found is not None
         return found
 

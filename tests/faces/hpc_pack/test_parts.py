@@ -87,9 +87,7 @@ def test_xml_written_can_be_read():
 
 
 UNSUPPORTED = [
-    ("POST", "/WindowsHPC/Jobs/JobFile", 501), ("GET", "/WindowsHPC/Job/1/Task/1/SubTask/1", 501),
-    ("PUT", "/WindowsHPC/Job/1/Task/1/SubTask/1", 501), ("POST", "/WindowsHPC/Job/1/Task/1/SubTask/1/Cancel", 501),
-    ("POST", "/WindowsHPC/HEAD1/Job/1/Task/1/SubTask/1/Requeue", 501), ("POST", "/WindowsHPC/Sessions/Create", 404),
+    ("POST", "/WindowsHPC/Jobs/JobFile", 501), ("POST", "/WindowsHPC/Sessions/Create", 404),
     ("GET", "/WindowsHPC/Session/1/Attach", 404), ("POST", "/WindowsHPC/Session/1/batch/a/Commit", 404),
     ("POST", "/hpc/jobs/jobFile", 501),
 ]  # fmt: skip

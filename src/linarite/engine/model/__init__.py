@@ -16,6 +16,7 @@ from linarite.engine.model.records import (
     Node,
     NodeTask,
     Pool,
+    Sweep,
     Task,
 )
 from linarite.engine.model.specs import (
@@ -33,6 +34,7 @@ from linarite.engine.model.specs import (
     PoolSpec,
     PoolUser,
     ResourceFile,
+    SweepSpec,
     TaskSpec,
 )
 from linarite.engine.model.words import (
@@ -101,6 +103,8 @@ __all__ = [
     "PoolUser",
     "ResourceFile",
     "Role",
+    "Sweep",
+    "SweepSpec",
     "Task",
     "TaskResult",
     "TaskSpec",

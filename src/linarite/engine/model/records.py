@@ -13,6 +13,7 @@ from linarite.engine.model.specs import (
     Named,
     NodeCommand,
     PoolSpec,
+    SweepSpec,
     TaskSpec,
 )
 from linarite.engine.model.words import (
@@ -144,6 +145,7 @@ class Job(msgspec.Struct, kw_only=True):
     """A job as it is. `alias` is its number in the account; `queued` counts tasks that could start now.
 
     `schedule_key` is the number of the schedule that made it; one that was `forced` to its end waits for no node.
+    `growing` counts its sweeps whose tasks are still being made.
     """
 
     key: int = 0
@@ -170,13 +172,46 @@ class Job(msgspec.Struct, kw_only=True):
     requeues: int = 0
     deadline: int | None = None
     schedule_key: int | None = None
+    growing: int = 0
     facts: Facts = {}
+
+
+class Sweep(msgspec.Struct, kw_only=True):
+    """A parametric sweep as it is: `alias` is its number in the job, among those of tasks.
+
+    `made` tells how many of its tasks are there; it is `growing` while the others are to be made. `counts` are of those
+    that are there. `ending` is how somebody ended it as a whole. `satisfied`: its dependents were told that it is over.
+    """
+
+    key: int = 0
+    job_key: int
+    account: str
+    alias: int
+    spec: SweepSpec
+    created_at: int
+    modified_at: int
+    made: int = 0
+    growing: bool = False
+    counts: Counts
+    ending: Ending | None = None
+    ending_reason: str | None = None
+    satisfied: bool = False
+    started_at: int | None = None
+    ended_at: int | None = None
+    facts: Facts = {}
+
+    @property
+    def over(self) -> bool:
+        """Tell whether nothing of it is left to be made, to run or running."""
+        whole = self.ending is not None or self.made == self.spec.total
+        return whole and not (self.counts.active or self.counts.running)
 
 
 class Task(msgspec.Struct, kw_only=True):
     """A task as it is.
 
-    `alias` is its number in its job, `account_alias` its number in the account. `attempt` counts runs ever begun;
+    `alias` is its number in its job, `account_alias` its number in the account. One of a sweep has the sweep's number,
+    and an `index` from 1 on, which is else 0. `attempt` counts runs ever begun;
     `retries` the failed ones tried again, `requeues` the ones taken back through no fault of the task. `waiting` counts
     dependencies not yet satisfied; `queued` tells that it could start now. `satisfied` tells its dependents.
     `held_by` is the number of the node task that has to succeed before the run may start. `usage` is that of all runs.
@@ -186,6 +221,7 @@ class Task(msgspec.Struct, kw_only=True):
     job_key: int
     account: str
     alias: int = 0
+    index: int = 0
     account_alias: int = 0
     spec: TaskSpec
     created_at: int

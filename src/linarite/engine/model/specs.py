@@ -141,6 +141,26 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return bool(self.resource_files or self.packages or self.container)
 
 
+class SweepSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A task that is run once for each of the values `first`, `first + step` ... to `last`.
+
+    `task` is the pattern of its tasks: every `*` in its name, command and streams becomes the value, which the
+    environment variable `variable` holds too. So many failures as `fails_after` end the job where `task.fails_job`.
+    """
+
+    task: TaskSpec
+    first: int = 1
+    last: int = 1
+    step: int = 1
+    variable: str | None = None
+    fails_after: int = 1
+
+    @property
+    def total(self) -> int:
+        """How many tasks it is."""
+        return (self.last - self.first) // self.step + 1
+
+
 class NodeCommand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A command line that the service runs on a node: a start, preparation, release or coordination task.
 

@@ -52,6 +52,16 @@ class Call:
         return int(text)
 
     @property
+    def subtask(self) -> int | None:
+        """The subtask's number in the path, None where there is none in it."""
+        text = self._parameters.get("subtask")
+        if text is None:
+            return None
+        if not text.isascii() or not text.isdigit() or len(text) > 18:
+            raise no_task()
+        return int(text)
+
+    @property
     def name(self) -> str:
         """The name in the path."""
         return self._parameters["name"]

@@ -19,7 +19,7 @@ from linarite.faces.hpc_pack.properties.job_view import JobView
 from linarite.faces.hpc_pack.properties.job_wanted import JobWanted
 from linarite.faces.hpc_pack.properties.jobs import JOBS
 from linarite.faces.hpc_pack.properties.table import Property
-from linarite.faces.hpc_pack.properties.task_view import TaskView
+from linarite.faces.hpc_pack.properties.task_view import TaskView, view_of
 from linarite.faces.hpc_pack.properties.task_wanted import TaskWanted
 from linarite.faces.hpc_pack.properties.tasks import TASKS
 from linarite.http.xml import escape, quote
@@ -117,7 +117,7 @@ async def of_task(call: Call, wanted: TaskRows | None) -> Document:
     read_output = output.reader(call.engine)
 
     def question(tx: Transaction) -> str:
-        view = TaskView(tx, *the_task(tx, call), read_output)
+        view = view_of(tx, *the_task(tx, call), read_output)
         if wanted is not None:
             return f"<Task {ROOT}{_attributes(wanted, view)}/>"
         return _task(view, f" {ROOT}")

@@ -5,11 +5,12 @@ How a job was ended stands in its terminate reason: `cancel:` or `finish:` befor
 
 from __future__ import annotations
 
-from linarite.engine.model import Ending, Job, JobState, Node, NodeState, Task, TaskResult, TaskState
+from linarite.engine.model import Ending, Job, JobState, Node, NodeState, Sweep, Task, TaskResult, TaskState
 
 CANCEL, FINISH = "cancel:", "finish:"
 OUT_OF_TIME, BY_TASK, BY_PARENT = "MaxWallClockTimeExpiry", "TaskFailed", "ParentFailed"
 OVER = frozenset({"Finished", "Failed", "Canceled"})
+ENDED = frozenset({JobState.TERMINATING, JobState.COMPLETED, JobState.DELETING})
 ONLINE = {NodeState.IDLE, NodeState.RUNNING, NodeState.LEAVING}
 
 
@@ -91,8 +92,27 @@ def never_ran(task: Task) -> bool:
 def _waiting(job: Job) -> str:
     if job.state is JobState.DRAFT:
         return "Configuring"
-    over = {JobState.TERMINATING, JobState.COMPLETED, JobState.DELETING}
-    return "Canceled" if job.state in over else "Queued"
+    return "Canceled" if job.state in ENDED else "Queued"
+
+
+def sweep_state(job: Job, sweep: Sweep) -> str:
+    """A sweep's state, which is that of its subtasks together. Source: NOTES 15, task states."""
+    if job.state is JobState.DRAFT and sweep.ending is None:
+        return "Configuring"
+    counts = sweep.counts
+    if sweep.ending is None and job.state not in ENDED and not sweep.over:
+        return "Running" if counts.running or counts.succeeded or counts.failed else "Queued"
+    finishes = sweep.ending is Ending.FINISHED
+    if counts.running:
+        return "Finishing" if finishes else "Canceling"
+    if sweep.ending is None and counts.failed:
+        return "Failed"
+    return "Finished" if finishes or (sweep.ending is None and sweep.over) else "Canceled"
+
+
+def state_of(job: Job, found: Task | Sweep) -> str:
+    """The state of a task or of a sweep in the protocol's words."""
+    return sweep_state(job, found) if isinstance(found, Sweep) else task_state(job, found)
 
 
 def previous_task_state(job: Job, task: Task) -> str:
@@ -123,4 +143,7 @@ def cause(job: Job) -> str:
     return reason
 
 
-__all__ = ["cause", "job_state", "never_ran", "node_state", "previous_job_state", "previous_task_state", "task_state"]
+__all__ = [
+    "cause", "job_state", "never_ran", "node_state", "previous_job_state", "previous_task_state", "state_of",
+    "sweep_state", "task_state",
+]  # fmt: skip

@@ -51,6 +51,13 @@ def _natural(text: str) -> int:
     return number
 
 
+def _positive(text: str) -> int:
+    number = _integer(text)
+    if number < 1:
+        raise ValueError(f"{text} is less than 1.")
+    return number
+
+
 def boolean(text: str) -> bool:
     """True, False, 1 or 0 in any letter case; ValueError."""
     match text.strip().lower():
@@ -144,6 +151,7 @@ def enumeration(name: str, numbers: Mapping[str, int]) -> Kind:
 TEXT = Kind("String", str)
 INTEGER = Kind("Int32", _integer)
 NATURAL = Kind("Int32", _natural)
+POSITIVE = Kind("Int32", _positive)
 BOOLEAN = Kind("Boolean", boolean, str, lambda value: "true" if value else "false")
 DATE = Kind("DateTime", date, date_text, _date_xml)
 NAMES = Kind("StringList", names, _join)

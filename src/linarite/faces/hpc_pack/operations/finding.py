@@ -1,8 +1,8 @@
-"""Finding jobs and tasks by the numbers that clients know them by."""
+"""Finding jobs, tasks, sweeps and subtasks by the numbers that clients know them by."""
 
 from __future__ import annotations
 
-from linarite.engine.model import Job, Task
+from linarite.engine.model import Job, Sweep, Task
 from linarite.engine.ports import Transaction
 from linarite.faces.hpc_pack.calls import Call
 from linarite.faces.hpc_pack.errors import no_job, no_task
@@ -16,11 +16,17 @@ def the_job(tx: Transaction, call: Call) -> Job:
     return job
 
 
-def the_task(tx: Transaction, call: Call) -> tuple[Job, Task]:
-    """The task of the path and its job, for its owner and for administrators. Refusal, NotAllowed."""
+def the_task(tx: Transaction, call: Call) -> tuple[Job, Task | Sweep]:
+    """The task, the sweep or the subtask of the path and its job, for its owner and for administrators.
+
+    Refusal, NotAllowed.
+    """
     job = the_job(tx, call)
     call.caller.may_see(job)
-    task = tx.tasks.by_alias(job.key, call.task)
-    if task is None:
+    number, index = call.task, call.subtask
+    found: Task | Sweep | None = tx.tasks.by_alias(job.key, number, index or 0) if index != 0 else None
+    if found is None and index is None:
+        found = tx.sweeps.by_alias(job.key, number)
+    if found is None:
         raise no_task()
-    return job, task
+    return job, found

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from heapq import merge
+from operator import attrgetter
 
 from linarite.engine.filtering import Both, Compare, Expression
 from linarite.engine.model import Job, Node
@@ -19,7 +21,7 @@ from linarite.faces.hpc_pack.properties import nodes as node_table
 from linarite.faces.hpc_pack.properties import tasks as task_table
 from linarite.faces.hpc_pack.properties.job_view import JobView
 from linarite.faces.hpc_pack.properties.job_wanted import JobWanted
-from linarite.faces.hpc_pack.properties.task_view import TaskView
+from linarite.faces.hpc_pack.properties.task_view import TaskView, view_of
 from linarite.faces.hpc_pack.properties.task_wanted import TaskWanted
 
 DONE = Compare("state", "eq", "completed")
@@ -32,6 +34,9 @@ COARSE: dict[str | None, Expression] = {
     "Failed": Both(left=DONE, right=Compare("executionInfo/result", "eq", "failure")),
 }
 """What the store can already leave out for a task state; the state itself is told by `states`."""
+
+PLAIN = Compare("index", "eq", 0)
+"""Tasks that are of no sweep."""
 
 
 def _query(call: Call, of: str, sort: str) -> Query:
@@ -62,7 +67,10 @@ async def get_jobs(call: Call) -> Answer:
 
 
 async def get_tasks(call: Call) -> Answer:
-    """Get Task List: the tasks of a job, for its owner and for administrators."""
+    """Get Task List: the tasks of a job, for its owner and for administrators.
+
+    A sweep stands for its subtasks when they are not to be expanded, and as long as it has none.
+    """
     query = _query(call, f"tasks of {call.job}", "sorttasksby")
     query.expand = call.flag("expandparametric", default=True)
     filters.parse(query.filter, filters.TASKS)
@@ -78,10 +86,13 @@ async def get_tasks(call: Call) -> Answer:
     def source(tx: Transaction, query: Query) -> Iterator[tuple[int, TaskView]]:
         wanted, job = filters.parse(query.filter, filters.TASKS), check(tx)
         coarse = COARSE.get(wanted.state)
-        for task in pages(lambda after: tx.tasks.page(key, coarse, after, CHUNK), query.after):
-            view = TaskView(tx, job, task, read_output)
-            if wanted.admits(states.task_state(job, task), view.changed_at):
-                yield task.key, view
+        kinds: Expression | None = coarse if query.expand else PLAIN if coarse is None else Both(PLAIN, coarse)
+        found = pages(lambda after: tx.tasks.page(key, kinds, after, CHUNK), query.after)
+        sweeps = (one for one in tx.sweeps.of_job(key, query.after) if not (query.expand and one.made))
+        for each in merge(found, sweeps, key=attrgetter("key")):
+            view = view_of(tx, job, each, read_output)
+            if wanted.admits(view.state, view.changed_at):
+                yield each.key, view
 
     listing: Listing[TaskView, TaskWanted] = Listing(task_table.TASKS, "TaskId", source)
     return await answer(call, listing, query, task_table.LIST_DEFAULT)

@@ -6,14 +6,12 @@ Source: Get / Set Job Custom Properties, Get / Set Job Environment Variables, an
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from msgspec.structs import replace
 
-from linarite.engine import jobs, tasks
+from linarite.engine import jobs, sweeps, tasks
 from linarite.engine.errors import WrongState
 from linarite.engine.ledger import Ledger
-from linarite.engine.model import Facts, Job, Named, Task, TaskState
+from linarite.engine.model import Facts, Job, Named, Sweep, Task, TaskSpec, TaskState
 from linarite.engine.ports import Transaction
 from linarite.faces.hpc_pack.answers import Answer, Nothing, Pairs, Properties
 from linarite.faces.hpc_pack.callers import FACE
@@ -98,7 +96,7 @@ async def get_task_custom(call: Call) -> Answer:
 
 async def get_task_variables(call: Call) -> Answer:
     """Get Task Environment Variables."""
-    return _asked(call, await call.engine.ask(lambda tx: _variables(the_task(tx, call)[1].spec.environment)))
+    return _asked(call, await call.engine.ask(lambda tx: _variables(pattern_of(the_task(tx, call)[1]).environment)))
 
 
 def _mine(tx: Transaction, call: Call) -> Job:
@@ -135,28 +133,42 @@ async def set_job_variables(call: Call) -> Answer:
 async def set_task_custom(call: Call) -> Answer:
     """Set Task Custom Properties: until the task is over."""
     pairs = await _read_custom(call)
-
-    def change(job: Job, task: Task) -> Task:
-        return replace(task, facts=_with_custom(task.facts, pairs))
-
-    await call.engine.do(lambda u: _update_task(u, call, change), who=call.caller.name)
+    await call.engine.do(_set_task_custom, call, pairs, who=call.caller.name)
     return Nothing()
+
+
+def _set_task_custom(u: Ledger, call: Call, pairs: Pairs) -> None:
+    job, found = the_task(u.tx, call)
+    call.caller.may_change(job)
+    facts = _with_custom(found.facts, pairs)
+    if not isinstance(found, Sweep):
+        tasks.update(u, call.account, job.spec.id, found.spec.id, lambda _, task: replace(task, facts=facts))
+    elif found.over:
+        raise WrongState("task", "completed", "set custom properties")
+    else:
+        sweeps.write_facts(u, found, facts)
 
 
 async def set_task_variables(call: Call) -> Answer:
-    """Set Task Environment Variables: until the task starts."""
+    """Set Task Environment Variables: until the task starts, those of a sweep until it has subtasks."""
     pairs = await _read_variables(call)
-
-    def change(job: Job, task: Task) -> Task:
-        if task.state is not TaskState.ACTIVE:
-            raise WrongState("task", task.state.value, "set environment variables")
-        return replace(task, spec=replace(task.spec, environment=_with_variables(task.spec.environment, pairs)))
-
-    await call.engine.do(lambda u: _update_task(u, call, change), who=call.caller.name)
+    await call.engine.do(_set_task_variables, call, pairs, who=call.caller.name)
     return Nothing()
 
 
-def _update_task(u: Ledger, call: Call, change: Callable[[Job, Task], Task]) -> None:
-    job, task = the_task(u.tx, call)
+def _set_task_variables(u: Ledger, call: Call, pairs: Pairs) -> None:
+    job, found = the_task(u.tx, call)
     call.caller.may_change(job)
-    tasks.update(u, call.account, job.spec.id, task.spec.id, change)
+    old = pattern_of(found)
+    spec = replace(old, environment=_with_variables(old.environment, pairs))
+    if isinstance(found, Sweep):
+        sweeps.change(u, found, replace(found.spec, task=spec), found.facts)
+    elif found.state is not TaskState.ACTIVE:
+        raise WrongState("task", found.state.value, "set environment variables")
+    else:
+        tasks.update(u, call.account, job.spec.id, found.spec.id, lambda _, task: replace(task, spec=spec))
+
+
+def pattern_of(found: Task | Sweep) -> TaskSpec:
+    """What was asked of a task, or of each of a sweep's."""
+    return found.spec.task if isinstance(found, Sweep) else found.spec

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from linarite.engine import tasks
+from linarite.engine import sweeps, tasks
 from linarite.engine.endings import end_task
 from linarite.engine.ledger import BUSY, Ledger
-from linarite.engine.model import Ending, Task
+from linarite.engine.model import Ending, Facts, Job, Sweep, Task
 from linarite.faces.hpc_pack import states
 from linarite.faces.hpc_pack.answers import Answer, Nothing
 from linarite.faces.hpc_pack.callers import FACE
@@ -18,62 +18,71 @@ from linarite.faces.hpc_pack.operations.job_life import GRACE, grace
 
 
 async def cancel_task(call: Call) -> Answer:
-    """Cancel Task: a running one is ended and failed, a waiting one canceled."""
+    """Cancel Task, Cancel Subtask: a running one is ended and failed, a waiting one canceled; a sweep as a whole."""
     message = await call.message()
     await call.engine.do(_cancel, call, message, grace(call), who=call.caller.name)
     return Nothing()
 
 
 def _cancel(u: Ledger, call: Call, message: str, wait: float) -> None:
-    job, task = the_task(u.tx, call)
+    job, found = the_task(u.tx, call)
     call.caller.may_change(job)
-    state = states.task_state(job, task)
+    state = states.state_of(job, found)
     if state not in {"Configuring", "Queued", "Dispatching", "Running"}:
         raise bad(CANCEL_TASK_STATE, f"A task that is {state} can not be canceled.")
-    tasks.terminate(u, call.account, job.spec.id, task.spec.id, reason=message, grace=wait)
+    _end(u, job, found, Ending.TERMINATED, message, wait)
+
+
+def _end(u: Ledger, job: Job, found: Task | Sweep, ending: Ending, message: str, wait: float) -> None:
+    if isinstance(found, Sweep):
+        sweeps.stop(u, found, message, ending=ending, grace=wait)
+    else:
+        tasks.terminate(u, job.account, job.spec.id, found.spec.id, ending=ending, reason=message, grace=wait)
 
 
 async def finish_task(call: Call) -> Answer:
-    """Finish: a running task is ended, and counts as finished."""
+    """Finish: a running task is ended, and counts as finished; a sweep with all of its subtasks."""
     message = await call.message()
     await call.engine.do(_finish, call, message, who=call.caller.name)
     return Nothing()
 
 
 def _finish(u: Ledger, call: Call, message: str) -> None:
-    job, task = the_task(u.tx, call)
+    job, found = the_task(u.tx, call)
     call.caller.may_change(job)
-    state = states.task_state(job, task)
+    state = states.state_of(job, found)
     if state != "Running":
         raise bad(TASK_STATE, f"A task that is {state} can not be finished.")
-    tasks.terminate(
-        u, call.account, job.spec.id, task.spec.id, ending=Ending.FINISHED, reason=message, grace=GRACE
-    )  # fmt: skip
+    _end(u, job, found, Ending.FINISHED, message, GRACE)
 
 
 async def requeue_task(call: Call) -> Answer:
-    """Requeue Task: a failed or canceled one runs again; a running one is ended first."""
+    """Requeue Task, Requeue Subtask: a failed or canceled one runs again; a running one is ended first."""
     await call.properties()
     await call.engine.do(_requeue, call, who=call.caller.name)
     return Nothing()
 
 
 def _requeue(u: Ledger, call: Call) -> None:
-    job, task = the_task(u.tx, call)
+    job, found = the_task(u.tx, call)
     job = u.known(job)
     call.caller.may_change(job)
-    if not task.facts.get(FACE, {}).get("IsRerunnable", True):
-        raise bad(NOT_RERUNNABLE, f"Task {job.alias}.{task.alias} is not rerunnable.")
-    state = states.task_state(job, task)
+    if not found.facts.get(FACE, {}).get("IsRerunnable", True):
+        raise bad(NOT_RERUNNABLE, f"Task {job.alias}.{found.alias} is not rerunnable.")
+    state = states.state_of(job, found)
     if state not in {"Running", "Dispatching", "Failed", "Canceled"}:
         raise bad(TASK_STATE, f"A task that is {state} can not be requeued.")
-    if task.state in BUSY:
-        new = end_task(u, task, Ending.REQUEUED, None, GRACE)
+    if isinstance(found, Sweep):
+        again = sweeps.requeue(u, found)
+        sweeps.write_facts(u, again, _counted(again.facts))
+        return
+    if found.state in BUSY:
+        new = end_task(u, found, Ending.REQUEUED, None, GRACE)
     else:
-        new = tasks.reactivate(u, call.account, job.spec.id, task.spec.id)
-    u.put_task(new, _counted(new), rewrite=True)
+        new = tasks.reactivate(u, call.account, job.spec.id, found.spec.id)
+    u.put_task(new, replace(new, facts=_counted(new.facts)), rewrite=True)
 
 
-def _counted(task: Task) -> Task:
-    facts = task.facts.get(FACE, {})
-    return replace(task, facts={**task.facts, FACE: {**facts, "RequeueCount": facts.get("RequeueCount", 0) + 1}})
+def _counted(facts: Facts) -> Facts:
+    own = facts.get(FACE, {})
+    return {**facts, FACE: {**own, "RequeueCount": own.get("RequeueCount", 0) + 1}}

@@ -6,10 +6,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from linarite.engine import jobs, tasks
+from linarite.engine import jobs, sweeps, tasks
 from linarite.engine.errors import EngineError
 from linarite.engine.ledger import Ledger
-from linarite.engine.model import Job, JobState, Task, TaskSpec
+from linarite.engine.model import Job, JobState, Sweep, Task, TaskSpec
 from linarite.engine.ports import Transaction
 from linarite.faces.hpc_pack import job_xml, output, states
 from linarite.faces.hpc_pack.answers import Answer, Nothing, Number, Pairs, Properties
@@ -19,15 +19,15 @@ from linarite.faces.hpc_pack.errors import MISSING_COMMAND, TASK_STATE, bad
 from linarite.faces.hpc_pack.operations.finding import the_job, the_task
 from linarite.faces.hpc_pack.operations.job_life import WITHOUT_COMMAND
 from linarite.faces.hpc_pack.properties.table import Property
-from linarite.faces.hpc_pack.properties.task_view import TaskView
-from linarite.faces.hpc_pack.properties.task_wanted import TaskWanted, of_task
+from linarite.faces.hpc_pack.properties.task_view import TaskView, view_of
+from linarite.faces.hpc_pack.properties.task_wanted import TaskWanted, of_sweep, of_task
 from linarite.faces.hpc_pack.properties.tasks import TASKS
 
 Wanted = list[tuple[Property[TaskView, TaskWanted], Any]]
 
 
 async def get_task(call: Call) -> Answer:
-    """Get Task: the properties asked for, or all of them, or its job XML."""
+    """Get Task, Get Subtask: the properties asked for, or all of them, or its job XML."""
     asked = call.list_of("properties")
     wanted = TASKS.pick(asked)
     if call.wants_job_xml():
@@ -35,8 +35,7 @@ async def get_task(call: Call) -> Answer:
     read_output = output.reader(call.engine)
 
     def question(tx: Transaction) -> Pairs:
-        job, task = the_task(tx, call)
-        return TASKS.write(wanted, TaskView(tx, job, task, read_output))
+        return TASKS.write(wanted, view_of(tx, *the_task(tx, call), read_output))
 
     return Properties(await call.engine.ask(question))
 
@@ -50,11 +49,19 @@ async def add_task(call: Call) -> Answer:
 def _add(u: Ledger, call: Call, wanted: Wanted) -> int:
     job = u.known(the_job(u.tx, call))
     call.caller.may_change(job)
+    return add(u, job, wanted)
+
+
+def add(u: Ledger, job: Job, wanted: Wanted) -> int:
+    """Add a task of these properties to a job; gives its number."""
     new = TaskWanted(u.tx, job, TaskSpec(id=_free_id(u.tx, job), command=""), {})
     apply(new, wanted)
     if not new.spec.command:
         _without_command(u, job, job.next_task, missing=True)
-    added = tasks.add(u, call.account, job.spec.id, [(new.spec, {FACE: new.facts})])[0]
+    job = u.known(job)
+    if new.is_sweep:
+        return sweeps.add(u, job.account, job.spec.id, new.sweep(), {FACE: new.facts}).alias
+    added = tasks.add(u, job.account, job.spec.id, [(new.spec, {FACE: new.facts})])[0]
     if isinstance(added, EngineError):
         raise added
     return added.alias
@@ -87,23 +94,29 @@ def _without_command(u: Ledger, job: Job, number: int, *, missing: bool) -> None
 
 
 async def set_task(call: Call) -> Answer:
-    """Set Task Properties: as long as the job is being configured."""
+    """Set Task Properties: as long as the job is being configured. Set Subtask Properties: as long as it waits."""
     wanted = TASKS.read(await call.properties())
     await call.engine.do(_set, call, wanted, who=call.caller.name)
     return Nothing()
 
 
 def _set(u: Ledger, call: Call, wanted: Wanted) -> None:
-    job, task = the_task(u.tx, call)
+    job, found = the_task(u.tx, call)
     call.caller.may_change(job)
-    state = states.task_state(job, task)
-    if state != "Configuring":
+    state = states.state_of(job, found)
+    if state != ("Configuring" if call.subtask is None else "Queued"):
         raise bad(TASK_STATE, f"A task that is {state} can not be changed.")
-
-    def change(job: Job, task: Task) -> Task:
-        new = of_task(u.tx, job, task)
+    if isinstance(found, Sweep):
+        new = of_sweep(u.tx, job, found)
         apply(new, wanted)
-        return new.onto(task)
+        sweeps.change(u, found, new.sweep(), {**found.facts, FACE: new.facts})
+    else:
+        new = _change(u, job, found, wanted)
+    _without_command(u, u.known(job), found.alias, missing=not new.spec.command)
 
-    changed = tasks.update(u, call.account, job.spec.id, task.spec.id, change)
-    _without_command(u, u.known(job), task.alias, missing=not changed.spec.command)
+
+def _change(u: Ledger, job: Job, task: Task, wanted: Wanted) -> TaskWanted:
+    new = of_task(u.tx, job, task)
+    apply(new, wanted)
+    tasks.update(u, job.account, job.spec.id, task.spec.id, lambda _, task: new.onto(task))
+    return new

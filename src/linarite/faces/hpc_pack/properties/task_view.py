@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from linarite.engine.model import Job, Task, TaskResult
+from linarite.engine.model import Ending, Job, Sweep, Task, TaskResult, TaskState
 from linarite.engine.ports import Transaction
 from linarite.faces.hpc_pack import states
 from linarite.faces.hpc_pack.callers import FACE
 from linarite.faces.hpc_pack.properties.job_view import SECOND
 
 Output = Callable[[Job, Task], str]
+INSTANCE = "CCP_TASKINSTANCEID"
+"""The variable that tells a subtask its value."""
 
 
 class TaskView:
@@ -26,10 +28,27 @@ class TaskView:
         """What was set of a property that the engine does not model."""
         return self.facts.get(name, default)
 
+    def path(self, name: str) -> Any:  # noqa: ANN401 - text or None
+        """A path as it was set; a subtask's with its value in it."""
+        text = self.fact(name)
+        values = [item.value for item in self.spec.environment if item.name == INSTANCE] if self.task.index else []
+        return text.replace("*", values[-1]) if text and values else text
+
     @property
     def id(self) -> str:
-        """`job.task`."""
-        return f"{self.job.alias}.{self.task.alias}"
+        """`job.task`, and of a subtask `job.task.instance`."""
+        own = f"{self.job.alias}.{self.task.alias}"
+        return f"{own}.{self.task.index}" if self.task.index else own
+
+    @property
+    def state(self) -> str:
+        """Its state in the protocol's words."""
+        return states.task_state(self.job, self.task)
+
+    @property
+    def previous_state(self) -> str:
+        """The state before."""
+        return states.previous_task_state(self.job, self.task)
 
     @property
     def seconds(self) -> int:
@@ -92,3 +111,46 @@ class TaskView:
     def _ended(self) -> str:
         reason = self.task.ending_reason
         return self._of_job if reason is None else f"Canceled by user. {reason}".rstrip()
+
+
+class SweepView(TaskView):
+    """A sweep, shown as one task: its state and times are those of all its subtasks together."""
+
+    def __init__(self, tx: Transaction, job: Job, sweep: Sweep) -> None:
+        pattern = Task(
+            key=sweep.key, job_key=sweep.job_key, account=sweep.account, alias=sweep.alias, spec=sweep.spec.task,
+            created_at=sweep.created_at, modified_at=sweep.modified_at, started_at=sweep.started_at,
+            ended_at=sweep.ended_at if sweep.over else None, facts=sweep.facts, state=TaskState.ACTIVE,
+            state_at=max(sweep.modified_at, sweep.started_at or 0, sweep.ended_at or 0),
+        )  # fmt: skip
+        super().__init__(tx, job, pattern, lambda _job, _task: "")
+        self.sweep = sweep
+
+    @property
+    def state(self) -> str:
+        """Its state in the protocol's words."""
+        return states.sweep_state(self.job, self.sweep)
+
+    @property
+    def previous_state(self) -> str:
+        """The state before."""
+        state = self.state
+        if state in {"Configuring", "Queued"}:
+            return "Configuring"
+        return "Queued" if state == "Running" or self.sweep.started_at is None else "Running"
+
+    @property
+    def error(self) -> str:
+        """Why it was canceled, or how many of its subtasks failed."""
+        if self.sweep.ending is not None:
+            done = "Finished" if self.sweep.ending is Ending.FINISHED else "Canceled"
+            return f"{done} by user. {self.sweep.ending_reason}".rstrip()
+        state, failed = self.state, self.sweep.counts.failed
+        if state == "Failed":
+            return f"{failed} of its {self.sweep.spec.total} subtasks failed."
+        return self._of_job if state == "Canceled" else ""
+
+
+def view_of(tx: Transaction, job: Job, found: Task | Sweep, read_output: Output) -> TaskView:
+    """What shows a task or a sweep."""
+    return SweepView(tx, job, found) if isinstance(found, Sweep) else TaskView(tx, job, found, read_output)

@@ -13,6 +13,8 @@ from linarite.engine.model import (
     ExitConditions,
     ExitOptions,
     Job,
+    Sweep,
+    SweepSpec,
     Task,
     TaskSpec,
 )  # fmt: skip
@@ -20,6 +22,7 @@ from linarite.engine.ports import Transaction
 from linarite.faces.hpc_pack.callers import FACE
 from linarite.faces.hpc_pack.errors import OUT_OF_RANGE, TASK_TYPE, UNIMPLEMENTED, bad
 from linarite.faces.hpc_pack.properties.job_view import SECOND
+from linarite.faces.hpc_pack.properties.task_view import INSTANCE
 from linarite.faces.hpc_pack.values import exit_codes
 
 PAGE = 1000
@@ -27,12 +30,10 @@ ALWAYS_RELEASES = ExitConditions(default=ExitOptions(dependency_action=Dependenc
 
 
 class TaskWanted:
-    """A spec and facts being changed; `tx` finds the job's other tasks by name. `task` is None for a new one."""
+    """A spec and facts being changed; `tx` finds the job's other tasks by name. `kept`: it is there already."""
 
-    def __init__(
-        self, tx: Transaction, job: Job, spec: TaskSpec, facts: dict[str, Any], task: Task | None = None
-    ) -> None:
-        self.tx, self.job, self.spec, self.facts, self.task = tx, job, spec, facts, task
+    def __init__(self, tx: Transaction, job: Job, spec: TaskSpec, facts: dict[str, Any], *, kept: bool = False) -> None:
+        self.tx, self.job, self.spec, self.facts, self.kept = tx, job, spec, facts, kept
 
     def set(self, **changes: Any) -> None:  # noqa: ANN401 - fields of the record
         """Change the spec."""
@@ -58,17 +59,36 @@ class TaskWanted:
             exit_conditions=ALWAYS_RELEASES if self.job.spec.uses_dependencies else None,
         )  # fmt: skip
 
+    @property
+    def is_sweep(self) -> bool:
+        """Tell whether it is run once for each of many values."""
+        return self.facts.get("Type") == SWEEP
+
+    def sweep(self) -> SweepSpec:
+        """The sweep that it is."""
+        first, last, step = (self.facts.get(name, 1) for name in ("StartValue", "EndValue", "IncrementValue"))
+        failures = self.facts.get("FailJobOnFailureCount", 1)
+        return SweepSpec(
+            task=self.spec, first=first, last=last, step=step, variable=INSTANCE, fails_after=failures
+        )  # fmt: skip
+
     def onto(self, task: Task) -> Task:
         """The task with what is wanted."""
         return replace(task, spec=self.spec, facts={**task.facts, FACE: self.facts})
 
 
+BASIC, SWEEP = "Basic", "ParametricSweep"
 STREAMS = {"stdin": "StdIn", "stdout": "StdOut", "stderr": "StdErr"}
 
 
 def of_task(tx: Transaction, job: Job, task: Task) -> TaskWanted:
     """Begin from a task as it is."""
-    return TaskWanted(tx, job, task.spec, dict(task.facts.get(FACE, {})), task)
+    return TaskWanted(tx, job, task.spec, dict(task.facts.get(FACE, {})), kept=True)
+
+
+def of_sweep(tx: Transaction, job: Job, sweep: Sweep) -> TaskWanted:
+    """Begin from a sweep as it is."""
+    return TaskWanted(tx, job, sweep.spec.task, dict(sweep.facts.get(FACE, {})), kept=True)
 
 
 def set_runtime(wanted: TaskWanted, seconds: int | None) -> None:
@@ -77,9 +97,13 @@ def set_runtime(wanted: TaskWanted, seconds: int | None) -> None:
 
 
 def set_type(wanted: TaskWanted, name: str | None) -> None:
-    """Type: basic tasks only, as yet."""
-    if name not in {None, "Basic"}:
-        raise bad(TASK_TYPE, f"Tasks of type {name} are not supported by this server yet.")
+    """Type: of a new task; those that are there keep theirs. Service tasks belong to SOA sessions, which are not."""
+    if name == "Service":
+        raise bad(TASK_TYPE, "Service tasks are not supported: there are no SOA sessions here.")
+    kind, own = name or BASIC, wanted.facts.get("Type", BASIC)
+    if wanted.kept and kind != own:
+        raise bad(TASK_TYPE, f"A task of type {own} cannot become one of type {kind}.")
+    wanted.keep("Type", None if kind == BASIC else kind)
 
 
 def set_exclusive(wanted: TaskWanted, value: bool | None) -> None:  # noqa: FBT001 - the property's value
@@ -96,7 +120,7 @@ def set_required_nodes(wanted: TaskWanted, nodes: list[str] | None) -> None:
 
 def set_depends_on(wanted: TaskWanted, wanted_names: list[str] | None) -> None:
     """DependsOn: names of tasks that are in the job already; several tasks may bear one name."""
-    if wanted.task is not None:
+    if wanted.kept:
         if (wanted_names or None) != wanted.facts.get("DependsOn"):
             raise bad(UNIMPLEMENTED, "DependsOn of a task that was added already cannot be changed.")
         return
@@ -112,9 +136,13 @@ def _named(wanted: TaskWanted, wanted_names: list[str]) -> list[str]:
     while page := wanted.tx.tasks.page(wanted.job.key, None, after, PAGE):
         after = page[-1].key
         for task in page:
-            if task.spec.display_name in wanted_names:
+            if task.spec.display_name in wanted_names and not task.index:
                 missing.discard(task.spec.display_name or "")
                 ids.append(task.spec.id)
+    for sweep in wanted.tx.sweeps.of_job(wanted.job.key):
+        if sweep.spec.task.display_name in wanted_names:
+            missing.discard(sweep.spec.task.display_name or "")
+            ids.append(sweep.spec.task.id)
     if missing:
         raise bad(OUT_OF_RANGE, f"DependsOn: the job has no task named {', '.join(sorted(missing))} before this one.")
     return ids

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from linarite.faces.hpc_pack import enums, states
+from linarite.faces.hpc_pack import enums
 from linarite.faces.hpc_pack.properties import task_wanted as put
 from linarite.faces.hpc_pack.properties.table import Property, Table, constant
 from linarite.faces.hpc_pack.properties.task_view import TaskView
@@ -17,6 +17,7 @@ from linarite.faces.hpc_pack.values import (
     INTEGER,
     NAMES,
     NATURAL,
+    POSITIVE,
     TEXT,
     Kind,
     enumeration,
@@ -43,6 +44,10 @@ def _kept(name: str, kind: Kind, default: Any = None, **options: Any) -> Row:  #
     return Property(name, kind, get, keep, **options)
 
 
+def _path(name: str) -> Row:
+    return Property(name, TEXT, lambda view: view.path(name), lambda wanted, value: wanted.keep(name, value or None))
+
+
 TASKS: Table[TaskView, TaskWanted] = Table(
     "task",
     (
@@ -51,8 +56,8 @@ TASKS: Table[TaskView, TaskWanted] = Table(
             "Name", TEXT, lambda view: view.spec.display_name or "",
             lambda wanted, value: wanted.set(display_name=value or None), limit=80,
         ),
-        _read("State", STATE, lambda view: states.task_state(view.job, view.task)),
-        _read("PreviousState", STATE, lambda view: states.previous_task_state(view.job, view.task)),
+        _read("State", STATE, lambda view: view.state),
+        _read("PreviousState", STATE, lambda view: view.previous_state),
         Property(
             "MinCores", NATURAL, lambda view: view.spec.required_slots,
             lambda wanted, value: wanted.keep("MinCores", value),
@@ -78,18 +83,18 @@ TASKS: Table[TaskView, TaskWanted] = Table(
         Property("DependsOn", NAMES, lambda view: view.depends_on, put.set_depends_on),
         Property("IsExclusive", BOOLEAN, constant(value=False), put.set_exclusive),
         _kept("IsRerunnable", BOOLEAN, default=True),
-        _kept("StdOutFilePath", TEXT),
-        _kept("StdInFilePath", TEXT),
-        _kept("StdErrFilePath", TEXT),
+        _path("StdOutFilePath"),
+        _path("StdInFilePath"),
+        _path("StdErrFilePath"),
         _read("ExitCode", INTEGER, lambda view: view.exit_code),
         _read("RequeueCount", INTEGER, lambda view: view.fact("RequeueCount", 0)),
-        _kept("StartValue", INTEGER, 1),
-        _kept("EndValue", INTEGER, 1),
-        _kept("IncrementValue", INTEGER, 1),
+        _kept("StartValue", POSITIVE, 1),
+        _kept("EndValue", POSITIVE, 1),
+        _kept("IncrementValue", POSITIVE, 1),
         _read("ErrorMessage", TEXT, lambda view: view.error),
         _read("Output", TEXT, lambda view: view.output),
         _kept("UserBlob", TEXT, limit=8000, attribute=False),
-        Property("Type", TYPE, constant("Basic"), put.set_type),
+        Property("Type", TYPE, lambda view: view.fact("Type", "Basic"), put.set_type),
         _read("IsServiceConcluded", BOOLEAN, constant(value=False), attribute=False),
         Property(
             "FailJobOnFailure", BOOLEAN, lambda view: view.spec.fails_job,
@@ -102,7 +107,7 @@ TASKS: Table[TaskView, TaskWanted] = Table(
         _read("AllocatedNodes", NAMES, lambda view: [view.task.node] if view.task.node else None, attribute=False),
         _read("HasRuntime", BOOLEAN, lambda view: view.seconds > 0, attribute=False),
         _read("JobTaskId", INTEGER, lambda view: view.task.alias, attribute=False),
-        _read("InstanceId", INTEGER, constant(0)),
+        _read("InstanceId", INTEGER, lambda view: view.task.index),
         Property(
             "TaskValidExitCodes", EXIT_CODES, lambda view: view.fact("TaskValidExitCodes"), put.set_valid_exit_codes
         ),
