@@ -133,19 +133,19 @@ def test_pools_are_due_in_the_order_of_their_moments(run):
 
 
 def test_counters_of_a_pools_jobs_are_added_up(run):
-    """What could start is counted of active jobs alone whose time has come; the rest of all of them."""
+    """What could start is counted of active jobs alone whose time has come, in instances; the rest of all of them."""
 
     def counts(number: int) -> Counts:
         return Counts(active=100, running=number, succeeded=10 * number, failed=100 * number)
 
     def keep(tx: Any) -> None:
-        tx.jobs.insert(job("a", queued=3, counts=counts(1)))
-        tx.jobs.insert(job("b", spec={"pool": "POOL"}, queued=4, counts=counts(2)))
-        tx.jobs.insert(job("held", state=JobState.DISABLED, queued=50, counts=counts(4)))
-        tx.jobs.insert(job("over", state=JobState.COMPLETED, queued=50, counts=counts(0)))
-        tx.jobs.insert(job("later", spec={"not_before": NOW + 1}, queued=5, counts=counts(0)))
-        tx.jobs.insert(job("elsewhere", spec={"pool": "other"}, queued=60, counts=counts(8)))
-        tx.jobs.insert(job("foreign", account="beta", queued=60, counts=counts(8)))
+        tx.jobs.insert(job("a", queued=2, queued_instances=3, counts=counts(1)))
+        tx.jobs.insert(job("b", spec={"pool": "POOL"}, queued=4, queued_instances=4, counts=counts(2)))
+        tx.jobs.insert(job("held", state=JobState.DISABLED, queued=50, queued_instances=50, counts=counts(4)))
+        tx.jobs.insert(job("over", state=JobState.COMPLETED, queued=50, queued_instances=50, counts=counts(0)))
+        tx.jobs.insert(job("later", spec={"not_before": NOW + 1}, queued=5, queued_instances=5, counts=counts(0)))
+        tx.jobs.insert(job("elsewhere", spec={"pool": "other"}, queued=60, queued_instances=60, counts=counts(8)))
+        tx.jobs.insert(job("foreign", account="beta", queued=60, queued_instances=60, counts=counts(8)))
 
     run(keep)
     found = run(lambda tx: tx.jobs.task_counts(ACCOUNT, "Pool", NOW))

@@ -1,76 +1,27 @@
-"""Multi-instance tasks: nodes taken together, coordinated, used by one command, let go together; without a process."""
+"""Multi-instance tasks: coordinated, used by one command, ended, tried again and gone; without a process."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
+from tests.engine.gangs import (
+    COORDINATE,
+    PREPARE,
+    back,
+    gang,
+    gone,
+    launch,
+    not_started,
+    running,
+    set_out,
+    states,
+    subtasks,
+)
 from tests.engine.world import ACCOUNT, SECOND, World, play
 
-from linarite.engine import housekeeping, jobs, leftovers, node_life, pools, runs, tasks
-from linarite.engine.launching import Fetch, Launch, RunExited, RunFailed, RunLost, RunReturned
-from linarite.engine.model import (
-    MultiInstance,
-    NodeCommand,
-    NodeState,
-    NodeTask,
-    OnRunning,
-    OnTaskFailure,
-    ResourceFile,
-    TaskSpec,
-)
-
-COORDINATE = "coordinate"
-
-
-def gang(name: str = "a", instances: int = 3, files: tuple[ResourceFile, ...] = (), **spec: Any) -> TaskSpec:
-    settings = MultiInstance(instances=instances, coordination=COORDINATE, files=files)
-    return TaskSpec(id=name, command="main", multi_instance=settings, **spec)
-
-
-async def set_out(world: World, *specs: TaskSpec, nodes: int = 3, **job: Any) -> None:
-    """A pool whose nodes speak to each other, and a job with these tasks."""
-    await world.pool(nodes=nodes, inter_node=True)
-    await world.job(**job)
-    await world.add(*specs)
-
-
-async def back(world: World, *runs: str) -> None:
-    """Their command lines have returned, and what they left goes on."""
-    await world.report(*(RunReturned(run=run, at=world.now) for run in runs))
-
-
-async def running(world: World, *specs: TaskSpec, nodes: int = 3, **job: Any) -> None:
-    """A task whose own command line runs, on nodes 1 to 3."""
-    await set_out(world, *(specs or (gang(),)), nodes=nodes, **job)
-    assert await world.schedule() == ["n1.1", "n2.1", "n3.1"]
-    await back(world, "n1.1", "n2.1", "n3.1")
-    assert world.launched[-1].run == "1.1"
-
-
-async def gone(world: World, *runs: str) -> None:
-    """What they left has ended."""
-    for run in runs:
-        await world.exit(run)
-
-
-async def not_started(world: World, run: str) -> None:
-    """What a host says of a run that it should end and never heard of."""
-    await world.report(RunFailed(run=run, code="ended", message="", at=world.now))
-
-
-async def states(world: World) -> list[str]:
-    return [node.state.value for node in await world.nodes()]
-
-
-async def subtasks(world: World, name: str = "a") -> list[NodeTask]:
-    task = await world.task(name)
-    return await world.store.read(lambda tx: tx.node_tasks.of_task(task.key))
-
-
-def launch(world: World, run: str) -> Launch:
-    (found,) = [launch for launch in world.launched if launch.run == run]
-    return found
+from linarite.engine import jobs, pools, runs, tasks
+from linarite.engine.launching import Fetch, RunExited, RunFailed, RunLost
+from linarite.engine.model import MultiInstance, OnRunning, OnTaskFailure, ResourceFile, TaskSpec
 
 
 def test_nodes_are_taken_together_and_coordinate_first(tmp_path: Path) -> None:
@@ -172,58 +123,6 @@ def test_retry_takes_nodes_anew_and_leaves_nothing_where_it_does_not_come_again(
         assert [own.key for own in await subtasks(world)] == [4, 5, 6]
         await back(world, "n4.1", "n5.1", "n6.1")
         assert world.launched[-1].run == "1.2"
-
-    play(tmp_path, story)
-
-
-def test_nodes_are_kept_for_a_task_that_waits_for_more(tmp_path: Path) -> None:
-    """Neither later tasks of its job nor other jobs take them, so that it cannot starve."""
-
-    async def story(world: World) -> None:
-        await world.pool(nodes=3, inter_node=True)
-        await world.job("first")
-        await world.tasks("x", "y", job="first")
-        assert await world.schedule() == ["1.1", "2.1"]
-        await world.job()
-        await world.add(gang(), TaskSpec(id="b", command="true"))
-        await world.job("later")
-        await world.tasks("c", job="later")
-        assert await world.schedule() == []
-        await world.exit("1.1")
-        assert await world.schedule() == []
-        await world.exit("2.1")
-        assert sorted(await world.schedule()) == ["n1.1", "n2.1", "n3.1"]
-
-    play(tmp_path, story)
-
-
-def test_task_that_needs_more_nodes_than_there_are_keeps_none_waiting(tmp_path: Path) -> None:
-    async def story(world: World) -> None:
-        await set_out(world, gang(instances=4), TaskSpec(id="b", command="true"))
-        assert await world.run_all() == ["b"]
-        await world.do(pools.resize, ACCOUNT, "pool", dedicated=4, low_priority=None)
-        assert await world.schedule() == ["n1.1", "n2.1", "n3.1", "n4.1"]
-
-    play(tmp_path, story)
-
-
-def test_task_stays_active_where_nodes_do_not_speak_to_each_other_or_take_several_tasks(tmp_path: Path) -> None:
-    async def story(world: World) -> None:
-        for name, spec in (("silent", {}), ("shared", {"slots": 2, "inter_node": True})):
-            await world.pool(name, nodes=3, **spec)
-            await world.job(name, name)
-            await world.add(gang(), TaskSpec(id="b", command="true"), job=name)
-            assert await world.run_all() == ["b"]
-            assert (await world.task("a", name)).state.value == "active"
-
-    play(tmp_path, story)
-
-
-def test_preferred_node_becomes_the_tasks_own(tmp_path: Path) -> None:
-    async def story(world: World) -> None:
-        await set_out(world, gang(instances=2, preferred_node="dedicated-3"))
-        await world.schedule()
-        assert [launch.node.key for launch in world.launched] == [3, 1]
 
     play(tmp_path, story)
 
@@ -446,59 +345,6 @@ def test_exit_options_of_a_failed_coordination_act_on_the_job(tmp_path: Path) ->
     play(tmp_path, story)
 
 
-def test_node_of_a_subtask_leaves_as_it_is_asked(tmp_path: Path) -> None:
-    async def story(world: World) -> None:
-        for place, (on_running, failure) in enumerate([(OnRunning.REQUEUE, None), (OnRunning.TERMINATE, "ended")]):
-            name, first = f"p{place}", 3 * place + 1
-            members = [f"n{key}.1" for key in range(first, first + 3)]
-            await world.pool(name, nodes=3, inter_node=True)
-            await world.job(name, name)
-            await world.add(gang(), job=name)
-            await world.schedule()
-            await back(world, *members)
-            node = (await world.nodes(name))[2]
-            await world.do(pools.remove_nodes, ACCOUNT, name, [node.id], on_running=on_running)
-            main = world.launched[-1].run
-            assert world.ended[-1] == main
-            await world.exit(main, 143)
-            await gone(world, *members)
-            task = await world.task("a", name)
-            assert (task.failure.code if task.failure else None) == failure
-            await world.do(housekeeping.tend, housekeeping.Retention())
-            assert len(await world.nodes(name)) == 2
-            assert await world.schedule() == [], "it needs three nodes"
-
-    play(tmp_path, story)
-
-
-def test_node_of_a_subtask_waits_for_the_task_before_it_leaves(tmp_path: Path) -> None:
-    async def story(world: World) -> None:
-        await running(world)
-        await world.do(pools.remove_nodes, ACCOUNT, "pool", ["dedicated-3"], on_running=OnRunning.WAIT)
-        await world.do(housekeeping.tend, housekeeping.Retention())
-        assert (world.ended, (await states(world))[2]) == ([], "leavingpool")
-        await world.exit("1.1")
-        await gone(world, "n1.1", "n2.1", "n3.1")
-        await world.do(housekeeping.tend, housekeeping.Retention())
-        assert len(await world.nodes()) == 2
-        assert len(await subtasks(world)) == 3, "it is still told of"
-
-    play(tmp_path, story)
-
-
-def test_node_of_a_subtask_is_taken_out_of_scheduling(tmp_path: Path) -> None:
-    async def story(world: World) -> None:
-        await running(world)
-        await world.do(pools.set_scheduling, ACCOUNT, "pool", "dedicated-2", enabled=False)
-        assert world.ended == ["1.1"]
-        await world.exit("1.1", 143)
-        await gone(world, "n1.1", "n2.1", "n3.1")
-        assert (await world.task("a")).requeues == 1
-        assert await world.schedule() == []
-
-    play(tmp_path, story)
-
-
 def test_time_limit_counts_from_the_coordination_on(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         await set_out(world, gang(max_wall_clock=10 * SECOND))
@@ -511,89 +357,6 @@ def test_time_limit_counts_from_the_coordination_on(tmp_path: Path) -> None:
         await world.exit("n2.1", 143)
         await world.exit("n3.1", 143)
         assert (await world.task("a")).failure.code == "ended-timeout"
-
-    play(tmp_path, story)
-
-
-PREPARE = NodeCommand(id="jobpreparation", command="prepare")
-
-
-def test_every_node_is_prepared_for_the_job_before_any_coordinates(tmp_path: Path) -> None:
-    async def story(world: World) -> None:
-        await set_out(world, TaskSpec(id="z", command="true"), gang(), nodes=4, preparation=PREPARE)
-        assert await world.schedule() == ["n1.1", "n2.1", "n3.1", "n4.1"]
-        assert {each.command for each in world.launched} == {"prepare"}
-        await world.exit("n1.1")
-        assert world.launched[-1].run == "1.1", "the first node is the other task's"
-        await world.exit("n2.1")
-        await world.exit("n4.1")
-        assert ((await world.task("a")).state.value, world.launched[-1].run) == ("preparing", "1.1")
-        assert [own.state.value for own in await subtasks(world)] == ["preparing"] * 3
-        world.now += SECOND
-        await world.exit("n3.1")
-        assert [launch.run for launch in world.launched[-3:]] == ["n5.1", "n6.1", "n7.1"]
-        task = await world.task("a")
-        assert (task.state.value, task.started_at) == ("running", world.now)
-        members = await subtasks(world)
-        assert {(own.previous_state.value, own.started_at) for own in members} == {("preparing", world.now)}
-        await back(world, "n5.1", "n6.1", "n7.1")
-        assert world.launched[-1].run == "2.1"
-
-    play(tmp_path, story)
-
-
-def test_node_that_cannot_be_prepared_sends_the_task_back(tmp_path: Path) -> None:
-    """The others are free again; for this job one node is too few now, and nobody waits for it."""
-
-    async def story(world: World) -> None:
-        await set_out(world, gang(), preparation=PREPARE)
-        await world.schedule()
-        await world.exit("n1.1")
-        await world.exit("n2.1", 1)
-        task = await world.task("a")
-        assert (task.state.value, task.requeues, task.retries) == ("active", 0, 0)
-        assert await subtasks(world) == []
-        await world.exit("n3.1")
-        assert await states(world) == ["idle"] * 3
-        await world.tasks("b")
-        assert await world.run_all() == ["b"]
-        await world.do(pools.resize, ACCOUNT, "pool", dedicated=4, low_priority=None)
-        assert [launch.split(".")[0] for launch in await world.schedule()] == ["n7"], "the new node is prepared"
-        await world.exit("n7.1")
-        assert len(world.launched[-3:]) == 3
-        assert {launch.command for launch in world.launched[-3:]} == {COORDINATE}
-
-    play(tmp_path, story)
-
-
-def test_ended_while_its_nodes_are_prepared(tmp_path: Path) -> None:
-    async def story(world: World) -> None:
-        await set_out(world, gang(), preparation=PREPARE)
-        await world.schedule()
-        await world.do(tasks.terminate, ACCOUNT, "job", "a")
-        await world.exit("n1.1")
-        await not_started(world, "1.1")
-        assert ((await world.task("a")).state.value, world.ended) == ("completed", ["1.1"])
-        await world.exit("n2.1", 1)
-        await world.exit("n3.1")
-        assert await states(world) == ["idle"] * 3
-
-    play(tmp_path, story)
-
-
-def test_release_waits_for_nothing_of_the_task(tmp_path: Path) -> None:
-    """The instances are no preparation tasks: the release task runs where the job was prepared, and once."""
-
-    async def story(world: World) -> None:
-        release = NodeCommand(id="jobrelease", command="release", wait_for_success=False)
-        await set_out(world, gang(), preparation=PREPARE, release=release)
-        await world.schedule()
-        await gone(world, "n1.1", "n2.1", "n3.1")
-        await back(world, "n4.1", "n5.1", "n6.1")
-        await world.do(jobs.terminate, ACCOUNT, "job", "enough")
-        await world.exit("1.1", 143)
-        await gone(world, "n4.1", "n5.1", "n6.1")
-        assert sorted(launch.node.key for launch in world.launched if launch.command == "release") == [1, 2, 3]
 
     play(tmp_path, story)
 
@@ -623,95 +386,5 @@ def test_restart_launches_again_what_should_run(tmp_path: Path) -> None:
         await back(world, "n7.1", "n8.1", "n9.1")
         await world.do(tasks.terminate, ACCOUNT, "job", "a")
         assert await again() == (["n7.1", "n8.1", "n9.1"], ["1.2"])
-
-    play(tmp_path, story)
-
-
-def test_directories_of_subtasks_are_kept_as_long_as_the_tasks(tmp_path: Path) -> None:
-    async def story(world: World) -> None:
-        await running(world, gang(retention=60 * SECOND))
-        await world.exit("1.1")
-        await gone(world, "n1.1", "n2.1", "n3.1")
-        await world.do(housekeeping.tend, housekeeping.Retention())
-        assert world.removed == []
-        world.now += 61 * SECOND
-        await world.do(housekeeping.tend, housekeeping.Retention())
-        assert world.removed == ["workitems/job/job-1/a"] * 3
-
-    play(tmp_path, story)
-
-
-def test_node_of_a_subtask_starts_again_when_the_task_has_let_go_of_it(tmp_path: Path) -> None:
-    async def story(world: World) -> None:
-        await running(world)
-        await world.do(node_life.begin, ACCOUNT, "pool", "dedicated-2", state=NodeState.REBOOTING)
-        await world.exit("1.1", 143)
-        assert (await states(world))[1] == "rebooting"
-        await gone(world, "n1.1", "n2.1", "n3.1")
-        await world.tend()
-        assert (await states(world))[1] == "idle"
-        assert ((await world.task("a")).requeues, await world.schedule()) == (1, ["n4.1", "n5.1", "n6.1"])
-
-    play(tmp_path, story)
-
-
-def test_node_keeps_the_files_of_a_subtask_as_long_as_is_asked(tmp_path: Path) -> None:
-    async def story(world: World) -> None:
-        await running(world, gang(retention=60 * SECOND))
-        await world.exit("1.1")
-        await gone(world, "n1.1", "n2.1", "n3.1")
-        retain = {"state": NodeState.REIMAGING, "on_running": OnRunning.RETAIN}
-        await world.do(node_life.begin, ACCOUNT, "pool", "dedicated-2", **retain)
-        await world.tend()
-        assert (await states(world))[1] == "reimaging"
-        world.now += 61 * SECOND
-        await world.tend()
-        await world.tend()
-        assert (await states(world))[1] == "idle"
-
-    play(tmp_path, story)
-
-
-def test_job_of_higher_priority_takes_several_nodes_from_a_preemptible_one(tmp_path: Path) -> None:
-    """As many as its task needs, and no more."""
-
-    async def story(world: World) -> None:
-        await world.pool(nodes=4, inter_node=True)
-        await world.job("tame", preemptible=True)
-        await world.tasks("a", "b", "c", "d", job="tame")
-        await world.schedule()
-        await world.job("urgent", priority=5)
-        await world.add(gang("big"), job="urgent")
-        await world.schedule()
-        assert len(world.ended) == 3
-        for run in list(world.ended):
-            assert await world.schedule() == []
-            await world.exit(run, 143)
-        assert len(await world.schedule()) == 3
-        assert (await world.task("big", "urgent")).state.value == "running"
-
-    play(tmp_path, story)
-
-
-def test_task_of_several_nodes_is_preempted_as_a_whole(tmp_path: Path) -> None:
-    async def story(world: World) -> None:
-        await running(world, preemptible=True)
-        await world.job("urgent", priority=5)
-        await world.tasks("b", job="urgent")
-        await world.schedule()
-        assert world.ended == ["1.1"]
-        await world.exit("1.1", 143)
-        await gone(world, "n1.1", "n2.1", "n3.1")
-        assert (await world.task("a")).requeues == 1
-        assert await world.schedule() == ["2.1"]
-
-    play(tmp_path, story)
-
-
-def test_directory_of_a_subtask_is_no_leftover_of_a_crash(tmp_path: Path) -> None:
-    async def story(world: World) -> None:
-        await running(world)
-        await world.do(leftovers.sweep, 2, ["workitems/job/job-1/a", "workitems/job/job-1/b"])
-        assert world.removed == ["workitems/job/job-1/b"]
 
     play(tmp_path, story)

@@ -13,7 +13,7 @@ from linarite.engine.autoscale.records import HISTORY, PERIOD, PoolSample, Scali
 from linarite.engine.errors import MissingValue, NotFound, TooSoon, WrongState
 from linarite.engine.launching import NodeReady, NodeUse
 from linarite.engine.ledger import node_ref
-from linarite.engine.model import AllocationState, Dependencies, JobState, NodeState, OnRunning, Pool
+from linarite.engine.model import AllocationState, Dependencies, JobState, MultiInstance, NodeState, OnRunning, Pool
 from linarite.engine.node_life import leave
 
 MINUTE = 60 * SECOND
@@ -602,5 +602,27 @@ def test_use_of_a_node_that_is_gone_is_let_go(tmp_path: Path):
         await world.do(pools.delete, ACCOUNT, "pool")
         await tend(world)
         await world.do(sampling.keep_uses, [use(node, 1.0)], world.asked[-1][1])
+
+    play(tmp_path, story)
+
+
+def test_task_of_several_nodes_is_active_as_often_as_it_has_instances(tmp_path: Path):
+    """As the documentation says of $ActiveTasks alone; one that runs is one, also after it was tried again."""
+    several = MultiInstance(instances=3)
+    formula = "a=$ActiveTasks;b=$RunningTasks;c=$PendingTasks"
+
+    async def story(world: World) -> None:
+        await world.pool(nodes=3, inter_node=True, scaling=Scaling(formula="$TargetDedicatedNodes=3"))
+        await world.job(max_retries=1)
+        await world.tasks("several", multi_instance=several)
+        await world.tasks("one")
+        assert (await look(world, formula)).variables == "a=4;b=0;c=4"
+        await world.schedule()
+        assert (await look(world, formula)).variables == "a=1;b=1;c=2"
+        await world.do(tasks.terminate, ACCOUNT, "job", "one")
+        assert (await look(world, formula)).variables == "a=0;b=1;c=1"
+        await world.tasks("more", multi_instance=several)
+        await world.do(tasks.delete, ACCOUNT, "job", "more")
+        assert (await look(world, formula)).variables == "a=0;b=1;c=1"
 
     play(tmp_path, story)

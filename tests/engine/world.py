@@ -194,6 +194,8 @@ async def counters_are_true(world: World) -> None:
                 assert sweep.counts.running == sum(task.state.value in {"running", "preparing"} for task in of)
                 assert sweep.counts.succeeded == sum(task.result == "success" for task in of)
                 assert sweep.counts.failed == sum(task.result == "failure" for task in of)
+            assert job.queued_instances == sum(max(1, task.spec.instances) for task in found if task.queued)
+            assert job.restarting == sum(task.queued and task.spec.manages and task.attempt > 0 for task in found)
         for node in tx.nodes.all():
             running, own = tx.tasks.running_on_node(node.key), tx.node_tasks.under_way(node.key)
             subtasks = sum(each.is_subtask for each in own)

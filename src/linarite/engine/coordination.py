@@ -48,6 +48,7 @@ def begin(u: Ledger, job: Job, task: Task, nodes: Sequence[Node]) -> Task:
     )  # fmt: skip
     u.put_task(task, new)
     job.first_task_at = u.now if job.first_task_at is None else job.first_task_at
+    job.last_task_at = u.now
     for node in nodes:
         node.total_tasks += 1
     if ready:

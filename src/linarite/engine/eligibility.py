@@ -37,6 +37,13 @@ def suits(task: Task, node: Node) -> bool:
     return node.dedicated or not task.spec.dedicated_only
 
 
+def suitable(u: Ledger, pool: Pool, task: Task) -> bool:
+    """Tell whether a task may use any node that the pool has or is about to have."""
+    if not task.spec.dedicated_only:
+        return True
+    return any(node.state in EXPECTED and suits(task, node) for node in u.nodes_of(pool))
+
+
 def choose(task: Task, placement: Placement, fill: NodeFill, nodes: Iterable[Node]) -> Node | None:
     """The node for a task, None when it fits on none now. A preferred node wins when it has room."""
     need, alone = task.spec.required_slots, placement.exclusive or task.spec.exclusive

@@ -89,6 +89,12 @@ class Effects:
         return not any(told)
 
 
+def _count_queued(job: Job, task: Task, by: int) -> None:
+    job.queued += by
+    job.queued_instances += by * max(1, task.spec.instances)
+    job.restarting += by * (task.spec.manages and task.attempt > 0)
+
+
 def node_ref(node: Node) -> NodeRef:
     """Where a node is, for the nodes' seam."""
     return NodeRef(account=node.account, pool=node.pool, node=node.id, key=node.key)
@@ -266,8 +272,9 @@ class Ledger:
         self.tx.tasks.insert(tasks)
         job.counts.active += len(tasks)
         job.counts.active_slots += sum(task.spec.required_slots for task in tasks)
-        job.queued += sum(task.queued for task in tasks)
         for task in tasks:
+            if task.queued:
+                _count_queued(job, task, 1)
             self.event(task.account, "task", task.key, "created")
         self.put_job(job)
         self.effects.wake = True
@@ -301,7 +308,8 @@ class Ledger:
         if bucket(old) != bucket(new) or old.spec.required_slots != new.spec.required_slots:
             self._count(old, -1)
             self._count(new, 1)
-        job.queued += new.queued - old.queued
+        if old.queued is not new.queued:
+            _count_queued(job, *((new, 1) if new.queued else (old, -1)))
         if old.queued and not new.queued:
             self._taken[job.key] = self._taken.get(job.key, 0) + 1
         self.effects.wake |= new.queued and not old.queued  # this unit's own pass reads what stood before it
@@ -338,7 +346,8 @@ class Ledger:
         """Take a task out: its counters go with it."""
         job = self.job(task.job_key)
         self._count(task, -1)
-        job.queued -= task.queued
+        if task.queued:
+            _count_queued(job, task, -1)
         self._changed_jobs.add(job.key)
         self._on_node(task, -1)
         self.event(task.account, "task", task.key, "deleted")

@@ -131,6 +131,10 @@ class Jobs(Protocol):
         """Active jobs of the pool whose running tasks may be taken back."""
         ...
 
+    def restarting(self, account: str, pool: str, now: int) -> list[Job]:
+        """Those of the runnable jobs whose own task, which manages them, is to start again; in the same order."""
+        ...
+
     def waiting_pools(self, now: int) -> list[tuple[str, str]]:
         """Account and pool, in lower case, of the jobs that `runnable` would give."""
         ...

@@ -2,8 +2,8 @@
 
 Higher job priority first; then the older job or, as the pool says, each job of that priority alike; then the older
 task. A task that does not fit now keeps its turn: smaller ones of its job wait, and the node that has most room for it
-is kept from the jobs behind, so that it cannot starve. For one that takes several nodes all empty ones are kept, if the
-pool has as many as it needs.
+is kept from the jobs behind, so that it cannot starve. One that no node suits, were it empty, holds nothing. For one
+that takes several nodes all empty ones are kept, if the pool has as many as it needs.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ from linarite.engine.eligibility import (
     may_start,
     most_instances,
     startable,
+    suitable,
     suits,
 )  # fmt: skip
 from linarite.engine.finding import first_pool
 from linarite.engine.launches import task_launch
 from linarite.engine.ledger import Ledger
 from linarite.engine.model import Job, JobOrder, Node, Pool, PoolState, Task, TaskState
-from linarite.engine.preemption import preempt
+from linarite.engine.preemption import make_way, preempt
 from linarite.engine.preparation import prepare, refuses
 
 
@@ -41,12 +42,19 @@ def schedule(u: Ledger, pool: Pool) -> int:
     nodes = [node for node in u.nodes_of(pool) if free_slots(node)]
     runnable = u.tx.jobs.runnable(pool.account, pool.spec.id, u.now) if nodes else []
     started = 0
-    for _, equals in groupby(runnable, attrgetter("spec.priority")):
+    for _, equals in groupby(map(u.known, runnable), attrgetter("spec.priority")):
+        jobs = list(equals)
+        started += _restart(u, pool, jobs, nodes)
         share = _share if pool.spec.job_order is JobOrder.UNIFORM else _in_turn
-        started += share(u, pool, map(u.known, equals), nodes)
+        started += share(u, pool, jobs, nodes)
         if not any(map(free_slots, nodes)):
             break
     return started
+
+
+def _restart(u: Ledger, pool: Pool, equals: Iterable[Job], nodes: list[Node]) -> int:
+    """Start tasks again that manage their jobs before all else of their priority."""
+    return sum(_schedule_job(u, pool, job, nodes, 1) for job in equals if job.restarting and may_start(u, job))
 
 
 def _in_turn(u: Ledger, pool: Pool, equals: Iterable[Job], nodes: list[Node]) -> int:
@@ -61,11 +69,14 @@ def _in_turn(u: Ledger, pool: Pool, equals: Iterable[Job], nodes: list[Node]) ->
 
 
 def _share(u: Ledger, pool: Pool, equals: Iterable[Job], nodes: list[Node]) -> int:
-    """Give jobs of one priority room so that each has as many tasks running as the others, as long as it has some."""
+    """Give jobs of one priority room so that each has as many tasks running as the others, as long as it has some.
+
+    Of those that have as many, the one that has waited longest since it last got something is first: none starves.
+    """
     ready = [job for job in equals if may_start(u, job)]
     started = 0
     while ready and (room := sum(map(free_slots, nodes))):
-        ready.sort(key=attrgetter("counts.running", "key"))
+        ready.sort(key=lambda job: (job.counts.running, job.last_task_at or job.created_at, job.key))
         level = (room + sum(job.counts.running for job in ready)) // len(ready)
         going_on = []
         for job in ready:
@@ -85,6 +96,7 @@ def schedule_all(u: Ledger) -> None:
         if pool is not None:
             schedule(u, pool)
             preempt(u, pool)
+            make_way(u, pool)
 
 
 def _house(u: Ledger, account: str) -> Pool | None:
@@ -104,8 +116,12 @@ def _schedule_job(u: Ledger, pool: Pool, job: Job, nodes: list[Node], most: int 
         usable = _single(u, job, usable)
     room = min(startable(job, sum(map(free_slots, usable))), most or sys.maxsize)
     started = 0
-    for task in u.queue(job, pool.spec.slots_per_node, most_instances(u, pool, job), room) if room > 0 else ():
+    for task in u.queue(job, pool.spec.slots_per_node, most_instances(u, pool, job), room + 1) if room > 0 else ():
+        if started == room:
+            break
         chosen = gather(task, placement, pool.spec.fill, usable)
+        if not chosen and not suitable(u, pool, task):
+            continue
         if not chosen:
             _keep_for(task, usable, nodes)
             break
@@ -150,6 +166,7 @@ def start(u: Ledger, job: Job, task: Task, node: Node) -> Task:
     u.put_task(task, new)
     if job.first_task_at is None:
         job.first_task_at = u.now
+    job.last_task_at = u.now
     if first is None:
         u.effects.launch.append(task_launch(u, job, new, node))
     return new

@@ -52,6 +52,7 @@ jobs = Table(
     number("submitted_at", null=True),
     number("started_at", null=True),
     number("first_task_at", null=True),
+    number("last_task_at", null=True),
     number("ended_at", null=True),
     text("terminate_reason", null=True),
     text("on_running", null=True),
@@ -59,6 +60,8 @@ jobs = Table(
     Column("forced", Boolean, nullable=False),
     *(number(name) for name in _COUNTS),
     number("queued"),
+    number("queued_instances"),
+    number("restarting"),
     number("next_task"),
     number("requeues"),
     number("deadline", null=True),
@@ -85,6 +88,7 @@ COMING = Partial("ix_jobs_coming", f"not_before IS NOT NULL AND {_GOING}", jobs.
 OPEN = Partial("ix_jobs_open", "state <> 'completed'", jobs.c.state, jobs.c.key)
 ENDED = Partial("ix_jobs_ended", "ended_at IS NOT NULL AND state = 'completed'", jobs.c.ended_at)
 PREEMPTIBLE = Partial("ix_jobs_preemptible", "preemptible AND state = 'active'", jobs.c.account, jobs.c.pool_id_key)
+RESTARTING = Partial("ix_jobs_restarting", "restarting > 0 AND state = 'active'", jobs.c.account, jobs.c.pool_id_key)
 SCHEDULED = Partial("ix_jobs_scheduled", "schedule_key IS NOT NULL", jobs.c.schedule_key, jobs.c.key)
 
 parents = Table(
@@ -142,7 +146,12 @@ _WAITING_POOLS = Query(RUNNABLE.answers(select(jobs.c.account, jobs.c.pool_id_ke
 _PREEMPTIBLE = Query(
     PREEMPTIBLE.answers(_OF_ACCOUNT).where(jobs.c.pool_id_key == bindparam("pool"))
 )  # fmt: skip
-_STARTS = case(((jobs.c.state == JobState.ACTIVE.value) & _MAY_START, jobs.c.queued), else_=0)
+_RESTARTING = Query(
+    RESTARTING.answers(_OF_ACCOUNT)
+    .where(jobs.c.pool_id_key == bindparam("pool"), _MAY_START)
+    .order_by(jobs.c.priority.desc(), jobs.c.key)
+)
+_STARTS = case(((jobs.c.state == JobState.ACTIVE.value) & _MAY_START, jobs.c.queued_instances), else_=0)
 _SUMS = (
     func.sum(_STARTS), func.sum(jobs.c.running_count), func.sum(jobs.c.succeeded_count), func.sum(jobs.c.failed_count),
 )  # fmt: skip
@@ -242,6 +251,9 @@ class SqlJobs:
 
     def preemptible(self, account: str, pool: str) -> list[Job]:
         return _rows.many(self._connection, _PREEMPTIBLE, account=account, pool=pool.lower())
+
+    def restarting(self, account: str, pool: str, now: int) -> list[Job]:
+        return _rows.many(self._connection, _RESTARTING, account=account, pool=pool.lower(), now=now)
 
     def waiting_pools(self, now: int) -> list[tuple[str, str]]:
         """Account and pool, in lower case, of the jobs that `runnable` would give."""

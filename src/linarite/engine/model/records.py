@@ -144,6 +144,8 @@ class Node(msgspec.Struct, kw_only=True):
 class Job(msgspec.Struct, kw_only=True):
     """A job as it is. `alias` is its number in the account; `queued` counts tasks that could start now.
 
+    `queued_instances` counts those that run on several nodes as so many, `restarting` those that manage the job and
+    ran before. A task of it last started at `last_task_at`.
     `schedule_key` is the number of the schedule that made it; one that was `forced` to its end waits for no node.
     `growing` counts its sweeps whose tasks are still being made.
     """
@@ -161,6 +163,7 @@ class Job(msgspec.Struct, kw_only=True):
     submitted_at: int | None = None
     started_at: int | None = None
     first_task_at: int | None = None
+    last_task_at: int | None = None
     ended_at: int | None = None
     terminate_reason: str | None = None
     on_running: OnRunning | None = None
@@ -168,6 +171,8 @@ class Job(msgspec.Struct, kw_only=True):
     forced: bool = False
     counts: Counts
     queued: int = 0
+    queued_instances: int = 0
+    restarting: int = 0
     next_task: int = 1
     requeues: int = 0
     deadline: int | None = None

@@ -98,7 +98,8 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `max_retries` -1 is without limit, None the job's. `valid_exit_codes` None means that 0 alone is success.
     `fails_job`: its failure ends the job. `user` is one of the pool's, which says whether they are elevated.
-    `job_token`: its runs are given a token that opens their job.
+    `job_token`: its runs are given a token that opens their job. `manages`: its job waits for it when it is to start
+    again, and running tasks give way to it.
     """
 
     id: str
@@ -121,6 +122,7 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     fails_job: bool = False
     exclusive: bool = False
     dedicated_only: bool = False
+    manages: bool = False
     user: str | None = None
     elevated: bool = False
     job_token: bool = False

@@ -204,7 +204,8 @@ def _manager_task(manager: JobManagerTask) -> tuple[TaskSpec, Facts]:
     common = {name: getattr(manager, name) for name in TaskElement.__struct_fields__}
     spec, facts = task_of(TaskAdd(**common))
     dedicated = manager.allow_low_priority_node is False
-    return replace(spec, exclusive=manager.run_exclusive is not False, dedicated_only=dedicated), facts
+    exclusive = manager.run_exclusive is not False
+    return replace(spec, exclusive=exclusive, dedicated_only=dedicated, manages=True), facts
 
 
 def on_running(body: JobDisable) -> OnRunning:
