@@ -1,4 +1,7 @@
-"""Job manager tasks through the real client: what the specification says of their restart, and of low-priority nodes."""
+"""Job manager tasks through the real client: their second start, and low-priority nodes.
+
+Source: BatchJobManagerTask.
+"""
 
 from __future__ import annotations
 
