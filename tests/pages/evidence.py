@@ -53,6 +53,7 @@ def read(path: Path) -> Seen:
     texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     called |= {snake(text.rpartition("/")[2]) for text in texts if len(text) < 80 and " " not in text}
     called |= {word for name in called for word in SHARE_CLIENT.get(name, ())}
+    called |= {name.removeprefix("begin_") for name in called}
     return Seen(frozenset(name for name in tests if name.startswith("test_")), frozenset(marked), frozenset(called))
 
 
@@ -61,8 +62,11 @@ def _files(globs: Iterable[str]) -> list[Path]:
 
 
 def files_of(surface: Surface, operation: Operation) -> list[str]:
-    """The files with a test that bears the operation's name or its marker, or that call it; relative to tests/."""
-    found = []
+    """The files with a test that bears the operation's name or its marker, or that call it; relative to tests/.
+
+    First those that call whatever the table has, and fail where an operation is not answered.
+    """
+    found = list(surface.whole)
     for path in _files(surface.tests):
         seen = read(path)
         named = any(f"{test}_".startswith(f"test_{word}_") for test in seen.tests for word in operation.words)

@@ -29,13 +29,17 @@ class Operation(NamedTuple):
 
 
 class Surface(NamedTuple):
-    """A protocol, or one of its two surfaces: where its tests are, and its real client's (globs below tests/)."""
+    """A protocol, or one of its two surfaces: where its tests are, and its real client's (globs below tests/).
+
+    `whole` are files that call every operation of the face's own table.
+    """
 
     title: str
     client: str
     tests: tuple[str, ...]
     client_tests: tuple[str, ...]
     operations: Callable[[], Iterator[Operation]]
+    whole: tuple[str, ...] = ()
 
 
 def snake(name: str) -> str:
@@ -106,7 +110,7 @@ SURFACES = (
         (
             "clients/test_azure_batch*", "clients/test_four_faces.py", "faults/*", "app/*", "support/batch.py",
             "seeds/test_get_task_file.py",
-        ), _batch,
+        ), _batch, ("faces/azure_batch/test_every_operation.py",),
     ),
     Surface(
         "Azure Files", "azure-storage-file-share (Python)",

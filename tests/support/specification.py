@@ -23,8 +23,16 @@ NEWEST = "2025-06-01"
 EXACT = "2019"
 """From here on the descriptions have the words as they are sent."""
 JSON = "application/json;odata=minimalmetadata"
-SECRETS = {"password", "accountKey", "sasKey"}
-"""Required of those who send it; the service gives none back."""
+SECRETS = {"password", "accountKey", "sasKey", "data"}
+"""Required of those who send it; the service gives none back. `data` is a certificate with its key."""
+COMMON = {
+    "request-id": re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "dataserviceversion": re.compile(r"3\.0"),
+    "x-content-type-options": re.compile("nosniff"), "server": re.compile(".+"), "date": re.compile(".+ GMT"),
+    "strict-transport-security": re.compile("max-age=.+"),
+}  # fmt: skip
+"""Headers of every answer, refusals too. Source: Batch NOTES section 1."""
+ALSO = {"InvalidAuthenticationInfo": 401, "AuthenticationFailed": 401}
+"""Where a challenge goes with the refusal, as clients with tokens want it. Source: Batch NOTES section 2."""
 TAGS = {"etag", "last-modified", "dataserviceid"}
 """Headers that an answer about one thing has; the description names them for lists and counts too, which have none."""
 UNTAGGED = {
@@ -135,6 +143,12 @@ class Description:
 
     def __init__(self, spec: Any) -> None:
         self.definitions = spec["definitions"]
+        self.paths = [
+            (method.upper(), template.partition("?")[0])
+            for template, methods in spec["paths"].items()
+            for method in methods
+            if method in METHODS
+        ]
         self.operations = [
             (method.upper(), _pattern(template), operation)
             for template, methods in spec["paths"].items()
@@ -149,6 +163,7 @@ class Description:
 
     def faults(self, exchange: Exchange, path: str, *, whole: bool) -> Iterator[str]:
         """`whole` is False when `$select` may leave out what is required."""
+        yield from _common_faults(exchange.headers)
         operation = self.operation(exchange.method, path)
         answer = operation["responses"].get(str(exchange.status)) if operation else None
         if exchange.status == 304 and exchange.method in {"GET", "HEAD"}:
@@ -160,6 +175,9 @@ class Description:
             yield f"expected {expected}"
         elif exchange.method != "HEAD":
             yield from self._body(exchange, {"$ref": "#/definitions/BatchError"}, whole=True)
+            yield from _code_faults(exchange)
+        elif exchange.body:
+            yield "a refused HEAD has a body"
 
     def _answer(self, exchange: Exchange, answer: Any, *, whole: bool) -> Iterator[str]:
         for name, header in answer.get("headers", {}).items():
@@ -226,6 +244,37 @@ class Description:
                 yield from self.value(value, schema["properties"][name], f"{where}.{name}", whole=not selected)
             elif not name.startswith("odata."):
                 yield f"{where}.{name} is unknown"
+
+
+@cache
+def _codes() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(
+        (Path(os.environ["LINARITE_SPECS"]) / "azure-batch/error-codes.json").read_text()
+    )
+    return {code: told["status"] for code, told in found["rest"].items()}
+
+
+def _code_faults(exchange: Exchange) -> Iterator[str]:
+    """A refusal bears one of the protocol's codes, with its status where the list tells it, and its request's id."""
+    try:
+        told = json.loads(exchange.body)
+        code, text = told["code"], told["message"]["value"]
+    except (ValueError, KeyError, TypeError):
+        return  # told already
+    told_statuses = _codes().get(code)
+    statuses = told_statuses if isinstance(told_statuses, list) else [told_statuses]
+    if code not in _codes():
+        yield f"there is no code {code}"
+    elif statuses != [None] and exchange.status not in {*statuses, ALSO.get(code)}:
+        yield f"{code} is {statuses}"
+    if f"\nRequestId:{exchange.headers.get('request-id')}\nTime:" not in text:
+        yield f"the message is {text!r}"
+
+
+def _common_faults(headers: dict[str, str]) -> Iterator[str]:
+    for name, pattern in COMMON.items():
+        if pattern.fullmatch(headers.get(name, "")) is None:
+            yield f"header {name} is {headers.get(name)!r}"
 
 
 def _is_tagged(exchange: Exchange) -> bool:

@@ -5,6 +5,7 @@ Every answer in the tests of this face is, where LINARITE_SPECS names the folder
 
 from __future__ import annotations
 
+import json
 import uuid
 from types import SimpleNamespace
 
@@ -97,7 +98,9 @@ GOOD = (b'{"odata.metadata":"http://h/$metadata#pools/@Element","id":"p","url":"
 def faults(body: bytes = GOOD, target: str = "/pools/p?api-version=2023-05-01.17.0", status: int = 200, **headers: str):
     given = {
         "content-type": "application/json;odata=minimalmetadata", "request-id": str(uuid.uuid4()), "etag": "0x1",
-        "last-modified": "Thu, 01 Jan 2026 00:00:00 GMT", **headers,
+        "last-modified": "Thu, 01 Jan 2026 00:00:00 GMT", "date": "Thu, 01 Jan 2026 00:00:00 GMT", "server": "x",
+        "dataserviceversion": "3.0", "x-content-type-options": "nosniff", "strict-transport-security": "max-age=1",
+        **headers,
     }  # fmt: skip
     return specification.faults(specification.Exchange("GET", target, status, given, body))
 
@@ -123,6 +126,19 @@ def test_checker_finds_what_does_not_agree(body: bytes, found: str | None):
     assert (seen == "") if found is None else (found in seen)
 
 
+@pytest.mark.parametrize(
+    ("code", "status", "found"),
+    [("PoolNotFound", 404, None), ("PoolNotFound", 409, "PoolNotFound is [404]"), ("NoPool", 404, "no code NoPool")],
+)
+def test_checker_knows_the_codes_of_refusals(code: str, status: int, found: str | None):
+    id = str(uuid.uuid4())
+    message = {"lang": "en-US", "value": f"No.\nRequestId:{id}\nTime:2026-01-01T00:00:00.0000000Z"}
+    body = json.dumps({"odata.metadata": "http://h/$metadata#e/@Element", "code": code, "message": message})
+    seen = faults(body.encode(), status=status, **{"request-id": id})
+    assert (seen == []) if found is None else (found in seen[0])
+    assert any("the message is" in fault for fault in faults(body.encode(), status=status))
+
+
 def test_checker_looks_at_status_version_and_headers():
     assert "expected ['200', 'default']" in faults(status=202)[0]
     assert "no such operation" in faults(target="/pools/p/none?api-version=2023-05-01.17.0")[0]
@@ -134,4 +150,5 @@ def test_checker_looks_at_status_version_and_headers():
     assert ".id is unknown" in "".join(faults(status=404))
     old = faults(GOOD.replace(b'"vmSize"', b'"taskSlotsPerNode":1,"vmSize"'), "/pools/p?api-version=2020-03-01.11.0")
     assert ".taskSlotsPerNode is unknown" in old[0]
+    assert "header dataserviceversion is '2'" in "".join(faults(dataserviceversion="2"))
     assert faults(target="/pools/p?api-version=2023-05-01.17.0&$select=id", body=GOOD) == []
