@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import uuid
 from collections.abc import Iterator
 
 import pytest
-from tests.support import blobs
+from tests.support import blobs, postgres
 from tests.support.left_out import leave_out
 from tests.support.server import RunningServer, running_server
+
+from linarite.store import open_store
+
+
+def open_and_close(where: str) -> None:
+    """Make the tables of a store."""
+
+    async def story() -> None:
+        await open_store(where).close()
+
+    asyncio.run(story())
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +39,31 @@ def azurite() -> Iterator[blobs.Azurite]:
         leave_out(reason)
     with blobs.running_azurite() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[postgres.Postgres]:
+    """One PostgreSQL for all tests of this worker; each test has a database of its own."""
+    if (reason := postgres.missing()) is not None:
+        leave_out(reason)
+    with postgres.running_postgres() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def new_store(postgresql: postgres.Postgres) -> str:
+    """The name of a database with the tables of a store that nobody has used yet."""
+    name = postgresql.new_database()
+    open_and_close(postgresql.url(name))
+    return name
+
+
+@pytest.fixture
+def new_database(postgresql: postgres.Postgres, new_store: str) -> Iterator[str]:
+    """The address of a new store of this test's own."""
+    name = postgresql.new_database(template=new_store)
+    yield postgresql.url(name)
+    postgresql.drop(name)
 
 
 @pytest.fixture

@@ -94,7 +94,7 @@ async def _serve(settings: Settings, folder: DataFolder) -> None:
     local = {face: address(bound, "https" if certificate else "http") for face, bound in sockets.items()}
     first_uid = _first_uid(settings, folder)
     async with AsyncExitStack() as stack:
-        store = open_store(settings.database.get_secret_value() if settings.database else folder.database)
+        store = open_store(settings.store_url.get_secret_value() if settings.store_url else folder.database)
         stack.push_async_callback(store.close)
         tokens, managed = TaskTokens(folder.keys), _managed_identity(settings, folder)
         identity = Identity(store, WallClock(), _trusted(settings, folder, tokens), development=settings.development)

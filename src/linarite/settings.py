@@ -11,15 +11,15 @@ import os
 import socket
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
 from linarite.engine.model import Role
@@ -70,9 +70,14 @@ class Settings(BaseSettings):
     """The options of `linarite serve`; the field's description is the flag's help."""
 
     model_config = SettingsConfigDict(env_prefix="LINARITE_", extra="forbid", frozen=True)
+    from_file: ClassVar[dict[str, Any]] = {}
+    """What the file says; `load` sets it."""
 
     data: Path = Field(default_factory=_default_data, description="Folder of everything that is kept.")
-    database: SecretStr | None = Field(None, description="URL of a database in place of SQLite in the data folder.")
+    store_url: SecretStr | None = Field(
+        None,
+        description="URL of the database in place of SQLite in the data folder: postgresql+psycopg://user@host/name.",
+    )
 
     host: str = Field("127.0.0.1", description="Address to serve on.")
     batch_port: int = Field(10010, ge=0, le=65535, description="Port of Azure Batch; 0 takes any free one.")
@@ -136,14 +141,14 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
     ) -> tuple[PydanticBaseSettingsSource, ...]:  # fmt: skip
         """Flags, then the environment, then the file."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, InitSettingsSource(settings_cls, cls.from_file)
 
     @field_validator("data", "ready_file", "tls_cert", "tls_key")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return None if value is None else Path(os.path.abspath(value.expanduser()))  # noqa: PTH100 - links stay links
 
-    @field_validator("database")
+    @field_validator("store_url")
     @classmethod
     def _url(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and "://" not in value.get_secret_value():
@@ -204,19 +209,30 @@ def load(flags: dict[str, Any], config: Path | None = None) -> Settings:
     given = {name: value for name, value in flags.items() if value is not None}
     if config is None:
         return Settings(**given)
-    _check_file(config)
+    said = _flat(_read(config))
 
     class FromFile(Settings):
-        model_config = SettingsConfigDict(toml_file=config)
+        from_file = said
 
     return FromFile(**given)
 
 
-def _check_file(config: Path) -> None:
-    """A file that is missing is an error, not an empty one."""
+def _flat(tables: dict[str, Any]) -> dict[str, Any]:
+    """`url` in the table `[store]` is `store_url`; a table that is a setting of its own stays one."""
+    flat: dict[str, Any] = {}
+    for name, value in tables.items():
+        if isinstance(value, dict) and name not in Settings.model_fields:
+            flat |= {f"{name}_{key}": inner for key, inner in value.items()}
+        else:
+            flat[name] = value
+    return flat
+
+
+def _read(config: Path) -> dict[str, Any]:
+    """The file's tables. One that is missing is an error, not an empty one."""
     try:
         with config.open("rb") as file:
-            tomllib.load(file)
+            return tomllib.load(file)
     except OSError as error:
         raise Refused(f"The settings file {config} cannot be read: {error.strerror}.") from error
     except ValueError as error:

@@ -75,7 +75,7 @@ def test_names_of_certificates_are_given_as_a_list(monkeypatch: pytest.MonkeyPat
         ({"issuers": "[["}, "issuers"),
         ({"events_days": -1}, "events_days"),
         ({"task_uid_base": 0}, "task_uid_base"),
-        ({"database": "store.db"}, "database"),
+        ({"store_url": "store.db"}, "store_url"),
     ],
 )
 def test_a_setting_that_is_wrong_is_named(flags: dict[str, object], named: str) -> None:
@@ -118,5 +118,5 @@ def test_a_host_that_is_not_known_is_refused() -> None:
 
 
 def test_a_databases_password_is_not_shown() -> None:
-    chosen = settings({"database": "postgresql://linarite:topsecret@localhost/linarite"})
+    chosen = settings({"store_url": "postgresql://linarite:topsecret@localhost/linarite"})
     assert "topsecret" not in repr(chosen)

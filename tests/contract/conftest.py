@@ -14,11 +14,13 @@ from linarite.store import SqlStore, open_store
 Story = Callable[[SqlStore], Awaitable[Any]]
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "postgresql"])
 def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Where a new, empty store may be."""
-    assert request.param == "sqlite"
-    return str(tmp_path / "store.db")
+    if request.param == "sqlite":
+        return str(tmp_path / "store.db")
+    address: str = request.getfixturevalue("new_database")
+    return address
 
 
 @pytest.fixture

@@ -116,12 +116,13 @@ class FakeNodes:
 
 
 class Store:
-    """The real store; `fail` makes so many calls fail, `held` keeps answers back until it is set."""
+    """The real store; `fail` makes so many calls fail, `unanswered` so many after their commit; `held` keeps answers."""
 
     def __init__(self, path: Path) -> None:
         self.real = open_store(path)
         self.fail: dict[str, int] = {"read": 0, "write": 0}
         self.calls: dict[str, int] = {"read": 0, "write": 0}
+        self.unanswered = 0
         self.held = asyncio.Event()
         self.held.set()
         self.committed = asyncio.Event()
@@ -140,6 +141,9 @@ class Store:
         self._count("write")
         result = await self.real.write(work)
         self.committed.set()
+        if self.unanswered:
+            self.unanswered -= 1
+            raise Unavailable("The store cannot be used just now.")
         await self.held.wait()
         return result
 
@@ -349,6 +353,36 @@ def test_report_of_a_start_is_heard_again_when_it_was_not_committed(tmp_path):
         site.store.fail["write"] = 0
         await site.engine.on_reports([report])
         assert (await site.task("a")).state is TaskState.RUNNING
+
+    play(tmp_path, story)
+
+
+def test_what_was_committed_without_an_answer_reaches_the_nodes(tmp_path):
+    """A database that goes away between a commit and its answer loses nothing of what was to be done."""
+
+    async def story(site: Site) -> None:
+        await site.add("a")
+        run = await site.launched()
+        site.store.unanswered = 1
+        with pytest.raises(Unavailable):
+            await site.engine.do(tasks.terminate, ACCOUNT, "job", "a")
+        await until(lambda: run in site.nodes.heard("end"))
+
+    play(tmp_path, story)
+
+
+def test_launch_is_told_before_the_end_of_its_run_is_acknowledged(tmp_path):
+    """A host that has forgotten a run would start it again."""
+
+    async def story(site: Site) -> None:
+        await site.add("a")
+        run = await site.launched()
+        async with site.engine._order:
+            ended = asyncio.create_task(site.exit(run))
+            await until(site.store.committed.is_set)
+            done, _ = await asyncio.wait([ended], timeout=0.05)
+            assert not done
+        await ended
 
     play(tmp_path, story)
 

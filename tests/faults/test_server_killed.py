@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import itertools
 import random
+import signal
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
 
 import pytest
 from azure.batch import models
-from azure.core.exceptions import AzureError, ResourceExistsError
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError
+from tests.support import postgres
 from tests.support.batch import batch_client, make_pool
+from tests.support.left_out import leave_out
 from tests.support.server import running_server
 
 TASKS, KILLS, WIDTH = 500, 20, 8
@@ -26,9 +31,9 @@ def _task(number: int) -> models.BatchTaskCreateOptions:
     )
 
 
-def _add_all(server, added: set[int], over: threading.Event) -> None:
-    """Add the tasks in small collections, again and again until each was acknowledged once."""
-    for first in range(0, TASKS, 20):
+def _add_all(server, number: int, added: set[int], over: threading.Event) -> None:
+    """Add so many tasks in small collections, again and again until each was acknowledged once."""
+    for first in range(0, number, 20):
         tasks = [_task(number) for number in range(first, first + 20)]
         while not over.is_set():
             try:
@@ -44,34 +49,70 @@ def _add_all(server, added: set[int], over: threading.Event) -> None:
 
 
 def _completed(server) -> int:
-    with batch_client(server, retries=0) as client:
-        return client.get_job_task_counts("job").task_counts.completed
+    """How many tasks are completed; fewer than there are while the store cannot be asked."""
+    try:
+        with batch_client(server, retries=0) as client:
+            return client.get_job_task_counts("job").task_counts.completed
+    except HttpResponseError as error:
+        if error.status_code != HTTPStatus.SERVICE_UNAVAILABLE:
+            raise
+        return -1
 
 
 @pytest.mark.timeout(400)
 def test_server_killed_at_20_moments_completes_every_task_once():
     """SIGKILL at random moments of adding and running: nothing that was acknowledged is lost, nothing runs twice."""
-    chance = random.Random(20)
     with running_server() as server:
-        with batch_client(server) as client:
-            make_pool(client, "pool", nodes=2, slots=WIDTH // 2)
-            client.create_job(models.BatchJobCreateOptions(id="job", pool_info=models.BatchPoolInfo(pool_id="pool")))
-        added: set[int] = set()
-        over = threading.Event()
-        adding = threading.Thread(target=_add_all, args=(server, added, over), daemon=True)
-        adding.start()
-        try:
-            for kill in range(KILLS):
-                _wait_until(server, (TASKS - 60) * kill // KILLS)
-                time.sleep(chance.uniform(0, 0.12))  # not a wait for something: the moment itself is what is tried
-                server.kill9()
-                server.restart()
-            _wait_until(server, TASKS)
-        finally:
-            over.set()
-            adding.join(30)
-        assert added == set(range(TASKS))
-        _check(server)
+
+        def kill() -> None:
+            server.kill9()
+            server.restart()
+
+        _run_job(server, TASKS, [kill] * KILLS)
+
+
+@pytest.mark.timeout(400)
+def test_server_and_postgresql_killed_in_turn_completes_every_task_once():
+    """The same where the store is PostgreSQL, which loses its power as often as the server is killed."""
+    if (reason := postgres.missing()) is not None:
+        leave_out(reason)
+    with (
+        postgres.running_postgres(durable=True) as database,
+        running_server(store_url=database.url(database.new_database())) as server,
+    ):
+
+        def kill() -> None:
+            server.kill9()
+            server.restart()
+
+        def cut() -> None:
+            database.stop(signal.SIGKILL)
+            database.start()
+
+        _run_job(server, 200, [kill, cut] * 3)
+
+
+def _run_job(server, number: int, faults: Sequence[Callable[[], None]]) -> None:
+    """Run a job of so many tasks with a fault at as many random moments, and look what came of it."""
+    chance = random.Random(20)
+    with batch_client(server) as client:
+        make_pool(client, "pool", nodes=2, slots=WIDTH // 2)
+        client.create_job(models.BatchJobCreateOptions(id="job", pool_info=models.BatchPoolInfo(pool_id="pool")))
+    added: set[int] = set()
+    over = threading.Event()
+    adding = threading.Thread(target=_add_all, args=(server, number, added, over), daemon=True)
+    adding.start()
+    try:
+        for turn, fault in enumerate(faults):
+            _wait_until(server, (number - 60) * turn // len(faults))
+            time.sleep(chance.uniform(0, 0.12))  # not a wait for something: the moment itself is what is tried
+            fault()
+        _wait_until(server, number)
+    finally:
+        over.set()
+        adding.join(30)
+    assert added == set(range(number))
+    _check(server, number)
 
 
 def _wait_until(server, completed: int) -> None:
@@ -81,15 +122,15 @@ def _wait_until(server, completed: int) -> None:
         time.sleep(0.02)
 
 
-def _check(server) -> None:
+def _check(server, number: int) -> None:
     with batch_client(server) as client:
         tasks = list(client.list_tasks("job"))
         nodes = [node.id for node in client.list_nodes("pool")]
         noted = [b"".join(client.download_node_file("pool", node, "shared/runs")).split() for node in nodes]
     runs = Counter(int(line) for line in itertools.chain.from_iterable(noted))
-    assert runs == Counter(dict.fromkeys(range(TASKS), 1)), "every task ran once"
+    assert runs == Counter(dict.fromkeys(range(number), 1)), "every task ran once"
     codes = {int(task.id): task.execution_info.exit_code for task in tasks}
-    assert codes == {number: number % 7 for number in range(TASKS)}
+    assert codes == {task: task % 7 for task in range(number)}
     assert all(task.execution_info.requeue_count == 0 for task in tasks)
 
 

@@ -22,6 +22,7 @@ COMMANDS = {
     ),
     "users": ("linarite.cli.users:app", "Add people, list them, change their passwords and roles."),
     "token": ("linarite.cli.token:token", "Print a bearer token, or a credential for SuperOffice."),
+    "migrate": ("linarite.cli.migrate:migrate", "Copy the SQLite store into an empty PostgreSQL database."),
     "cert": ("linarite.cli.cert:cert", "Print where the certificate is that clients of --tls must trust."),
 }
 """Name of a command: where its function (or its group) is, and its sentence in `--help`."""

@@ -37,7 +37,7 @@ def chosen(data: Path | None, config: Path | None) -> tuple[Settings, DataFolder
 def change(data: Path | None, config: Path | None, work: Callable[[Transaction], T]) -> T:
     """Do one unit of work on the store. Raises Refused, also for what the unit refuses."""
     wanted, folder = chosen(data, config)
-    where = wanted.database.get_secret_value() if wanted.database else folder.database
+    where = wanted.store_url.get_secret_value() if wanted.store_url else folder.database
 
     async def run() -> T:
         store = open_store(where)

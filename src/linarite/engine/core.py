@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import structlog
 
 from linarite.engine import housekeeping, leftovers, pools, runs, sampling
+from linarite.engine.errors import Unavailable
 from linarite.engine.launching import NodeReport, Nodes, NodeUse, Report, RunStarted
 from linarite.engine.ledger import Effects, Environment, Ledger, node_ref
 from linarite.engine.model import Node
@@ -36,7 +37,7 @@ class Engine:
         self.store, self.nodes, self.clock, self.rand = store, nodes, clock, rand
         self._make_id, self._environment, self._retention = make_id, environment, retention
         self._wake = asyncio.Event()
-        self._tend = True
+        self._tend, self._doubtful = True, False
         self._moment = 0
         self._order = asyncio.Lock()
         self._awaited: set[str] = set()
@@ -92,6 +93,10 @@ class Engine:
         news = [report for report in reports if not isinstance(report, RunStarted) or report.run in self._awaited]
         if news:
             await self._unit(lambda u: self._take(u, news), "node")
+            # Until its end is acknowledged, a host knows a run and does not start it twice: launches that were
+            # committed before this report leave before the acknowledgement does.
+            async with self._order:
+                pass
         self._awaited.difference_update(report.run for report in news)
 
     def _take(self, u: Ledger, reports: Sequence[Report]) -> None:
@@ -126,9 +131,18 @@ class Engine:
             unit.flush()
             return result, unit.effects
 
-        result, effects = await self.store.write(work)
+        try:
+            result, effects = await self.store.write(work)
+        except Unavailable:
+            self._doubt()
+            raise
         await self._carry_out(effects)
         return result
+
+    def _doubt(self) -> None:
+        """A commit without an answer may be on disk: what it wanted of the nodes is found in the records, later."""
+        self._doubtful = True
+        self._wake.set()
 
     async def _carry_out(self, effects: Effects) -> None:
         """Tell the nodes, in the order of the commits. Ends go first, removals before launches into the same place."""
@@ -188,6 +202,9 @@ class Engine:
         self._wake.clear()
         tend = self._tend or moment <= self.clock.now()
         self._tend = False
+        if self._doubtful:
+            self._doubtful = False
+            await self._unit(runs.resume, "restart")
         await self._unit(lambda u: self._pass(u, tend=tend), "scheduler")
 
     def _pass(self, u: Ledger, *, tend: bool) -> None:

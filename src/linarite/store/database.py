@@ -1,4 +1,8 @@
-"""How a database is reached: SQLite as durable as it gets, one engine to write and one to read."""
+"""How a database is reached: one engine to write and one to read, and one unit that writes at a time.
+
+SQLite is as durable as it gets. PostgreSQL may be shared by several servers: each one's units of writing wait for a
+lock of the database, so that their rules read the truth and nobody changes it meanwhile, as within one server.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +17,10 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.pool import NullPool
 
 from linarite.engine import model
+from linarite.refusal import Refused
 
 PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -24,6 +30,16 @@ PRAGMAS = (
     "PRAGMA cache_size=-4096",  # KiB a connection: what the system caches anyway need not stay here too
     "PRAGMA journal_size_limit=67108864",
 )
+
+ONE_AT_A_TIME = f"SELECT pg_advisory_xact_lock({int.from_bytes(b'linarite')})"
+SOON_NOTICED = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
+"""libpq's parameters by which a database that fell silent is noticed in half a minute: seconds, the last one ms."""
 
 
 # For a value of any other type than int, float or str, the driver looks for a way to adapt it, and failing costs 0.8 us
@@ -42,20 +58,46 @@ def location(where: str | Path) -> URL:
 
 
 def writing(url: URL) -> Engine:
-    """An engine for the one writer."""
-    return _sqlite(url, "BEGIN IMMEDIATE") if url.get_backend_name() == "sqlite" else _other(url)
+    """An engine for the one writer. Raises Refused for a database that is neither."""
+    return _sqlite(url, "BEGIN IMMEDIATE") if _is_sqlite(url) else _postgresql_writing(url)
 
 
 def reading(url: URL) -> Engine:
     """An engine for readers: their transactions see one moment and change nothing."""
-    if url.get_backend_name() == "sqlite":
+    if _is_sqlite(url):
         return _sqlite(url, "BEGIN", "PRAGMA query_only=ON")
-    return _other(url).execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    return _postgresql(url).execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
-def _other(url: URL) -> Engine:
-    # Positional parameters, as `statements` gives them.
-    return create_engine(url, paramstyle="format")
+def is_lost(connection: Connection) -> bool:
+    """Tell whether the database has ended this connection: SQLite never does."""
+    return connection.invalidated or bool(getattr(connection.connection.driver_connection, "closed", False))
+
+
+def _is_sqlite(url: URL) -> bool:
+    name = url.get_backend_name()
+    if name not in {"sqlite", "postgresql"}:
+        raise Refused(f"The database cannot be used: {name} is none of sqlite and postgresql+psycopg.")
+    return name == "sqlite"
+
+
+def _postgresql(url: URL) -> Engine:
+    if url.get_driver_name() != "psycopg":
+        url = url.set(drivername="postgresql+psycopg")
+    noticing = {name: value for name, value in SOON_NOTICED.items() if name not in url.query}
+    # Positional parameters, as `statements` gives them; one connection a thread, held for as long as it lives.
+    return create_engine(url, paramstyle="format", poolclass=NullPool, connect_args=noticing)
+
+
+def _postgresql_writing(url: URL) -> Engine:
+    engine = _postgresql(url)
+
+    # The lock goes with the transaction. READ COMMITTED: what is read after it was waited for is what others committed.
+    @event.listens_for(engine, "begin")
+    def _begun(connection: Connection) -> None:
+        connection.connection.cursor().execute(ONE_AT_A_TIME)
+
+    return engine
 
 
 def _sqlite(url: URL, begin: str, *more: str) -> Engine:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import BindParameter, Column, Connection, Index, Integer, Table, bindparam, delete, func, select
+from sqlalchemy import BindParameter, Column, Connection, Index, Table, bindparam, delete, func, select
 
 from linarite.engine.filtering import Expression
 from linarite.engine.launching import Ended
@@ -27,15 +27,15 @@ node_tasks = Table(
     text("pool"),
     number("job_key", null=True),
     number("task_key", null=True),
-    Column("instance", Integer, nullable=False),
+    number("instance"),
     text("directory"),
     number("created_at"),
     text("state"),
     number("state_at"),
     text("previous_state", null=True),
     number("previous_state_at", null=True),
-    Column("attempt", Integer, nullable=False),
-    Column("retries", Integer, nullable=False),
+    number("attempt"),
+    number("retries"),
     number("retried_at", null=True),
     number("started_at", null=True),
     number("ended_at", null=True),

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from threading import Thread
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
-from linarite.store.transaction import SqlTransaction
+from linarite.store.link import Link
 from linarite.store.units import Outcome, Queue, Unit, failed, run, take, tell
 
 THREADS = 2
@@ -35,23 +35,41 @@ class Readers:
             thread.join()
 
     def _run(self) -> None:
-        with self._engine.connect() as connection:
-            transaction = SqlTransaction(connection)
-            closing = False
-            while not closing:
-                units, closing = take(self.queue, MOST_TOGETHER)
-                tell([_look(unit, connection, transaction) for unit in units])
-                connection.rollback()
+        link = Link(self._engine)
+        closing = False
+        while not closing:
+            units, closing = take(self.queue, MOST_TOGETHER)
+            tell([_look(unit, link) for unit in units])
+            _end_view(link)
+        link.close()
 
 
-def _look(unit: Unit, connection: Connection, transaction: SqlTransaction) -> Outcome:
+def _look(unit: Unit, link: Link) -> Outcome:
+    """Run a unit in the view that is open, once more if the database has ended the connection meanwhile."""
+    outcome = _look_once(unit, link)
+    return _look_once(unit, link) if outcome.error is not None and not link.connected else outcome
+
+
+def _look_once(unit: Unit, link: Link) -> Outcome:
     """Run a unit in the view that is open; one that fails ends it, for PostgreSQL answers nothing after an error."""
     try:
-        if not connection.in_transaction():
-            connection.begin()
+        if not link.connection.in_transaction():
+            link.connection.begin()
     except Exception as error:  # noqa: BLE001 - the one who waits must hear of it
+        link.close()
         return failed(unit, error)
-    outcome = run(unit, transaction)
+    outcome = run(unit, link.transaction)
     if outcome.error is not None:
-        connection.rollback()
+        _end_view(link)
     return outcome
+
+
+def _end_view(link: Link) -> None:
+    """End the view that is open, if one is; and the connection with it, if the database has."""
+    try:
+        if link.lost:
+            link.close()
+        elif link.connected:
+            link.connection.rollback()
+    except Exception:  # noqa: BLE001 - the next unit connects anew, and hears of it if it cannot
+        link.close()

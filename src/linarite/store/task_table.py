@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Boolean, Column, Integer, Table, UniqueConstraint
+from sqlalchemy import Boolean, Column, Table, UniqueConstraint
 
 from linarite.engine.filtering import Compare
 from linarite.engine.model import Ending, Failure, Task, TaskResult, TaskSpec, TaskState
@@ -40,9 +40,9 @@ tasks = Table(
     Column("queued", Boolean, nullable=False),
     number("waiting"),
     Column("satisfied", Boolean, nullable=False),
-    Column("attempt", Integer, nullable=False),
-    Column("retries", Integer, nullable=False),
-    Column("requeues", Integer, nullable=False),
+    number("attempt"),
+    number("retries"),
+    number("requeues"),
     number("retried_at", null=True),
     number("requeued_at", null=True),
     number("started_at", null=True),

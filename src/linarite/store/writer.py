@@ -11,7 +11,7 @@ from threading import Thread
 
 from sqlalchemy import Engine
 
-from linarite.store.transaction import SqlTransaction
+from linarite.store.link import Link
 from linarite.store.units import Outcome, Queue, Unit, run, take, tell, unavailable
 
 MOST_TOGETHER = 256
@@ -22,8 +22,7 @@ class Writer:
 
     def __init__(self, engine: Engine) -> None:
         self.queue = Queue()
-        self._connection = engine.connect()
-        self._transaction = SqlTransaction(self._connection)
+        self._link = Link(engine)
         self._thread = Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
@@ -31,7 +30,7 @@ class Writer:
         """Finish what is queued, then end. Blocks."""
         self.queue.put(None)
         self._thread.join()
-        self._connection.close()
+        self._link.close()
 
     def _run(self) -> None:
         closing = False
@@ -40,23 +39,24 @@ class Writer:
             tell(self._commit(units))
 
     def _commit(self, units: Sequence[Unit]) -> list[Outcome]:
-        """Run units in one transaction. If that fails as a whole, none of them happened."""
+        """Run units in one transaction. If that fails as a whole, none of them is known to have happened."""
         try:
-            with self._connection.begin() as transaction:
+            with self._link.begin() as transaction:
                 if len(units) > 1:
                     return [self._run_apart(unit) for unit in units]
-                outcomes = [run(unit, self._transaction) for unit in units]
+                outcomes = [run(unit, self._link.transaction) for unit in units]
                 if any(outcome.error is not None for outcome in outcomes):
                     transaction.rollback()
                 return outcomes
         except Exception as error:  # noqa: BLE001 - nothing is known to be on disk, whatever it was
+            self._link.close()
             return [Outcome(unit.future, error=unavailable(error)) for unit in units]
 
     def _run_apart(self, unit: Unit) -> Outcome:
         # The driver's own cursor: SQLAlchemy's savepoints cost as much as a small unit's work.
-        cursor = self._connection.connection.cursor()
+        cursor = self._link.connection.connection.cursor()
         cursor.execute("SAVEPOINT unit")
-        outcome = run(unit, self._transaction)
+        outcome = run(unit, self._link.transaction)
         if outcome.error is not None:
             cursor.execute("ROLLBACK TO SAVEPOINT unit")
         cursor.execute("RELEASE SAVEPOINT unit")
