@@ -116,7 +116,7 @@ class FakeNodes:
 
 
 class Store:
-    """The real store; `fail` makes so many calls fail, `unanswered` so many after their commit; `held` holds answers."""
+    """The real store; `fail` lets so many calls fail, `unanswered` so many after their commit; `held` holds answers."""
 
     def __init__(self, path: Path) -> None:
         self.real = open_store(path)

@@ -25,7 +25,7 @@ tasks = Table(
     number("job_key"),
     text("account"),
     number("alias"),
-    Column("index", Integer, nullable=False),
+    number("index"),
     number("account_alias"),
     text("id_key"),
     number("number", null=True),
