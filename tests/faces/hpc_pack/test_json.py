@@ -157,7 +157,7 @@ def test_json_as_another_user(site: Site):
         ("POST", "jobs", [{"Name": "Name", "Value": ["x"]}], 400, 267386880),
         ("POST", "jobs", [{"Name": "Nonsense", "Value": "x"}], 400, -2147220962),
         ("POST", "jobs/1/cancel", 5, 400, 267386880), ("POST", "jobs/1/cancel", "x" * 129, 400, -2147220781),
-        ("POST", "jobs/jobFile", "<Job/>", 501, -2147220895),
+        ("POST", "jobs/jobFile", "<Task/>", 400, 267386880),
     ],
 )  # fmt: skip
 def test_json_refused(site: Site, method: str, path: str, sent: Any, status: int, number: int):

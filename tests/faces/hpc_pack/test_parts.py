@@ -87,9 +87,8 @@ def test_xml_written_can_be_read():
 
 
 UNSUPPORTED = [
-    ("POST", "/WindowsHPC/Jobs/JobFile", 501), ("POST", "/WindowsHPC/Sessions/Create", 404),
+    ("POST", "/WindowsHPC/Sessions/Create", 404),
     ("GET", "/WindowsHPC/Session/1/Attach", 404), ("POST", "/WindowsHPC/Session/1/batch/a/Commit", 404),
-    ("POST", "/hpc/jobs/jobFile", 501),
 ]  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tests.faces.hpc_pack.site import Site, body
+from tests.faces.hpc_pack.test_job_files import RENDER, create
 
 from linarite.faces.hpc_pack import enums, errors, routes
 from linarite.faces.hpc_pack.properties.jobs import JOBS
@@ -104,7 +105,13 @@ def test_job_xml_fits_the_schema(site: Site, unit: str):
     site.post(f"Job/{draft}/CustomProperties", body(Ticket="<&>")).raise_for_status()
     site.post(f"Job/{draft}/Task/1/CustomProperties", body(a="b")).raise_for_status()
     site.post(f"Job/{draft}/Task/1/EnvVariables", body(a="b")).raise_for_status()
-    for job in (draft, site.run_job("true", UnitType=unit), site.run_job("exit 4", UnitType=unit)):
+    swept = create(
+        site,
+        RENDER.replace("<EnvironmentVariables><Variable><Name>SHOT", "<Z><Variable><Name>SHOT", 1).replace(
+            "a&amp;b</Value></Variable></EnvironmentVariables>", "</Value></Variable></Z>"
+        ),
+    )
+    for job in (draft, swept, site.run_job("true", UnitType=unit), site.run_job("exit 4", UnitType=unit)):
         answer = site.get(f"Job/{job}", params={"Render": "HpcJobXml"})
         schema.assertValid(etree.fromstring(answer.content))
     task = etree.fromstring(site.get(f"Job/{draft}/Task/1", params={"Render": "HpcJobXml"}).content)

@@ -106,6 +106,11 @@ class Call:
         data = await self.request.body(BODY_LIMIT)
         return reading.properties_json(data) if self._json_body else reading.properties_xml(data)
 
+    async def job_file(self) -> bytes:
+        """The job XML in the body; a JSON body is a string that holds it."""
+        data = await self.request.body(BODY_LIMIT)
+        return reading.text_json(data).encode() if self._json_body else data
+
     async def message(self) -> str:
         """The user's words in the body, possibly none."""
         data = await self.request.body(BODY_LIMIT)

@@ -7,9 +7,11 @@ and tasks, written page by page so that a large job is never held whole.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
+from operator import attrgetter
 from typing import TypeVar
 
-from linarite.engine.model import Job
+from linarite.engine.filtering import Compare
+from linarite.engine.model import Job, Sweep, Task
 from linarite.engine.ports import Transaction
 from linarite.faces.hpc_pack import output
 from linarite.faces.hpc_pack.answers import Document
@@ -19,7 +21,7 @@ from linarite.faces.hpc_pack.properties.job_view import JobView
 from linarite.faces.hpc_pack.properties.job_wanted import JobWanted
 from linarite.faces.hpc_pack.properties.jobs import JOBS
 from linarite.faces.hpc_pack.properties.table import Property
-from linarite.faces.hpc_pack.properties.task_view import TaskView, view_of
+from linarite.faces.hpc_pack.properties.task_view import AFTER, TaskView, view_of
 from linarite.faces.hpc_pack.properties.task_wanted import TaskWanted
 from linarite.faces.hpc_pack.properties.tasks import TASKS
 from linarite.http.xml import escape, quote
@@ -27,6 +29,10 @@ from linarite.http.xml import escape, quote
 NAMESPACE = "http://schemas.microsoft.com/HPCS2008R2/scheduler/"
 ROOT = f'xmlns="{NAMESPACE}" Version="3.000"'
 PAGE = 500
+LAST = 2**63 - 1
+"""A key behind all others."""
+PLAIN = Compare("index", "eq", 0)
+"""Tasks that are of no sweep: a sweep stands for its own."""
 UNITS = ("Cores", "Nodes", "Sockets")
 
 V = TypeVar("V")
@@ -62,16 +68,33 @@ def _variables(environment: Iterable[object]) -> str:
 
 
 def _head(view: JobView) -> str:
-    inside = _variables(view.spec.environment) + _custom(view.facts)
-    return f"<Job {ROOT}{_attributes(_job_rows(view), view)}>{inside}<Dependencies/><Tasks>"
+    inside = _variables(view.spec.environment) + _custom(view.facts) + _terms(view.facts)
+    return f"<Job {ROOT}{_attributes(_job_rows(view), view)}>{inside}{_dependencies(view)}<Tasks>"
+
+
+def _terms(facts: dict[str, list[tuple[str, str]]]) -> str:
+    return _pairs("ExtendedTerms", "Term", facts.get("ExtendedTerms", []))
+
+
+def _dependencies(view: JobView) -> str:
+    """The groups of tasks that a job file had."""
+    pairs: list[tuple[int, int]] = view.fact("Dependencies", [])
+    after = {parent: [child for first, child in pairs if first == parent] for parent, _ in pairs}
+    inside = "".join(
+        f'<Parent GroupId="{parent}">{"".join(f"""<Child GroupId="{child}"/>""" for child in children)}</Parent>'
+        for parent, children in after.items()
+    )
+    return f"<Dependencies>{inside}</Dependencies>"
 
 
 def _task(view: TaskView, root: str = "") -> str:
-    rows = [item for item in TASKS.listed if item.attribute and item.name != "Output"]
-    id_ = f' Id="{view.task.alias}"'
-    return (
-        f"<Task{root}{id_}{_attributes(rows, view)}>{_variables(view.spec.environment)}{_custom(view.facts)}</Task>"
-    )  # fmt: skip
+    """A task; the names that it depends on stand there only where no group of its job file says the same."""
+    rows = [item for item in TASKS.listed if item.attribute and item.name not in {"Output", "DependsOn"}]
+    first = view.fact("DependsOn", []) if view.fact(AFTER) else view.depends_on
+    own = {"Id": view.task.alias, "GroupId": view.fact("GroupId"), "DependsOn": ",".join(first) or None}
+    given = "".join(f" {name}={quote(str(value))}" for name, value in own.items() if value is not None)
+    inside = _variables(view.spec.environment) + _custom(view.facts) + _terms(view.facts)
+    return f"<Task{root}{given}{_attributes(rows, view)}>{inside}</Task>"
 
 
 async def _one(text: str) -> AsyncIterator[bytes]:
@@ -99,15 +122,17 @@ async def _whole(call: Call, job: Job, head: str) -> AsyncIterator[bytes]:
     after = 0
 
     def page(tx: Transaction) -> tuple[str, int]:
-        tasks = tx.tasks.page(job.key, None, after, PAGE)
-        text = "".join(_task(TaskView(tx, job, task, read_output)) for task in tasks)
-        return text, tasks[-1].key if tasks else 0
+        tasks = tx.tasks.page(job.key, PLAIN, after, PAGE)
+        last = tasks[-1].key if len(tasks) == PAGE else LAST
+        found: list[Task | Sweep] = [
+            *tasks,
+            *(sweep for sweep in tx.sweeps.of_job(job.key, after) if sweep.key <= last),
+        ]
+        found.sort(key=attrgetter("key"))
+        return "".join(_task(view_of(tx, job, each, read_output)) for each in found), last
 
-    while True:
-        text, after_next = await call.engine.ask(page)
-        if not after_next:
-            break
-        after = after_next
+    while after < LAST:
+        text, after = await call.engine.ask(page)
         yield text.encode()
     yield b"</Tasks></Job>"
 

@@ -90,6 +90,14 @@ def message_json(data: bytes) -> str:
     return _short(body)
 
 
+def text_json(data: bytes) -> str:
+    """A JSON string. Refusal when it is none."""
+    body = _json(data) if data.strip() else None
+    if not isinstance(body, str):
+        raise bad(NO_CODE, "The body must be a string.")
+    return body
+
+
 def _short(message: str) -> str:
     if len(message) > MESSAGE_LIMIT:
         raise bad(MESSAGE_TOO_LONG, f"The message is longer than {MESSAGE_LIMIT} characters.")

@@ -14,7 +14,7 @@ import structlog
 from linarite.faces.hpc_pack.answers import Answer
 from linarite.faces.hpc_pack.calls import Call
 from linarite.faces.hpc_pack.errors import UNIMPLEMENTED, Refusal
-from linarite.faces.hpc_pack.operations import cluster, job_life, jobs, listing, names, task_life, tasks
+from linarite.faces.hpc_pack.operations import cluster, job_files, job_life, jobs, listing, names, task_life, tasks
 
 log = structlog.get_logger("linarite.hpc_pack")
 Operation = Callable[[Call], Awaitable[Answer]]
@@ -47,7 +47,7 @@ def _missing(method: str, path: str, name: str, status: int = 501) -> Row:
 CLASSIC = (
     Row("GET", "Jobs", "Get Job List", listing.get_jobs),
     Row("POST", "Jobs", "Create Job", jobs.create_job),
-    _missing("POST", "Jobs/JobFile", "Create Job From XML"),
+    Row("POST", "Jobs/JobFile", "Create Job From XML", job_files.create_job_from_xml),
     Row("GET", "Job/{job}", "Get Job", jobs.get_job),
     Row("PUT", "Job/{job}", "Set Job Properties", jobs.set_job),
     Row("POST", "Job/{job}/Submit", "Submit Job", job_life.submit_job),
@@ -90,7 +90,7 @@ RESOURCES = frozenset(row.path.partition("/")[0].lower() for row in (*CLASSIC, C
 JSON = (
     Row("GET", "jobs", "GetJobs", listing.get_jobs),
     Row("POST", "jobs", "CreateJob", jobs.create_job),
-    _missing("POST", "jobs/jobFile", "CreateJobFromXml"),
+    Row("POST", "jobs/jobFile", "CreateJobFromXml", job_files.create_job_from_xml),
     Row("GET", "jobs/templates", "GetJobTemplates", cluster.get_templates),
     Row("GET", "jobs/{job}", "GetJob", jobs.get_job),
     Row("PUT", "jobs/{job}", "SetJobProperties", jobs.set_job),

@@ -42,13 +42,22 @@ async def create_job(call: Call) -> Answer:
     """Create Job: a job that is being configured; nothing runs until it is submitted."""
     call.caller.may_write()
     wanted = JOBS.read(await call.properties())
-    agent = (call.request.headers.get("user-agent") or "").partition("/")[0]
-    name = f"hpc-{uuid.uuid4().hex[:12]}"
-    number = await call.engine.do(_add, call, name, wanted, agent, who=call.caller.name)
-    return Number(number)
+    job = await call.engine.do(add, call, new_name(), wanted, agent_of(call), who=call.caller.name)
+    return Number(job.alias)
 
 
-def _add(u: Ledger, call: Call, name: str, wanted: Wanted, agent: str) -> int:
+def agent_of(call: Call) -> str:
+    """The program that makes a job, when it does not say itself."""
+    return (call.request.headers.get("user-agent") or "").partition("/")[0]
+
+
+def new_name() -> str:
+    """An id for a job that clients know by its number."""
+    return f"hpc-{uuid.uuid4().hex[:12]}"
+
+
+def add(u: Ledger, call: Call, name: str, wanted: Wanted, agent: str, **own: Any) -> Job:  # noqa: ANN401 - facts
+    """Add a job of these properties; `own` are facts beside them."""
     spec = JobSpec(
         id=name, pool="", owner=call.caller.name, uses_dependencies=True,
         on_all_tasks_complete=OnAllTasksComplete.TERMINATE,
@@ -59,7 +68,7 @@ def _add(u: Ledger, call: Call, name: str, wanted: Wanted, agent: str) -> int:
         choose_pool(job)
     if agent:
         job.facts.setdefault("ClientSource", agent)
-    return jobs.add(u, call.account, job.spec, {FACE: job.facts}, draft=True).alias
+    return jobs.add(u, call.account, job.spec, {FACE: job.facts | own}, draft=True)
 
 
 def apply(job: JobWanted, wanted: Iterable[tuple[Property[JobView, JobWanted], Any]]) -> None:

@@ -28,21 +28,22 @@ def _custom(facts: Facts) -> dict[str, str]:
 
 
 def _with_custom(facts: Facts, pairs: Pairs) -> Facts:
-    return {**facts, FACE: {**facts.get(FACE, {}), CUSTOM: _merged(_custom(facts), pairs)}}
+    return {**facts, FACE: {**facts.get(FACE, {}), CUSTOM: merged(_custom(facts), pairs)}}
 
 
 def _variables(environment: tuple[Named, ...]) -> dict[str, str]:
     return {item.name: item.value for item in environment}
 
 
-def _with_variables(environment: tuple[Named, ...], pairs: Pairs) -> tuple[Named, ...]:
-    merged = _merged(_variables(environment), pairs)
-    if sum(len(name) + len(value) for name, value in merged.items()) > VARIABLES_LIMIT:
+def with_variables(environment: tuple[Named, ...], pairs: Pairs) -> tuple[Named, ...]:
+    """The variables with what is set now. Refusal when they are too long together."""
+    new = merged(_variables(environment), pairs)
+    if sum(len(name) + len(value) for name, value in new.items()) > VARIABLES_LIMIT:
         raise bad(TOO_LONG, f"The variables are longer than {VARIABLES_LIMIT} characters together.")
-    return tuple(Named(name, value) for name, value in merged.items())
+    return tuple(Named(name, value) for name, value in new.items())
 
 
-def _merged(old: dict[str, str], pairs: Pairs) -> dict[str, str]:
+def merged(old: dict[str, str], pairs: Pairs) -> dict[str, str]:
     """What was set with what is set now; names are the same whatever their letter case, the later spelling stays."""
     new = dict(old)
     for name, value in pairs:
@@ -62,7 +63,11 @@ def _asked(call: Call, values: dict[str, str]) -> Properties:
 
 
 async def _read_custom(call: Call) -> Pairs:
-    pairs = await call.properties()
+    return checked_custom(await call.properties())
+
+
+def checked_custom(pairs: Pairs) -> Pairs:
+    """The same, when they can be custom properties. Refusal."""
     for name, value in pairs:
         if len(name) > NAME_LIMIT or len(value) > CUSTOM_LIMIT:
             raise bad(
@@ -72,7 +77,11 @@ async def _read_custom(call: Call) -> Pairs:
 
 
 async def _read_variables(call: Call) -> Pairs:
-    pairs = await call.properties()
+    return checked_variables(await call.properties())
+
+
+def checked_variables(pairs: Pairs) -> Pairs:
+    """The same, when they can be environment variables. Refusal."""
     for name, value in pairs:
         if "=" in name or "\0" in name + value:
             raise bad(VARIABLE_NAME, f"{name[:80]!r} is no name of an environment variable.")
@@ -122,7 +131,7 @@ async def set_job_variables(call: Call) -> Answer:
     pairs = await _read_variables(call)
 
     def change(job: Job) -> Job:
-        return replace(job, spec=replace(job.spec, environment=_with_variables(job.spec.environment, pairs)))
+        return replace(job, spec=replace(job.spec, environment=with_variables(job.spec.environment, pairs)))
 
     await call.engine.do(
         lambda u: jobs.update(u, call.account, _mine(u.tx, call).spec.id, change), who=call.caller.name
@@ -160,7 +169,7 @@ def _set_task_variables(u: Ledger, call: Call, pairs: Pairs) -> None:
     job, found = the_task(u.tx, call)
     call.caller.may_change(job)
     old = pattern_of(found)
-    spec = replace(old, environment=_with_variables(old.environment, pairs))
+    spec = replace(old, environment=with_variables(old.environment, pairs))
     if isinstance(found, Sweep):
         sweeps.change(u, found, replace(found.spec, task=spec), found.facts)
     elif found.state is not TaskState.ACTIVE:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from msgspec.structs import replace
@@ -49,22 +52,26 @@ async def add_task(call: Call) -> Answer:
 def _add(u: Ledger, call: Call, wanted: Wanted) -> int:
     job = u.known(the_job(u.tx, call))
     call.caller.may_change(job)
-    return add(u, job, wanted)
-
-
-def add(u: Ledger, job: Job, wanted: Wanted) -> int:
-    """Add a task of these properties to a job; gives its number."""
     new = TaskWanted(u.tx, job, TaskSpec(id=_free_id(u.tx, job), command=""), {})
     apply(new, wanted)
-    if not new.spec.command:
-        _without_command(u, job, job.next_task, missing=True)
-    job = u.known(job)
-    if new.is_sweep:
-        return sweeps.add(u, job.account, job.spec.id, new.sweep(), {FACE: new.facts}).alias
-    added = tasks.add(u, job.account, job.spec.id, [(new.spec, {FACE: new.facts})])[0]
-    if isinstance(added, EngineError):
-        raise added
-    return added.alias
+    number = job.next_task
+    insert(u, job, [new])
+    return number
+
+
+def insert(u: Ledger, job: Job, wanted: Sequence[TaskWanted]) -> None:
+    """Add tasks and sweeps to a job, in their order, as many tasks at once as follow each other."""
+    _without_command(
+        u, job, [number for number, new in enumerate(wanted, job.next_task) if not new.spec.command], missing=True
+    )
+    for is_sweep, group in groupby(wanted, attrgetter("is_sweep")):
+        if is_sweep:
+            for new in group:
+                sweeps.add(u, job.account, job.spec.id, new.sweep(), {FACE: new.facts})
+            continue
+        for added in tasks.add(u, job.account, job.spec.id, [(new.spec, {FACE: new.facts}) for new in group]):
+            if isinstance(added, EngineError):
+                raise added
 
 
 def _free_id(tx: Transaction, job: Job) -> str:
@@ -81,13 +88,13 @@ def apply(task: TaskWanted, wanted: Wanted) -> None:
     task.compile()
 
 
-def _without_command(u: Ledger, job: Job, number: int, *, missing: bool) -> None:
+def _without_command(u: Ledger, job: Job, numbers: Sequence[int], *, missing: bool) -> None:
     """Remember which tasks have no command line yet: such a job cannot be submitted."""
-    if missing and job.state is not JobState.DRAFT:
+    if numbers and missing and job.state is not JobState.DRAFT:
         raise bad(MISSING_COMMAND, "A task needs a CommandLine.")
     facts = job.facts.get(FACE, {})
     open_ = set(facts.get(WITHOUT_COMMAND, ()))
-    now_open = open_ | {number} if missing else open_ - {number}
+    now_open = open_.union(numbers) if missing else open_.difference(numbers)
     if now_open != open_:
         new = {**job.facts, FACE: {**facts, WITHOUT_COMMAND: sorted(now_open)}}
         jobs.write_facts(u, job.account, job.spec.id, lambda job: replace(job, facts=new))
@@ -112,7 +119,7 @@ def _set(u: Ledger, call: Call, wanted: Wanted) -> None:
         sweeps.change(u, found, new.sweep(), {**found.facts, FACE: new.facts})
     else:
         new = _change(u, job, found, wanted)
-    _without_command(u, u.known(job), found.alias, missing=not new.spec.command)
+    _without_command(u, u.known(job), [found.alias], missing=not new.spec.command)
 
 
 def _change(u: Ledger, job: Job, task: Task, wanted: Wanted) -> TaskWanted:

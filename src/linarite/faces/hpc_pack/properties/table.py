@@ -71,6 +71,10 @@ class Table(Generic[V, W]):
         self.listed = tuple(item for item in self.properties if item.listed)
         self._by_name = {item.name.lower(): item for item in self.properties}
 
+    def known(self, name: str) -> Property[V, W] | None:
+        """The property of that name, None when there is none."""
+        return self._by_name.get(name.lower())
+
     def find(self, name: str) -> Property[V, W]:
         """The property of that name. Refusal when there is none."""
         found = self._by_name.get(name.lower())

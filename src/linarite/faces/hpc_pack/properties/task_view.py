@@ -12,6 +12,8 @@ from linarite.faces.hpc_pack.callers import FACE
 from linarite.faces.hpc_pack.properties.job_view import SECOND
 
 Output = Callable[[Job, Task], str]
+AFTER = "After"
+"""The fact that holds the names of the tasks that go first because a job file's groups say so."""
 INSTANCE = "CCP_TASKINSTANCEID"
 """The variable that tells a subtask its value."""
 
@@ -81,9 +83,9 @@ class TaskView:
     @property
     def depends_on(self) -> list[str]:
         """The names of the tasks that go first, as the client gave them; else their ids and ranges."""
-        own: list[str] | None = self.fact("DependsOn")
-        if own is not None or self.spec.dependencies is None:
-            return own or []
+        own: list[str] = [*self.fact("DependsOn", []), *self.fact(AFTER, [])]
+        if own or self.spec.dependencies is None:
+            return list(dict.fromkeys(own))
         ranges = [f"{first}-{last}" for first, last in self.spec.dependencies.ranges]
         return [*self.spec.dependencies.ids, *ranges]
 

@@ -34,6 +34,8 @@ class TaskWanted:
 
     def __init__(self, tx: Transaction, job: Job, spec: TaskSpec, facts: dict[str, Any], *, kept: bool = False) -> None:
         self.tx, self.job, self.spec, self.facts, self.kept = tx, job, spec, facts, kept
+        self.found: list[str] | None = None
+        """The ids of the tasks that go first, where they were found already."""
 
     def set(self, **changes: Any) -> None:  # noqa: ANN401 - fields of the record
         """Change the spec."""
@@ -126,7 +128,7 @@ def set_depends_on(wanted: TaskWanted, wanted_names: list[str] | None) -> None:
         return
     if not wanted_names:
         return
-    ids = _named(wanted, wanted_names)
+    ids = _named(wanted, wanted_names) if wanted.found is None else wanted.found
     wanted.set(dependencies=Dependencies(ids=tuple(ids)))
     wanted.keep("DependsOn", wanted_names)
 
