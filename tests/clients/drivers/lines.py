@@ -1,7 +1,7 @@
 """The loop of a driver: a request a line comes in, `{"op": ..., ...}`, an answer a line goes out.
 
 Runs in the environment of the client that is driven, hence imports nothing but the standard library. An answer is
-`{"value": ...}`, or `{"refused": {"status": ..., "code": ...}}` when the server refused.
+`{"value": ...}`, or `{"refused": {"status": ..., "code": ..., "kind": ...}}` when the server refused.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any
 
 
 class Refused(Exception):
-    """The server refused: the status (None where the client does not tell it) and the code."""
+    """The server refused: the status (None where the client does not tell it), the code, and the client's error."""
 
-    def __init__(self, status: int | None, code: str | None) -> None:
+    def __init__(self, status: int | None, code: str | None, kind: str | None = None) -> None:
         super().__init__(f"{status} {code}")
-        self.status, self.code = status, code
+        self.status, self.code, self.kind = status, code, kind
 
 
 def serve(operations: Callable[[str], Callable[..., Any]]) -> None:
@@ -29,6 +29,6 @@ def serve(operations: Callable[[str], Callable[..., Any]]) -> None:
         try:
             answer = {"value": operations(request.pop("op"))(**request)}
         except Refused as refused:
-            answer = {"refused": {"status": refused.status, "code": refused.code}}
+            answer = {"refused": {"status": refused.status, "code": refused.code, "kind": refused.kind}}
         out.write(json.dumps(answer, default=str) + "\n")
         out.flush()

@@ -9,10 +9,10 @@ import pytest
 from linarite.engine import access, errors
 from linarite.engine.sharing.leases import Reason
 from linarite.faces.azure_files import values, xml
-from linarite.faces.azure_files.address import parse
+from linarite.faces.azure_files.address import parse, read_address
 from linarite.faces.azure_files.dispatch import TABLE
 from linarite.faces.azure_files.errors import _LEASES, CODES, Refused, translate
-from linarite.http.messages import BodyTooLarge
+from linarite.http.messages import BodyTooLarge, Request
 from linarite.http.storage_auth import by_byte, by_weight
 
 
@@ -123,4 +123,24 @@ def test_names_that_xml_cannot_hold_are_encoded() -> None:
 )
 def test_addresses(host: str, path: str, found: tuple[str, str, str]) -> None:
     address = parse(host, path)
+    assert (address.account, address.share, address.path) == found
+
+
+@pytest.mark.parametrize(
+    ("path", "source", "found"),
+    [
+        ("/share/new", "http://127.0.0.1:1/acc/share/old", ("acc", "share", "new")),
+        ("/share/d/new", "http://127.0.0.1:1/acc/share%2Fd%2Fold?sv=1", ("acc", "share", "d/new")),
+        ("/acc/share/new", "http://127.0.0.1:1/acc/share/old", ("acc", "share", "new")),
+        ("/share/share/new", "http://127.0.0.1:1/share/share/old", ("share", "share", "new")),
+        ("/acc/share/new", "http://[/acc", ("acc", "share", "new")),
+    ],
+)
+def test_account_that_a_client_left_out_of_a_rename(path: str, source: str, found: tuple[str, str, str]) -> None:
+    """@azure/storage-file-share does so in path style; the source tells whose share it is."""
+    scope = {
+        "type": "http", "method": "PUT", "path": path, "raw_path": path.encode(), "query_string": b"comp=rename",
+        "headers": [(b"host", b"127.0.0.1:1"), (b"x-ms-file-rename-source", source.encode())],
+    }  # fmt: skip
+    address = read_address(Request(scope, receive=None, id="1", now=0))  # type: ignore[arg-type]
     assert (address.account, address.share, address.path) == found

@@ -7,7 +7,7 @@ some clients send separators as %2F. Empty segments are ignored.
 from __future__ import annotations
 
 import re
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 import msgspec
 
@@ -19,6 +19,7 @@ from linarite.http.messages import Request
 
 _HOST = re.compile(r"([a-z0-9]{3,24})\.file\.[a-z0-9.-]+(?::\d+)?", re.IGNORECASE)
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
+_RENAMES = "x-ms-file-rename-source"
 _KEEP_DOTS = "x-ms-allow-trailing-dot"
 
 
@@ -52,7 +53,28 @@ def host_account(host: str) -> str | None:
 def read_address(request: Request) -> Address:
     """The address of a request."""
     snapshot = request.query.get("sharesnapshot") or ""
-    return parse(request.host, request.raw_path, snapshot, keep_dots=_keeps_dots(request))
+    return parse(request.host, _whole_path(request), snapshot, keep_dots=_keeps_dots(request))
+
+
+def _whole_path(request: Request) -> str:
+    """The path with its account.
+
+    @azure/storage-file-share leaves the account out of path style when it renames (12.31: it takes the whole path of
+    its URL for the path in the account). The source, which is of the same account and share, names it.
+    """
+    source = request.headers.get(_RENAMES)
+    if source is None or host_account(request.host) is not None:
+        return request.raw_path
+    try:
+        account, share, *_ = [*_segments(urlsplit(source).path), "", ""]
+    except ValueError:  # no URL: refused where it is read
+        return request.raw_path
+    is_without = _segments(request.raw_path)[:1] == [share] != [account]
+    return f"/{account}{request.raw_path}" if is_without else request.raw_path
+
+
+def _segments(raw_path: str) -> list[str]:
+    return [segment for segment in unquote(raw_path).split("/") if segment]
 
 
 def _keeps_dots(request: Request) -> bool:
