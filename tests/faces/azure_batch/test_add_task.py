@@ -320,3 +320,40 @@ def test_add_collection_that_is_none_is_refused(batch: RawBatch, body: Any):
 def test_add_collection_to_a_job_that_is_not_there_is_refused(batch: RawBatch):
     answer = batch.call("POST", "/jobs/none/addtaskcollection", {"value": [TASK]})
     assert (answer.status, answer.code) == (404, "JobNotFound")
+
+
+@pytest.mark.parametrize(
+    ("version", "task"),
+    [
+        ("2025-06-01", {"multiInstanceSettings": {"numberOfInstances": 2}}),
+        ("2018-08-01.7.0", {"resourceFiles": [{"filePath": "f"}]}),
+    ],
+    ids=["coordinationCommandLine", "blobSource"],
+)
+def test_task_that_lacks_what_the_version_requires_keeps_no_other_out(
+    batch: RawBatch, server: RunningServer, version: str, task: dict[str, Any]
+):
+    """What a task says is answered task by task, also where only some versions want it."""
+    batch.make_pool("p")
+    batch.make_job("j", "p")
+    other = RawBatch(server.batch, batch.account, version)
+    bad = {"id": "bad", "commandLine": "x", **task}
+    body = {"value": [bad, {"id": "good", "commandLine": "x"}]}
+    refused, added = other.call("POST", "/jobs/j/addtaskcollection", body).json["value"]
+    assert (refused["status"], refused["error"]["code"]) == ("clienterror", "MissingRequiredProperty")
+    assert (added["status"], added["taskId"]) == ("success", "good")
+    alone = other.call("POST", "/jobs/j/tasks", bad)
+    assert (alone.status, alone.code) == (400, "MissingRequiredProperty")
+    assert [item["id"] for item in batch.call("GET", "/jobs/j/tasks").json["value"]] == ["good"]
+
+
+@pytest.mark.parametrize("odd", [{"requiredSlots": 1}, {"commandLine": ["x"]}], ids=["not in the version", "type"])
+def test_collection_that_cannot_be_read_adds_nothing(batch: RawBatch, server: RunningServer, odd: dict[str, Any]):
+    """What a body is made of is looked at as a whole: the service reads it before it knows of tasks."""
+    batch.make_pool("p")
+    batch.make_job("j", "p")
+    older = RawBatch(server.batch, batch.account, "2020-03-01.11.0")
+    body = {"value": [{"id": "good", "commandLine": "x"}, {"id": "odd", "commandLine": "x", **odd}]}
+    answer = older.call("POST", "/jobs/j/addtaskcollection", body)
+    assert (answer.status, answer.code) == (400, "InvalidRequestBody")
+    assert batch.call("GET", "/jobs/j/tasks").json["value"] == []

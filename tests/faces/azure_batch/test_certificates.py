@@ -198,6 +198,35 @@ def test_auto_pool_refers_to_certificates_that_are_there_and_keeps_them(old: Raw
     assert old.call("GET", place(ONE)).json["state"] == "deletefailed"
 
 
+@pytest.mark.parametrize("verb", ["PATCH", "PUT"])
+def test_changed_schedule_refers_to_certificates_that_are_there(old: RawBatch, verb: str):
+    """Checked as when it is added; what is refused changes nothing. What it had may have gone since."""
+    pool: dict[str, Any] = {"vmSize": "x", "virtualMachineConfiguration": MACHINE}
+    info = {"poolInfo": {"autoPoolSpecification": {"poolLifetimeOption": "job", "pool": pool}}}
+    later = {"doNotRunUntil": "2099-01-01T00:00:00Z"}
+    assert old.call("POST", "/jobschedules", {"id": "s", "schedule": later, "jobSpecification": info}).status == 201
+    before = old.call("GET", "/jobschedules/s").json
+    pool["certificateReferences"] = [{"thumbprint": thumbprint(ONE), "thumbprintAlgorithm": "sha1"}]
+    change = {"schedule": later, "jobSpecification": info}
+    assert refused(old.call(verb, "/jobschedules/s", change)) == (409, "InvalidCertificateReferences")
+    assert refused(old.call(verb, "/jobschedules/none", change)) == (404, "JobScheduleNotFound")
+    assert old.call("GET", "/jobschedules/s").json == before
+    assert old.call("POST", "/certificates", cer(ONE)).status == 201
+    assert old.call(verb, "/jobschedules/s", change).status == 200
+    assert old.call("DELETE", place(ONE)).status == 202
+    assert old.call("PATCH", "/jobschedules/s", {"schedule": later}).status == 200
+
+
+def test_job_cannot_be_given_other_certificates_by_a_change(old: RawBatch):
+    """Of its auto pool keepAlive alone can change: what the pool has is not looked for again."""
+    pool: dict[str, Any] = {"vmSize": "x", "virtualMachineConfiguration": MACHINE}
+    info = {"poolInfo": {"autoPoolSpecification": {"poolLifetimeOption": "job", "pool": pool}}}
+    assert old.call("POST", "/jobs", {"id": "j", **info}).status == 201
+    pool["certificateReferences"] = [{"thumbprint": thumbprint(ONE), "thumbprintAlgorithm": "sha1"}]
+    for verb in ("PATCH", "PUT"):
+        assert refused(old.call(verb, "/jobs/j", info)) == (400, "InvalidPropertyValue")
+
+
 def test_newest_version_has_no_certificates(batch: RawBatch):
     for method, target in (("GET", "/certificates"), ("POST", "/certificates"), ("GET", place(ONE))):
         assert refused(batch.call(method, target, {} if method == "POST" else None)) == (404, "ResourceNotFound")

@@ -125,6 +125,30 @@ def test_answer_is_told_in_the_words_of_its_version():
     assert "certificateReferences" in pool, "what is told is another object"
 
 
+def test_disk_without_what_an_old_version_requires_is_not_shown_there():
+    """Versions before 2017-09 know disks of the system made of one's own images alone (`imageUris` is required)."""
+    disk = {"caching": "readonly", "diskSizeGB": 30}
+    pool = {"id": "p", "virtualMachineConfiguration": {"nodeAgentSKUId": "a", "osDisk": disk}}
+    shown = {
+        version: vocabulary.shown("pools", pool, version)["virtualMachineConfiguration"].get("osDisk")
+        for version in ("2017-01-01.4.0", "2017-06-01.5.1", "2017-09-01.6.0", "2025-06-01")
+    }
+    assert shown == {
+        "2017-01-01.4.0": None, "2017-06-01.5.1": None, "2017-09-01.6.0": {"caching": "readonly"}, "2025-06-01": disk,
+    }  # fmt: skip
+    own = {"imageUris": ["https://x/vhds/d.vhd"], "caching": "readonly"}
+    pool["virtualMachineConfiguration"] = {"nodeAgentSKUId": "a", "osDisk": own}
+    assert vocabulary.shown("pools", pool, "2017-01-01.4.0")["virtualMachineConfiguration"]["osDisk"] == own
+
+
+def test_disk_of_an_old_version_needs_its_images():
+    disk = {"virtualMachineConfiguration": {"osDisk": {"caching": "readonly"}}}
+    with pytest.raises(Refusal) as caught:
+        vocabulary.require("pool", vocabulary.read("pool", disk, "2017-05-01.5.0"), "2017-05-01.5.0")
+    assert caught.value.code == "MissingRequiredProperty"
+    vocabulary.require("pool", disk, "2017-09-01.6.0")
+
+
 def test_answer_of_a_kind_without_particulars_is_what_it_was():
     shown = {"id": "x"}
     assert vocabulary.shown("supportedimages", shown, OLDEST) is shown
@@ -164,7 +188,7 @@ def test_body_of_a_version_is_read_as_one_of_the_newest():
 )  # fmt: skip
 def test_body_with_what_its_version_does_not_have_is_refused(task: Any, version: str, code: str):
     with pytest.raises(Refusal) as refused:
-        vocabulary.read("task", task, version)
+        vocabulary.require("task", vocabulary.read("task", task, version), version)
     assert refused.value.code == code
 
 

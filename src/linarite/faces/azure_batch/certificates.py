@@ -14,6 +14,8 @@ from linarite.engine.certificates import kind
 from linarite.engine.ledger import Ledger
 from linarite.engine.model import JobSpec, Pool
 from linarite.engine.ports import Transaction
+from linarite.engine.recurrence import schedules
+from linarite.engine.recurrence.records import JobSchedule
 from linarite.faces.azure_batch.errors import Refusal
 from linarite.faces.azure_batch.wire.certificates import Certificate
 from linarite.faces.azure_batch.wire.tasks import FACE
@@ -78,10 +80,31 @@ def _moved(certificate: Certificate, state: str, now: int) -> Certificate:
 
 def referring(u: Ledger, account: str, references: References, then: Callable[..., T], *args: Any, **options: Any) -> T:  # noqa: ANN401
     """Do something in the same unit with a pool that refers to certificates. InvalidCertificateReferences."""
+    _check(u, account, references)
+    return then(u, account, *args, **options)
+
+
+def _check(u: Ledger, account: str, references: References) -> None:
     for one in references:
         if u.tx.documents.get(kind(account), one["thumbprint"], u.now) is None:
             raise Refusal("InvalidCertificateReferences", Thumbprint=one["thumbprint"])
-    return then(u, account, *args, **options)
+
+
+def update_schedule(
+    u: Ledger, account: str, name: str, change: Callable[[JobSchedule], JobSchedule], check: Callable[..., None] | None
+) -> JobSchedule:  # fmt: skip
+    """Change a schedule; a template that is brought is checked as that of a new one. InvalidCertificateReferences.
+
+    A job's change needs no such check: it cannot bring other certificates than its auto pool has.
+    """
+
+    def checked(schedule: JobSchedule) -> JobSchedule:
+        new = change(schedule)
+        if new.spec.template is not schedule.spec.template:
+            _check(u, account, of_auto_pool(new.spec.template.spec))
+        return new
+
+    return schedules.update(u, account, name, checked, check=check)
 
 
 def of_auto_pool(spec: JobSpec) -> References:

@@ -88,7 +88,7 @@ async def patch_job_schedule(call: Call) -> Response:
     """JobSchedules_UpdateJobSchedule."""
     change, name = await call.body(ScheduleChange), call.parameters["jobScheduleId"]
     schedule = await call.do(
-        schedules.update, name, lambda schedule: patched(schedule, change), check=call.check()
+        certificates.update_schedule, name, lambda schedule: patched(schedule, change), check=call.check()
     )  # fmt: skip
     return call.done(200, schedule, "jobschedules", name)
 
@@ -97,7 +97,7 @@ async def update_job_schedule(call: Call) -> Response:
     """JobSchedules_ReplaceJobSchedule."""
     body, name = await call.body(SchedulePut), call.parameters["jobScheduleId"]
     schedule = await call.do(
-        schedules.update, name, lambda schedule: replaced(schedule, body), check=call.check()
+        certificates.update_schedule, name, lambda schedule: replaced(schedule, body), check=call.check()
     )  # fmt: skip
     return call.done(200, schedule, "jobschedules", name)
 

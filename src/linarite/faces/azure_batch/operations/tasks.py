@@ -13,7 +13,7 @@ from linarite.engine.finding import find_job, find_task
 from linarite.engine.ledger import BUSY
 from linarite.engine.model import Facts, Job, NodeTask, Task, TaskSpec
 from linarite.engine.ports import Transaction
-from linarite.faces.azure_batch import filters
+from linarite.faces.azure_batch import filters, vocabulary
 from linarite.faces.azure_batch.call import Call
 from linarite.faces.azure_batch.errors import Refusal, body, missing_property, refusal_of
 from linarite.faces.azure_batch.operations.lists import Where, ask_page
@@ -54,6 +54,7 @@ async def add_task_collection(call: Call) -> Response:
     good: list[tuple[TaskSpec, Facts]] = []
     for place, task in enumerate(given):
         try:
+            vocabulary.require(task.words, task, call.version)
             good.append(task_of(task))
         except Refusal as refusal:
             refusals[place] = refusal

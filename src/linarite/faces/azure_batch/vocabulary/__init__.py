@@ -23,13 +23,15 @@ FAILURE = "failureInfo"
 
 
 class Form(NamedTuple):
-    """What is particular about an element in one version."""
+    """What is particular about an element in one version. `demands` are the parts in which something is required."""
 
     absent: frozenset[str]
     once: dict[str, str]
     longs: tuple[str, ...]
     parts: dict[str, Form]
     required: tuple[str, ...]
+    demands: tuple[str, ...]
+    whole: bool
     words: dict[str, tuple[str, str]]
 
 
@@ -58,7 +60,8 @@ def form(element: str, version: str) -> Form | None:
     parts = {name: part for name, part in found.items() if part is not None}
     required = tuple(name for name, spans in given.required.items() if _is_in(version, spans))
     words = {name: (new, old) for name, (new, old, since) in given.words.items() if version < since}
-    made = Form(absent, once, longs, parts, required, words)
+    demands = tuple(name for name, part in parts.items() if part.required or part.demands)
+    made = Form(absent, once, longs, parts, required, demands, given.whole and bool(required), words)
     return made if absent or longs or parts or required or words else None
 
 
@@ -79,7 +82,8 @@ def _shown(value: Any, particular: Form) -> Any:  # noqa: ANN401 - JSON
     made: dict[str, Any] = {}
     for name, item in value.items():
         if name in particular.parts:
-            made[name] = _shown(item, particular.parts[name])
+            if not _lacks(item, particular.parts[name]):
+                made[name] = _shown(item, particular.parts[name])
         elif name in particular.longs:
             made[name] = int(item)
         elif name in particular.words and item == particular.words[name][0]:
@@ -89,6 +93,11 @@ def _shown(value: Any, particular: Form) -> Any:  # noqa: ANN401 - JSON
         elif name in particular.once and not (name == FAILURE and "exitCode" in value):
             made[particular.once[name]] = item
     return made
+
+
+def _lacks(value: Any, particular: Form) -> bool:  # noqa: ANN401 - JSON
+    """Whether an element of a newer version lacks what is never absent in this one."""
+    return particular.whole and not all(name in value for name in particular.required)
 
 
 def read(element: str, value: Any, version: str) -> Any:  # noqa: ANN401 - JSON
@@ -113,9 +122,6 @@ def _read(value: Any, particular: Form, version: str) -> Any:  # noqa: ANN401 - 
         today: str = now.get(name) or name
         part = particular.parts.get(name)
         made[today] = item if part is None else _read(item, part, version)
-    for name in particular.required:
-        if value.get(name) is None:
-            raise missing_property(name)
     return made
 
 
@@ -136,11 +142,30 @@ def _check(value: Any, particular: Form, version: str) -> None:  # noqa: ANN401 
     for name in particular.absent:
         if _get(value, name) is not None:
             raise unknown(name, version)
-    for name in particular.required:
-        if _get(value, name) is None:
-            raise missing_property(name)
     for name, part in particular.parts.items():
         _check(_get(value, name), part, version)
+
+
+def require(element: str, value: Any, version: str) -> None:  # noqa: ANN401 - a struct
+    """Refuse a body, read already, that lacks what a version wants of it. MissingRequiredProperty."""
+    particular = form(element, version)
+    if particular is not None:
+        _require(value, particular)
+
+
+def _require(value: Any, particular: Form) -> None:  # noqa: ANN401 - a struct, or JSON
+    if value is None or isinstance(value, str | int | float):
+        return
+    if isinstance(value, list):
+        for item in value:
+            _require(item, particular)
+        return
+    for name in particular.required:
+        today = next((new for new, old in particular.once.items() if old == name), name)
+        if _get(value, today) is None:
+            raise missing_property(name)
+    for name in particular.demands:
+        _require(_get(value, name), particular.parts[name])
 
 
 def _get(value: Any, name: str) -> Any:  # noqa: ANN401 - a struct, or JSON

@@ -14,8 +14,9 @@ class Element(msgspec.Struct, frozen=True):
 
     `parts` are the properties that are elements themselves (or lists of them). `once` maps today's names to those of
     versions that have not got them yet. `longs` are whole numbers that are texts since 2024-07. `required` names what a
-    body has to have in some versions alone, by the name that it has there. `words` are values of properties: today's
-    word, the one before it, and the first version that has today's.
+    body has to have in some versions alone, by the name that it has there; an element that is `whole` is not shown
+    without it. `words` are values of properties: today's word, the one before it, and the first version that has
+    today's.
     """
 
     spans: dict[str, str] = {}
@@ -23,6 +24,7 @@ class Element(msgspec.Struct, frozen=True):
     once: dict[str, str] = {}
     longs: tuple[str, ...] = ()
     required: dict[str, str] = {}
+    whole: bool = False
     words: dict[str, tuple[str, str, str]] = {}
 
 
@@ -262,6 +264,8 @@ ELEMENTS: dict[str, Element] = {
             "writeAcceleratorEnabled": "2023-11..",
         },
         {"managedDisk": "managedDisk", "ephemeralOSDiskSettings": "ephemeralDisk"},
+        required={"imageUris": "..2017-09"},
+        whole=True,  # those versions know disks of the system made from one's own images alone
     ),
     "ephemeralDisk": Element(words={"placement": ("cachedisk", "CacheDisk", "2024-07")}),
     "managedDisk": Element({"diskEncryptionSet": "2025-06..", "securityProfile": "2024-07.."}),

@@ -31,6 +31,13 @@ class Element(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True, 
 
     words: ClassVar[str] = ""
     """The body's name in the vocabulary of versions; a body without one is the same in all of them."""
+    several: ClassVar[bool] = False
+    """Whether it is a collection, each of whose items has its own answer.
+
+    That is about what items say. What a body is made of is looked at as a whole: a property that its version does not
+    have, or a value of another type, in one item refuses the request, as the service's reader of bodies does before it
+    knows of tasks (its InvalidRequestBody tells of the reader's own errors: Azure/azure-powershell issue 12147).
+    """
 
 
 class Worded(Element):
@@ -74,7 +81,7 @@ def decode(body: bytes, kind: type[B], version: str) -> B:
     try:
         if version != LATEST and kind.words:
             told = vocabulary.read(kind.words, msgspec.json.decode(body), version)
-            return msgspec.convert(told, kind, strict=False)
+            return _whole(msgspec.convert(told, kind, strict=False), version)
         decoder: msgspec.json.Decoder[B] = _decoder(kind)
         found = decoder.decode(body)
     except msgspec.DecodeError as error:
@@ -83,6 +90,13 @@ def decode(body: bytes, kind: type[B], version: str) -> B:
         raise Refusal("InvalidRequestBody", Reason="The body is no JSON in UTF-8.") from error
     if kind.words:
         vocabulary.check(kind.words, found, version)
+    return _whole(found, version)
+
+
+def _whole(found: B, version: str) -> B:
+    """The body, if nothing lacks that the version requires; a collection's items are looked at one by one."""
+    if found.words and not found.several:
+        vocabulary.require(found.words, found, version)
     return found
 
 

@@ -83,6 +83,7 @@ class TaskCollection(Body):
     """The body of Add Task Collection."""
 
     words = "taskCollection"
+    several = True
 
     value: list[TaskAdd] | None = None
 
