@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.engine.gangs import back, gang
 from tests.engine.world import ACCOUNT, SECOND, World, play
 
 from linarite.engine import housekeeping, jobs, node_life, pools, tasks
 from linarite.engine.launching import RunExited, RunLost, Usage
-from linarite.engine.model import NodeState, OnRunning
+from linarite.engine.model import NodeState, OnRunning, TaskState
 from linarite.engine.usage import NodeSpan, Totals, by_interval
 
 MINUTE, HOUR = 60 * SECOND, 3600 * SECOND
@@ -233,3 +234,33 @@ def span(pool: int, start: int, end: int | None, cores: int = 1) -> NodeSpan:
 def test_time_is_shared_out_to_intervals(spans: list[NodeSpan], expected: list[tuple[int, int, int]]):
     """What each pool had in each interval of ten, from 0 to 30."""
     assert [(one.start, one.pool_key, one.core_time) for one in by_interval(spans, 0, 30, 10)] == expected
+
+
+def test_task_of_several_nodes_is_charged_with_what_all_of_them_used(tmp_path: Path):
+    """Processors and disks are summed over its nodes; its time is its own, the pool's is that of each node."""
+
+    async def story(world: World) -> None:
+        pool = await world.pool(nodes=2, inter_node=True)
+        job = await world.job(max_retries=1)
+        await world.add(gang(instances=2))
+        for tries in (1, 2):
+            members = await world.schedule()
+            assert len(members) == 2
+            began = world.now
+            world.now += 2 * SECOND
+            await back(world, *members)
+            world.now += 3 * SECOND
+            own = world.launched[-1].run
+            for name in (own, *members):
+                code = 1 if name == own else 0
+                await world.report(RunExited(run=name, code=code, started_at=began, at=world.now, usage=USED))
+            task = await world.task("a")
+            used = (task.usage.user_time, task.usage.reads, task.usage.wall_time)
+            assert used == (tries * 3 * 1_500_000, tries * 3 * 8, tries * 5 * SECOND)
+        of_job, of_pool = await totals(world, "job", job.key), await totals(world, "pool", pool.key)
+        assert (of_job.user_time, of_job.writes, of_job.wall_time) == (6 * 1_500_000, 6 * 16, 10 * SECOND)
+        assert (of_pool.user_time, of_pool.wall_time) == (6 * 1_500_000, 20 * SECOND)
+        assert (of_job.succeeded, of_job.failed, of_job.retries) == (0, 1, 1)
+        assert task.state is TaskState.COMPLETED
+
+    play(tmp_path, story)

@@ -61,8 +61,7 @@ def apply(u: Ledger, own: NodeTask, report: Report) -> NodeTask:
         case RunReturned():
             return u.put_node_task(own, replace(own, exit_code=0))
         case RunExited():
-            if own.task_key is None or own.is_subtask:  # on its own node the task itself is charged
-                usage.own_run_ended(u, own.node_key, report.started_at, report.at, report.usage)
+            usage.own_run_ended(u, own, report.started_at, report.at, report.usage)
             return _exited(u, own, report)
         case RunFailed():
             if own.ending is not None or report.code == "ended":

@@ -16,7 +16,7 @@ from linarite.engine.launching import Usage
 
 if TYPE_CHECKING:
     from linarite.engine.ledger import Ledger
-    from linarite.engine.model import Job, Node, Task
+    from linarite.engine.model import Job, Node, NodeTask, Task
 
 BLOCK = 512
 """Bytes of one operation on a disk, as Linux counts them."""
@@ -210,11 +210,23 @@ def run_ended(u: Ledger, task: Task, started: int | None, at: int, usage: Usage)
     return replace(task, started_at=started, usage=run if task.usage is None else task.usage.plus(run))
 
 
-def own_run_ended(u: Ledger, node_key: int, started: int | None, at: int, usage: Usage) -> None:
-    """Charge a run of the service's own to the pool whose node it ran on."""
-    node = u.node(node_key)
+def own_run_ended(u: Ledger, own: NodeTask, started: int | None, at: int, usage: Usage) -> None:
+    """Charge a run of the service's own to the pool whose node it ran on; that of an instance to its task as well.
+
+    A task's statistics sum up processors and disks over all of its nodes, says their page (BatchTaskStatistics); its
+    time is its own, from the coordination on, and so is that on its first node.
+    """
+    run = Spent.of_run(usage, started, at)
+    besides = replace(run, wall_time=0, memory=0)
+    node = u.node(own.node_key)
     if node is not None:
-        u.charges.pool(node.account, node.pool_key).add(Spent.of_run(usage, started, at))
+        counts = own.task_key is None or own.is_subtask
+        u.charges.pool(node.account, node.pool_key).add(run if counts else besides)
+    task = None if own.task_key is None else u.tx.tasks.by_key(own.task_key)
+    if task is not None:
+        task = u.task(task)
+        u.charges.job(u.job(task.job_key)).add(besides)
+        u.put_task(task, replace(task, usage=besides if task.usage is None else task.usage.plus(besides)))
 
 
 def task_ended(u: Ledger, job: Job, task: Task, *, well: bool) -> None:
