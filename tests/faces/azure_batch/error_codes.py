@@ -176,6 +176,7 @@ PROVOKED: dict[str, Provoke] = {
 """Codes that a request or two bring about, on an account of its own."""
 
 TESTED: dict[str, str] = {
+    "NodeBeingCreated": "test_node_being_created.py",
     "ApplicationNotFound": "../../clients/test_azure_batch_applications.py",
     "CertificateExists": "test_certificates.py",
     "CertificateNotFound": "test_certificates.py",
@@ -257,16 +258,10 @@ NEVER: dict[str, str] = {
 }
 """Codes that no client can bring about here, and why."""
 
-LEFT: dict[str, str] = {
-    "NodeBeingCreated": "a test that catches a node while it is made",
-}
-"""Codes that are still to come, and with what."""
-
 
 def page_rows() -> list[tuple[str, str, str]]:
     """Code, what there is, and how: for docs/error-codes.md."""
     rows = [(code, "provoked", "`test_error_codes.py`") for code in PROVOKED]
     rows += [(code, "provoked", f"`{path.rpartition('/')[2]}`") for code, path in TESTED.items()]
     rows += [(code, "cannot arise", why) for code, why in NEVER.items()]
-    rows += [(code, "to come", what) for code, what in LEFT.items()]
     return sorted(rows)

@@ -7,13 +7,13 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.faces.azure_batch.error_codes import LEFT, NEVER, PROVOKED, TESTED
+from tests.faces.azure_batch.error_codes import NEVER, PROVOKED, TESTED
 from tests.faces.azure_batch.raw import RawBatch
 
 from linarite.faces.azure_batch.errors import CODES
 
 HERE = Path(__file__).parent
-EVERY = (PROVOKED, TESTED, NEVER, LEFT)
+EVERY = (PROVOKED, TESTED, NEVER)
 
 
 @pytest.mark.parametrize("code", PROVOKED)
