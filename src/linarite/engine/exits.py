@@ -12,10 +12,12 @@ NOTHING = ExitOptions()
 
 def succeeds(spec: TaskSpec, job: JobSpec, code: int) -> bool:
     """Tell whether an exit code is a success: one of the task's valid codes, else of its job's, else 0."""
-    valid = job.valid_exit_codes if spec.valid_exit_codes is None else spec.valid_exit_codes
-    if valid is None:
-        return code == 0
-    return any(first <= code <= last for first, last in valid)
+    return is_valid(job.valid_exit_codes if spec.valid_exit_codes is None else spec.valid_exit_codes, code)
+
+
+def is_valid(valid: tuple[tuple[int, int], ...] | None, code: int) -> bool:
+    """Tell whether a code is in one of these ranges; None: it is 0."""
+    return code == 0 if valid is None else any(first <= code <= last for first, last in valid)
 
 
 def options(

@@ -63,7 +63,9 @@ def node_task_launch(u: Ledger, own: NodeTask, node: Node) -> Launch:
     user, elevated = (None, command.elevated) if command.user is None else _user(u, node, command.user)
     return Launch(
         run=node_run_name(own), node=node_ref(node), directory=own.directory, command=command.command,
-        elevated=elevated, user=user, environment=variables,
+        shell=command.shell, elevated=elevated, user=user, environment=variables,
+        stdin=command.stdin, stdout=command.stdout, stderr=command.stderr,
+        working_directory=command.working_directory,
         folders={**(_folders(job) if job else {}), **_package_folders(node.packages)}, packages=node.packages,
         container=_container(u, node, command.container), contained=node.contained if command.container else None,
         announced=command.brings, fetches=fetches(u, node.account, command.resource_files),

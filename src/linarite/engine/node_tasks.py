@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from linarite.engine import usage
+from linarite.engine import exits, usage
 from linarite.engine.failures import LOST, ended_failure, exit_failure, told_failure
 from linarite.engine.launches import node_task_launch
 from linarite.engine.launching import Report, RunExited, RunFailed, RunLost, RunReturned, RunStarted
@@ -91,9 +91,17 @@ def _exited(u: Ledger, own: NodeTask, report: RunExited) -> NodeTask:
     if own.ending is not None:
         return _ended(u, own, report.code, report.at)
     own = replace(own, started_at=report.started_at)
-    if report.code and (own.command.max_retries < 0 or own.retries < own.command.max_retries):
+    if not _is_valid(u, own, report.code) and (own.command.max_retries < 0 or own.retries < own.command.max_retries):
         return _again(u, replace(own, retries=own.retries + 1, retried_at=u.now))
     return complete(u, own, code=report.code, at=report.at)
+
+
+def _is_valid(u: Ledger, own: NodeTask, code: int) -> bool:
+    """Tell whether an exit code is a success: one of its own valid codes, else of its job's, else 0."""
+    valid = own.command.valid_exit_codes
+    if valid is None and own.job_key is not None:
+        valid = u.job(own.job_key).spec.valid_exit_codes
+    return exits.is_valid(valid, code)
 
 
 def _ended(u: Ledger, own: NodeTask, code: int | None, at: int) -> NodeTask:
@@ -117,7 +125,8 @@ def complete(
     u: Ledger, own: NodeTask, *, code: int | None = None, failure: Failure | None = None, at: int | None = None
 ) -> NodeTask:
     """Complete it: a failure given wins over the exit code."""
-    failure = failure or (exit_failure(code) if code else None)
+    if failure is None and code is not None and not _is_valid(u, own, code):
+        failure = exit_failure(code)
     ended, kept = at or u.now, own.command.retention
     new = replace(
         own, state=TaskState.COMPLETED, state_at=ended, ended_at=ended, exit_code=code, failure=failure,

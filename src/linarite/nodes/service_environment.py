@@ -42,23 +42,26 @@ class ServiceEnvironment:
             variables["AZ_BATCH_TASK_ID"] = task.spec.id
         if task is not None and task.spec.job_token:
             variables["AZ_BATCH_AUTHENTICATION_TOKEN"] = self._token(task)
-        if job is not None and task is not None and HPC_PACK in job.facts:
-            variables.update(self._hpc_pack(job, task, node))
+        if job is not None and HPC_PACK in job.facts:
+            variables.update(self._hpc_pack(job))
+            variables.update(self._hpc_pack_task(task, node) if task is not None else {})
         return variables
 
     def container_url(self, linked: Any, container: str, now: int) -> str:  # noqa: ANN401 - the protocol's
         """The address of a container of the linked storage. Raises ValueError."""
         return msgspec.convert(linked, LinkedStorage).container_url(container, now)
 
-    def _hpc_pack(self, job: Job, task: Task, node: Node) -> dict[str, str]:
-        slots = str(task.spec.required_slots)
+    def _hpc_pack(self, job: Job) -> dict[str, str]:
         return {
             "CCP_CLUSTER_NAME": self._cluster,
             "CCP_SCHEDULER": self._cluster,
             "CCP_JOBID": str(job.alias),
             "CCP_JOBNAME": job.spec.display_name or job.spec.id,
-            "CCP_TASKID": str(task.alias),
-            **({} if task.index else {"CCP_TASKINSTANCEID": "0"}),  # a sweep's task has its value there
-            "CCP_NODES": f"1 {node.id} {slots}",
-            "CCP_NUMCPUS": slots,
         }
+
+    @staticmethod
+    def _hpc_pack_task(task: Task, node: Node) -> dict[str, str]:
+        """A sweep's task has its own CCP_TASKINSTANCEID, the value, among the user's variables."""
+        slots = str(task.spec.required_slots)
+        instance = {} if task.index else {"CCP_TASKINSTANCEID": "0"}
+        return instance | {"CCP_TASKID": str(task.alias), "CCP_NODES": f"1 {node.id} {slots}", "CCP_NUMCPUS": slots}

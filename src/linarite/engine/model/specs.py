@@ -167,11 +167,12 @@ class NodeCommand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """A command line that the service runs on a node: a start, preparation, release or coordination task.
 
     `max_retries` -1 is without limit. `wait_for_success`: without its success the node takes no tasks (of the job).
-    `again_after_reboot`: a success does not outlive the node's next start.
+    `again_after_reboot`: a success does not outlive the node's next start. `valid_exit_codes` as of a task.
     """
 
     id: str
     command: str
+    shell: bool = False
     container: Container | None = None
     resource_files: tuple[ResourceFile, ...] = ()
     environment: tuple[Named, ...] = ()
@@ -182,6 +183,11 @@ class NodeCommand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     retention: int | None = 7 * DAY
     wait_for_success: bool = True
     again_after_reboot: bool = True
+    valid_exit_codes: tuple[tuple[int, int], ...] | None = None
+    stdin: str | None = None
+    stdout: str | None = None
+    stderr: str | None = None
+    working_directory: str | None = None
 
     @property
     def brings(self) -> bool:

@@ -11,19 +11,21 @@ from operator import attrgetter
 from typing import TypeVar
 
 from linarite.engine.filtering import Compare
-from linarite.engine.model import Job, Sweep, Task
+from linarite.engine.model import Job
 from linarite.engine.ports import Transaction
 from linarite.faces.hpc_pack import output
 from linarite.faces.hpc_pack.answers import Document
 from linarite.faces.hpc_pack.calls import Call
 from linarite.faces.hpc_pack.operations.finding import the_job, the_task
+from linarite.faces.hpc_pack.properties import node_task_view
 from linarite.faces.hpc_pack.properties.job_view import JobView
 from linarite.faces.hpc_pack.properties.job_wanted import JobWanted
 from linarite.faces.hpc_pack.properties.jobs import JOBS
 from linarite.faces.hpc_pack.properties.table import Property
-from linarite.faces.hpc_pack.properties.task_view import AFTER, TaskView, view_of
+from linarite.faces.hpc_pack.properties.task_view import AFTER, TaskView
 from linarite.faces.hpc_pack.properties.task_wanted import TaskWanted
 from linarite.faces.hpc_pack.properties.tasks import TASKS
+from linarite.faces.hpc_pack.properties.views import Target, view_of
 from linarite.http.xml import escape, quote
 
 NAMESPACE = "http://schemas.microsoft.com/HPCS2008R2/scheduler/"
@@ -124,11 +126,13 @@ async def _whole(call: Call, job: Job, head: str) -> AsyncIterator[bytes]:
     def page(tx: Transaction) -> tuple[str, int]:
         tasks = tx.tasks.page(job.key, PLAIN, after, PAGE)
         last = tasks[-1].key if len(tasks) == PAGE else LAST
-        found: list[Task | Sweep] = [
+        found: list[Target] = [
             *tasks,
             *(sweep for sweep in tx.sweeps.of_job(job.key, after) if sweep.key <= last),
         ]
         found.sort(key=attrgetter("key"))
+        if not after:
+            found = [*node_task_view.of_job(tx, job), *found]
         return "".join(_task(view_of(tx, job, each, read_output)) for each in found), last
 
     while after < LAST:

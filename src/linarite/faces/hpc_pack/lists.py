@@ -25,6 +25,8 @@ KIND = "hpc_pack.query"
 LIFE = 15 * 60 * 1_000_000
 DEFAULT_ROWS, MOST_ROWS = 10, 10_000
 CHUNK = 500
+FIRST = -(1 << 60)
+"""Before the key of every row."""
 
 
 class Query(msgspec.Struct, kw_only=True):
@@ -37,7 +39,7 @@ class Query(msgspec.Struct, kw_only=True):
     expand: bool = True
     by: str = ""
     ascending: bool = True
-    after: int = 0
+    after: int = FIRST
     shown: int = 0
 
 
@@ -54,7 +56,7 @@ class Listing(Generic[V, W]):
         item = self._sort(query.by)
         if item is None and query.ascending:
             return self.source(tx, query), True
-        rows = list(self.source(tx, msgspec.structs.replace(query, after=0)))
+        rows = list(self.source(tx, msgspec.structs.replace(query, after=FIRST)))
         if item is not None:
             rows.sort(key=lambda row: _order(item.get(row[1])))
         return iter(rows if query.ascending else rows[::-1]), False
@@ -111,7 +113,7 @@ async def _page(
         following = next(rows, None)
         rest = sum(1 for _ in rows) + (following is not None) if start is not None else 0
         shown = [listing.table.write(columns, view) for _, view in page]
-        return shown, page[-1][0] if page else 0, skipped + len(page) + rest, following is not None
+        return shown, page[-1][0] if page else query.after, skipped + len(page) + rest, following is not None
 
     rows, last, total, more = await call.engine.ask(question)
     if start is not None:

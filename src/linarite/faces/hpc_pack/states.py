@@ -68,7 +68,7 @@ def task_state(job: Job, task: Task) -> str:
     """The task's state in the protocol's words, which depends on its job's."""
     match task.state:
         case TaskState.ACTIVE:
-            return _waiting(job)
+            return waiting(job)
         case TaskState.PREPARING:
             return "Dispatching"
         case TaskState.RUNNING:
@@ -89,7 +89,8 @@ def never_ran(task: Task) -> bool:
     return task.started_at is None and task.failure is not None and task.failure.code == "ended"
 
 
-def _waiting(job: Job) -> str:
+def waiting(job: Job) -> str:
+    """The state of what has not begun."""
     if job.state is JobState.DRAFT:
         return "Configuring"
     return "Canceled" if job.state in ENDED else "Queued"
@@ -108,11 +109,6 @@ def sweep_state(job: Job, sweep: Sweep) -> str:
     if sweep.ending is None and counts.failed:
         return "Failed"
     return "Finished" if finishes or (sweep.ending is None and sweep.over) else "Canceled"
-
-
-def state_of(job: Job, found: Task | Sweep) -> str:
-    """The state of a task or of a sweep in the protocol's words."""
-    return sweep_state(job, found) if isinstance(found, Sweep) else task_state(job, found)
 
 
 def previous_task_state(job: Job, task: Task) -> str:
@@ -144,6 +140,6 @@ def cause(job: Job) -> str:
 
 
 __all__ = [
-    "cause", "job_state", "never_ran", "node_state", "previous_job_state", "previous_task_state", "state_of",
-    "sweep_state", "task_state",
+    "cause", "job_state", "never_ran", "node_state", "previous_job_state", "previous_task_state", "sweep_state",
+    "task_state", "waiting",
 ]  # fmt: skip

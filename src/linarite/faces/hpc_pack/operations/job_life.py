@@ -9,6 +9,7 @@ from linarite.faces.hpc_pack import states
 from linarite.faces.hpc_pack.answers import Answer, Nothing
 from linarite.faces.hpc_pack.calls import Call
 from linarite.faces.hpc_pack.errors import CANCEL_JOB_STATE, JOB_STATE, MISSING_COMMAND, NO_CODE, NOT_CONFIGURING, bad
+from linarite.faces.hpc_pack.operations import node_tasks
 from linarite.faces.hpc_pack.operations.finding import the_job
 from linarite.faces.hpc_pack.operations.jobs import Wanted, apply
 from linarite.faces.hpc_pack.properties.job_wanted import of_job
@@ -60,6 +61,8 @@ def _cancel(u: Ledger, call: Call, message: str, wait: float) -> None:
     state = states.job_state(job)
     if state not in {"Configuring", "Queued", "Running"}:
         raise bad(CANCEL_JOB_STATE, f"Jobs in the {state} state cannot be canceled.")
+    if not wait:
+        u.put_job(node_tasks.without_release(u.known(job)))
     jobs.terminate(u, call.account, job.spec.id, states.CANCEL + message, grace=wait)
 
 
@@ -96,6 +99,7 @@ def _requeue(u: Ledger, call: Call) -> None:
             f"Only Canceled or Failed jobs can be requeued, and job {job.alias} is {state}. To run a copy, get the job"
             " with Render=HpcJobXml and post that to Jobs/JobFile.",
         )
+    u.put_job(node_tasks.with_release(u.known(job)))
     jobs.requeue(u, call.account, job.spec.id, again=_runs_again)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from heapq import merge
+from itertools import chain
 from operator import attrgetter
 
 from linarite.engine.filtering import Both, Compare, Expression
@@ -17,12 +18,14 @@ from linarite.faces.hpc_pack.errors import UNIMPLEMENTED, bad
 from linarite.faces.hpc_pack.lists import CHUNK, Listing, Query, answer, pages
 from linarite.faces.hpc_pack.operations.finding import the_job
 from linarite.faces.hpc_pack.properties import jobs as job_table
+from linarite.faces.hpc_pack.properties import node_task_view
 from linarite.faces.hpc_pack.properties import nodes as node_table
 from linarite.faces.hpc_pack.properties import tasks as task_table
 from linarite.faces.hpc_pack.properties.job_view import JobView
 from linarite.faces.hpc_pack.properties.job_wanted import JobWanted
-from linarite.faces.hpc_pack.properties.task_view import TaskView, view_of
+from linarite.faces.hpc_pack.properties.task_view import TaskView
 from linarite.faces.hpc_pack.properties.task_wanted import TaskWanted
+from linarite.faces.hpc_pack.properties.views import view_of
 
 DONE = Compare("state", "eq", "completed")
 COARSE: dict[str | None, Expression] = {
@@ -89,7 +92,9 @@ async def get_tasks(call: Call) -> Answer:
         kinds: Expression | None = coarse if query.expand else PLAIN if coarse is None else Both(PLAIN, coarse)
         found = pages(lambda after: tx.tasks.page(key, kinds, after, CHUNK), query.after)
         sweeps = (one for one in tx.sweeps.of_job(key, query.after) if not (query.expand and one.made))
-        for each in merge(found, sweeps, key=attrgetter("key")):
+        on_nodes = node_task_view.rows(tx, job, expand=query.expand) if query.after < 0 else []
+        ahead = (one for one in on_nodes if one.key > query.after)
+        for each in chain(ahead, merge(found, sweeps, key=attrgetter("key"))):
             view = view_of(tx, job, each, read_output)
             if wanted.admits(view.state, view.changed_at):
                 yield each.key, view

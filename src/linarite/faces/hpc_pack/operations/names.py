@@ -11,13 +11,16 @@ from msgspec.structs import replace
 from linarite.engine import jobs, sweeps, tasks
 from linarite.engine.errors import WrongState
 from linarite.engine.ledger import Ledger
-from linarite.engine.model import Facts, Job, Named, Sweep, Task, TaskSpec, TaskState
+from linarite.engine.model import Facts, Job, Named, Sweep, TaskSpec, TaskState
 from linarite.engine.ports import Transaction
 from linarite.faces.hpc_pack.answers import Answer, Nothing, Pairs, Properties
 from linarite.faces.hpc_pack.callers import FACE
 from linarite.faces.hpc_pack.calls import Call
 from linarite.faces.hpc_pack.errors import TOO_LONG, VARIABLE_NAME, bad
+from linarite.faces.hpc_pack.operations import node_tasks
 from linarite.faces.hpc_pack.operations.finding import the_job, the_task
+from linarite.faces.hpc_pack.properties.node_task_view import OnNodes, spec_of
+from linarite.faces.hpc_pack.properties.views import Target
 
 CUSTOM = "CustomProperties"
 NAME_LIMIT, CUSTOM_LIMIT, VARIABLES_LIMIT = 128, 128, 2048
@@ -150,7 +153,11 @@ def _set_task_custom(u: Ledger, call: Call, pairs: Pairs) -> None:
     job, found = the_task(u.tx, call)
     call.caller.may_change(job)
     facts = _with_custom(found.facts, pairs)
-    if not isinstance(found, Sweep):
+    if isinstance(found, OnNodes):
+        new = node_tasks.of_node_task(u, job, found)
+        new.keep(CUSTOM, facts[FACE][CUSTOM])
+        node_tasks.change(u, job, found, new)
+    elif not isinstance(found, Sweep):
         tasks.update(u, call.account, job.spec.id, found.spec.id, lambda _, task: replace(task, facts=facts))
     elif found.over:
         raise WrongState("task", "completed", "set custom properties")
@@ -172,12 +179,18 @@ def _set_task_variables(u: Ledger, call: Call, pairs: Pairs) -> None:
     spec = replace(old, environment=with_variables(old.environment, pairs))
     if isinstance(found, Sweep):
         sweeps.change(u, found, replace(found.spec, task=spec), found.facts)
+    elif isinstance(found, OnNodes):
+        new = node_tasks.of_node_task(u, job, found)
+        new.set(environment=spec.environment)
+        node_tasks.change(u, job, found, new)
     elif found.state is not TaskState.ACTIVE:
         raise WrongState("task", found.state.value, "set environment variables")
     else:
         tasks.update(u, call.account, job.spec.id, found.spec.id, lambda _, task: replace(task, spec=spec))
 
 
-def pattern_of(found: Task | Sweep) -> TaskSpec:
+def pattern_of(found: Target) -> TaskSpec:
     """What was asked of a task, or of each of a sweep's."""
+    if isinstance(found, OnNodes):
+        return spec_of(found)
     return found.spec.task if isinstance(found, Sweep) else found.spec

@@ -8,13 +8,14 @@ from linarite.engine import sweeps, tasks
 from linarite.engine.endings import end_task
 from linarite.engine.ledger import BUSY, Ledger
 from linarite.engine.model import Ending, Facts, Job, Sweep, Task
-from linarite.faces.hpc_pack import states
 from linarite.faces.hpc_pack.answers import Answer, Nothing
 from linarite.faces.hpc_pack.callers import FACE
 from linarite.faces.hpc_pack.calls import Call
 from linarite.faces.hpc_pack.errors import CANCEL_TASK_STATE, NOT_RERUNNABLE, TASK_STATE, bad
 from linarite.faces.hpc_pack.operations.finding import the_task
 from linarite.faces.hpc_pack.operations.job_life import GRACE, grace
+from linarite.faces.hpc_pack.properties.node_task_view import OnNodes
+from linarite.faces.hpc_pack.properties.views import Target, state_of
 
 
 async def cancel_task(call: Call) -> Answer:
@@ -27,17 +28,24 @@ async def cancel_task(call: Call) -> Answer:
 def _cancel(u: Ledger, call: Call, message: str, wait: float) -> None:
     job, found = the_task(u.tx, call)
     call.caller.may_change(job)
-    state = states.state_of(job, found)
+    state = state_of(job, found)
     if state not in {"Configuring", "Queued", "Dispatching", "Running"}:
         raise bad(CANCEL_TASK_STATE, f"A task that is {state} can not be canceled.")
     _end(u, job, found, Ending.TERMINATED, message, wait)
 
 
-def _end(u: Ledger, job: Job, found: Task | Sweep, ending: Ending, message: str, wait: float) -> None:
+def _end(u: Ledger, job: Job, found: Target, ending: Ending, message: str, wait: float) -> None:
+    found = _not_on_nodes(found)
     if isinstance(found, Sweep):
         sweeps.stop(u, found, message, ending=ending, grace=wait)
     else:
         tasks.terminate(u, job.account, job.spec.id, found.spec.id, ending=ending, reason=message, grace=wait)
+
+
+def _not_on_nodes(found: Target) -> Task | Sweep:
+    if isinstance(found, OnNodes):
+        raise bad(TASK_STATE, f"A task of type {found.type} begins and ends with its job.")
+    return found
 
 
 async def finish_task(call: Call) -> Answer:
@@ -50,7 +58,7 @@ async def finish_task(call: Call) -> Answer:
 def _finish(u: Ledger, call: Call, message: str) -> None:
     job, found = the_task(u.tx, call)
     call.caller.may_change(job)
-    state = states.state_of(job, found)
+    state = state_of(job, found)
     if state != "Running":
         raise bad(TASK_STATE, f"A task that is {state} can not be finished.")
     _end(u, job, found, Ending.FINISHED, message, GRACE)
@@ -67,9 +75,10 @@ def _requeue(u: Ledger, call: Call) -> None:
     job, found = the_task(u.tx, call)
     job = u.known(job)
     call.caller.may_change(job)
+    found = _not_on_nodes(found)
     if not found.facts.get(FACE, {}).get("IsRerunnable", True):
         raise bad(NOT_RERUNNABLE, f"Task {job.alias}.{found.alias} is not rerunnable.")
-    state = states.state_of(job, found)
+    state = state_of(job, found)
     if state not in {"Running", "Dispatching", "Failed", "Canceled"}:
         raise bad(TASK_STATE, f"A task that is {state} can not be requeued.")
     if isinstance(found, Sweep):

@@ -14,17 +14,20 @@ from linarite.engine.errors import EngineError
 from linarite.engine.ledger import Ledger
 from linarite.engine.model import Job, JobState, Sweep, Task, TaskSpec
 from linarite.engine.ports import Transaction
-from linarite.faces.hpc_pack import job_xml, output, states
+from linarite.faces.hpc_pack import job_xml, output
 from linarite.faces.hpc_pack.answers import Answer, Nothing, Number, Pairs, Properties
 from linarite.faces.hpc_pack.callers import FACE
 from linarite.faces.hpc_pack.calls import Call
 from linarite.faces.hpc_pack.errors import MISSING_COMMAND, TASK_STATE, bad
+from linarite.faces.hpc_pack.operations import node_tasks
 from linarite.faces.hpc_pack.operations.finding import the_job, the_task
 from linarite.faces.hpc_pack.operations.job_life import WITHOUT_COMMAND
+from linarite.faces.hpc_pack.properties.node_task_view import FIELDS, OnNodes
 from linarite.faces.hpc_pack.properties.table import Property
-from linarite.faces.hpc_pack.properties.task_view import TaskView, view_of
-from linarite.faces.hpc_pack.properties.task_wanted import TaskWanted, of_sweep, of_task
+from linarite.faces.hpc_pack.properties.task_view import TaskView
+from linarite.faces.hpc_pack.properties.task_wanted import SWEEP, TaskWanted, of_sweep, of_task
 from linarite.faces.hpc_pack.properties.tasks import TASKS
+from linarite.faces.hpc_pack.properties.views import state_of, view_of
 
 Wanted = list[tuple[Property[TaskView, TaskWanted], Any]]
 
@@ -60,14 +63,18 @@ def _add(u: Ledger, call: Call, wanted: Wanted) -> int:
 
 
 def insert(u: Ledger, job: Job, wanted: Sequence[TaskWanted]) -> None:
-    """Add tasks and sweeps to a job, in their order, as many tasks at once as follow each other."""
+    """Add whatever is called a task to a job, in their order, as many tasks at once as follow each other."""
     _without_command(
         u, job, [number for number, new in enumerate(wanted, job.next_task) if not new.spec.command], missing=True
     )
-    for is_sweep, group in groupby(wanted, attrgetter("is_sweep")):
-        if is_sweep:
+    for type_, group in groupby(wanted, attrgetter("type")):
+        if type_ == SWEEP:
             for new in group:
                 sweeps.add(u, job.account, job.spec.id, new.sweep(), {FACE: new.facts})
+            continue
+        if type_ in FIELDS:
+            for new in group:
+                node_tasks.add(u, u.job(job.key), new)
             continue
         for added in tasks.add(u, job.account, job.spec.id, [(new.spec, {FACE: new.facts}) for new in group]):
             if isinstance(added, EngineError):
@@ -110,13 +117,17 @@ async def set_task(call: Call) -> Answer:
 def _set(u: Ledger, call: Call, wanted: Wanted) -> None:
     job, found = the_task(u.tx, call)
     call.caller.may_change(job)
-    state = states.state_of(job, found)
+    state = state_of(job, found)
     if state != ("Configuring" if call.subtask is None else "Queued"):
         raise bad(TASK_STATE, f"A task that is {state} can not be changed.")
     if isinstance(found, Sweep):
         new = of_sweep(u.tx, job, found)
         apply(new, wanted)
         sweeps.change(u, found, new.sweep(), {**found.facts, FACE: new.facts})
+    elif isinstance(found, OnNodes):
+        new = node_tasks.of_node_task(u, job, found)
+        apply(new, wanted)
+        node_tasks.change(u, job, found, new)
     else:
         new = _change(u, job, found, wanted)
     _without_command(u, u.known(job), [found.alias], missing=not new.spec.command)

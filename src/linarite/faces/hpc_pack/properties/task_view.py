@@ -151,8 +151,3 @@ class SweepView(TaskView):
         if state == "Failed":
             return f"{failed} of its {self.sweep.spec.total} subtasks failed."
         return self._of_job if state == "Canceled" else ""
-
-
-def view_of(tx: Transaction, job: Job, found: Task | Sweep, read_output: Output) -> TaskView:
-    """What shows a task or a sweep."""
-    return SweepView(tx, job, found) if isinstance(found, Sweep) else TaskView(tx, job, found, read_output)

@@ -62,9 +62,9 @@ class TaskWanted:
         )  # fmt: skip
 
     @property
-    def is_sweep(self) -> bool:
-        """Tell whether it is run once for each of many values."""
-        return self.facts.get("Type") == SWEEP
+    def type(self) -> str:
+        """What kind of task it is."""
+        return str(self.facts.get("Type", BASIC))
 
     def sweep(self) -> SweepSpec:
         """The sweep that it is."""
