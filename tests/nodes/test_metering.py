@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Awaitable, Callable
 from itertools import count
+from typing import Any, TypeVar
 
 import pytest
-from tests.nodes.helpers import NODE, Site
+from tests.nodes.helpers import DEADLINE, NODE, Site
 
-from linarite.engine.launching import NodeRef, Usage
+from linarite.engine.launching import NodeRef, NodeUse, Usage
 from linarite.nodes import metering
 from linarite.nodes.metering import Meter
 from linarite.nodes.processes import ProcessUse, use_of
 from linarite.nodes.wire import RootUse
 
 pytestmark = pytest.mark.anyio
+T = TypeVar("T")
 OTHER = NodeRef(account=NODE.account, pool=NODE.pool, node="node2", key=2)
 BUSY = "/bin/sh -c 'while :; do :; done'"
 
@@ -31,7 +34,9 @@ class Bench:
 
     def runs(self, run: str, *processes: tuple[float, int, int, int]) -> None:
         """The run has these processes now: seconds, memory, bytes read and written."""
-        self.uses = [one for one in self.uses if one[0] != run] + [(run, ProcessUse(*process)) for process in processes]
+        self.uses = [one for one in self.uses if one[0] != run] + [
+            (run, ProcessUse(seconds, 0.0, *rest)) for seconds, *rest in processes
+        ]
 
     def look(self, after: float, root: str = "/n") -> tuple[float, int, int, int]:
         self.now += after
@@ -118,9 +123,20 @@ def test_nodes_are_told_apart_and_forgotten_when_nobody_asks(bench: Bench):
 def test_use_of_a_process_is_what_the_kernel_says():
     use = use_of(os.getpid())
     assert use is not None
-    assert use.cpu_seconds > 0
+    assert use.user_seconds > 0
+    assert use.kernel_seconds >= 0
     assert use.memory_bytes > 1 << 20
     assert use_of(2**22 + 1) is None
+
+
+async def eventually(seen: Callable[[], Awaitable[T]], true: Callable[[T], Any]) -> T:
+    """What is seen, once it is as it should be."""
+    async with asyncio.timeout(DEADLINE):
+        for _ in count():
+            if true(found := await seen()):
+                return found
+            await asyncio.sleep(0.05)
+    raise AssertionError
 
 
 async def test_nodes_tell_what_their_runs_use(site: Site):
@@ -128,22 +144,36 @@ async def test_nodes_tell_what_their_runs_use(site: Site):
     await site.provision(OTHER)
     busy = await site.sh(f"setsid {BUSY} & wait")
     await site.heard.started(busy)
-    seen = 0.0
-    async with asyncio.timeout(30):
-        for slot in count(1):
-            use = await site.use(slot)
-            seen += use.cores
-            if seen > 0.1:
-                break
-            await asyncio.sleep(0.05)
+    slots, busied = count(1), [0.0]
+
+    async def look() -> NodeUse:
+        use = await site.use(next(slots))
+        busied.append(use.cores)
+        return use
+
+    use = await eventually(look, lambda _: sum(busied) > 0.1)
     assert use.node == NODE
     assert use.disk_bytes > 0
     other = await site.use(0, OTHER)
     assert (other.node, other.cores, other.memory_bytes) == (OTHER, 0.0, 0)
     await site.local.end([(NODE, busy)], 0)
     await site.heard.end(busy)
-    use = await site.use(-1)
-    assert use.memory_bytes == 0
+    await eventually(look, lambda use: not use.memory_bytes)
+
+
+async def test_runs_tell_what_they_have_used(site: Site):
+    """As they go on; of others nothing is told."""
+    busy = await site.sh("while :; do :; done")
+    await site.heard.started(busy)
+
+    async def used() -> float:
+        return (await site.local.usages([(NODE, busy), (OTHER, "unknown")])).get(busy, Usage()).user_seconds
+
+    first = await eventually(used, bool)
+    last = await eventually(used, lambda seconds: seconds > first)
+    await site.local.end([(NODE, busy)], 0)
+    assert (await site.heard.exited(busy)).usage.user_seconds >= last
+    assert await site.local.usages([(NODE, "unknown")]) == {}
 
 
 async def test_nodes_of_which_one_is_gone_give_no_sample(site: Site):
@@ -157,8 +187,5 @@ async def test_host_that_came_back_tells_of_its_runs(site: Site):
     run = await site.sh("(head -c 20000000 /dev/zero; sleep 600) | tail -n 1")
     await site.heard.started(run)
     await site.again()
-    async with asyncio.timeout(30):
-        for slot in count(1):
-            if (await site.use(slot)).memory_bytes > 15_000_000:
-                break
-            await asyncio.sleep(0.05)
+    slots = count(1)
+    await eventually(lambda: site.use(next(slots)), lambda use: use.memory_bytes > 15_000_000)

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.nodes.helpers import NODE
 
-from linarite.engine.launching import Launch, RunExited
+from linarite.engine.launching import Launch, RunExited, Usage
 from linarite.nodes.access import UnreachableFolderError, check_reachable
 from linarite.nodes.environment import stays_below
 from linarite.nodes.journal import Forgotten, Intended, Journal, KnownRun, Spawned, read_history
@@ -224,3 +224,14 @@ def test_forget_of_a_run_that_is_named_twice(tmp_path: Path, monkeypatch: pytest
     assert told == ["1.1", "1.1"]
     runs.forget(told)
     assert runs.names() == []
+
+
+def test_usage_of_a_run_is_known_until_its_end_is_committed(tmp_path: Path) -> None:
+    """A server that asks between the end of a run and its note of it hears what it used."""
+    runs = Runs(_journal(tmp_path), Starter(None), Carriage([]), Meter())
+    usage = Usage(user_seconds=2.0)
+    ended = RunExited(run="1.1", code=0, started_at=1, at=2, usage=usage)
+    runs.restore([KnownRun(run="1.1", ended=ended), KnownRun(run="2.1")])
+    assert runs.usages(["1.1", "2.1", "3.1"]) == {"1.1": usage}
+    runs.forget(["1.1"])
+    assert runs.usages(["1.1"]) == {}

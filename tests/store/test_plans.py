@@ -15,6 +15,7 @@ from linarite.store import open_store
 QUESTIONS = {
     "jobs.runnable": (lambda tx: tx.jobs.runnable(ACCOUNT, "pool", NOW), {"ix_jobs_runnable"}),
     "jobs.waiting_pools": (lambda tx: tx.jobs.waiting_pools(NOW), {"ix_jobs_runnable"}),
+    "jobs.restarting": (lambda tx: tx.jobs.restarting(ACCOUNT, "pool", NOW), {"ix_jobs_restarting"}),
     "jobs.preemptible": (lambda tx: tx.jobs.preemptible(ACCOUNT, "pool"), {"ix_jobs_preemptible"}),
     "jobs.due": (lambda tx: tx.jobs.due(NOW), {"ix_jobs_limited"}),
     "jobs.next_moment": (lambda tx: tx.jobs.next_moment(NOW), {"ix_jobs_limited", "ix_jobs_coming"}),

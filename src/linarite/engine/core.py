@@ -14,11 +14,13 @@ import structlog
 
 from linarite.engine import housekeeping, leftovers, pools, runs, sampling
 from linarite.engine.errors import Unavailable
+from linarite.engine.going import Going
 from linarite.engine.launching import NodeReport, Nodes, NodeUse, Report, RunStarted
 from linarite.engine.ledger import Effects, Environment, Ledger, node_ref
 from linarite.engine.model import Node
 from linarite.engine.ports import Clock, Store, Transaction
 from linarite.engine.scheduling import schedule, schedule_all
+from linarite.engine.usage import NOTHING, Spent
 
 T = TypeVar("T")
 PAUSE = 1.0
@@ -54,6 +56,15 @@ class Engine:
     async def ask(self, question: Callable[[Transaction], T]) -> T:
         """Read on a consistent view."""
         return await self.store.read(question)
+
+    async def used(self, going: Sequence[Going]) -> dict[int, Spent]:
+        """What runs that go on have used until now, but for their time; by what they belong to."""
+        known = await self.nodes.usages([(one.node, one.run) for one in going]) if going else {}
+        found: dict[int, Spent] = {}
+        for one in going:
+            if (usage := known.get(one.run)) is not None:
+                found[one.owner] = found.get(one.owner, NOTHING).plus(Spent.of_run(usage, None, 0))
+        return found
 
     # Its life.
 

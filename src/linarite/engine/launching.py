@@ -295,6 +295,10 @@ class Nodes(Protocol):
         """
         ...
 
+    async def usages(self, runs: Sequence[tuple[NodeRef, str]]) -> dict[str, Usage]:
+        """What runs that go on have used until now, by their names; what is not known soon is left out."""
+        ...
+
     async def forget_others(self, nodes: Sequence[NodeRef]) -> None:
         """Remove, in the background, the folders of all nodes but these: a crash may have left some."""
         ...

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from linarite.engine.launching import Problem
+from linarite.engine.launching import Problem, Usage
 from linarite.nodes.access import adopt_orphans, drop_privileges, set_mask
 from linarite.nodes.environment import set_site
 from linarite.nodes.folders import Sweeper, make_node, not_there
@@ -40,12 +40,14 @@ from linarite.nodes.wire import (
     MakeNode,
     Measure,
     Measured,
+    MeasureRuns,
     Message,
     NodeFailed,
     NodeMade,
     Remove,
     Removed,
     Request,
+    RunsMeasured,
     Sweep,
     WireError,
 )
@@ -157,7 +159,7 @@ class Host:
         if launches:
             self._runs.launch(launches)
 
-    def _obey_one(self, request: Acknowledge | EndRun | MakeNode | Remove | Sweep | Measure) -> None:
+    def _obey_one(self, request: Acknowledge | EndRun | MakeNode | Remove | Sweep | Measure | MeasureRuns) -> None:
         match request:
             case Acknowledge():
                 self._runs.forget(request.runs)
@@ -171,6 +173,12 @@ class Host:
                 self._sweeper.sweep(request.trash)
             case Measure():
                 self._answers.append(Measured(request.number, self._meter.look(request.roots)))
+            case MeasureRuns():
+                self._answers.append(RunsMeasured(request.number, self._usages(request.runs)))
+
+    def _usages(self, runs: list[str]) -> dict[str, Usage]:
+        """What runs have used until now, or had when they ended, which the server may not have taken note of yet."""
+        return {**self._meter.usages(runs), **self._runs.usages(runs)}
 
     def _make_node(self, request: MakeNode) -> None:
         root = request.root

@@ -27,6 +27,7 @@ from linarite.engine.launching import (
     RunLost,
     RunReturned,
     RunStarted,
+    Usage,
 )
 from linarite.nodes.channel import Channel, HostStarter, HostUnavailableError
 from linarite.nodes.wire import (
@@ -37,6 +38,7 @@ from linarite.nodes.wire import (
     MakeNode,
     Measure,
     Measured,
+    MeasureRuns,
     Message,
     NodeFailed,
     NodeMade,
@@ -44,6 +46,7 @@ from linarite.nodes.wire import (
     Removed,
     Request,
     RootUse,
+    RunsMeasured,
     Sweep,
 )
 
@@ -51,8 +54,8 @@ T = TypeVar("T")
 LONGEST_PAUSE = 30.0
 _FIRST_PAUSE = 0.1
 """Seconds between tries when a host does not start or the listener fails; each is twice as long as the one before."""
-_ANSWER = 10.0
-"""Seconds in which a host tells what its runs use, or a sample lacks."""
+_LOOK, _SOON = 10.0, 2.0
+"""Seconds in which a host tells what its runs use: for a sample, which else lacks, and for who waits for an answer."""
 _LASTING = 10.0
 """Seconds after which a host counts as sound."""
 
@@ -84,8 +87,8 @@ class HostLink:
         self._nodes: dict[str, NodeRef] = {}
         self._after_removal: dict[str, Callable[[], None]] = {}
         self._runs: set[str] = set()
-        self._measured: dict[int, asyncio.Future[list[RootUse] | None]] = {}
-        self._measures = count()
+        self._asked: dict[int, asyncio.Future[Measured | RunsMeasured | None]] = {}
+        self._numbers = count()
         self._work = asyncio.Event()
         self._stopping = asyncio.Event()
         self.greeted = asyncio.Event()
@@ -127,17 +130,31 @@ class HostLink:
         """What the runs on nodes use; nothing of a host that has none, None of one that does not answer in time."""
         if self._channel is None:
             return None if self._runs else []
-        number = next(self._measures)
-        answer: asyncio.Future[list[RootUse] | None] = asyncio.get_running_loop().create_future()
-        self._measured[number] = answer
-        self._channel.send([Measure(number, list(roots))])
+        answer = await self._answer(self._channel, lambda number: Measure(number, list(roots)), _LOOK)
+        return answer.uses if isinstance(answer, Measured) else None
+
+    async def usages(self, runs: Sequence[str]) -> dict[str, Usage]:
+        """What runs of this host have used, as far as it tells soon."""
+        if self._channel is None:
+            return {}
+        answer = await self._answer(self._channel, lambda number: MeasureRuns(number, list(runs)), _SOON)
+        return answer.usages if isinstance(answer, RunsMeasured) else {}
+
+    async def _answer(
+        self, channel: Channel, ask: Callable[[int], Request], patience: float
+    ) -> Measured | RunsMeasured | None:
+        """What the host says to a question that is asked once; None when it does not in so many seconds."""
+        number = next(self._numbers)
+        answer: asyncio.Future[Measured | RunsMeasured | None] = asyncio.get_running_loop().create_future()
+        self._asked[number] = answer
+        channel.send([ask(number)])
         try:
-            async with asyncio.timeout(_ANSWER):
+            async with asyncio.timeout(patience):
                 return await answer
         except TimeoutError:
             return None
         finally:
-            self._measured.pop(number, None)
+            self._asked.pop(number, None)
 
     async def stop(self) -> None:
         """Let go of the host; what the listener is being told is told to the end."""
@@ -216,7 +233,7 @@ class HostLink:
         finally:
             self._channel = None
             channel.close()
-            for answer in self._measured.values():
+            for answer in self._asked.values():
                 if not answer.done():
                     answer.set_result(None)
         if self._needed and not self._stopping.is_set():
@@ -238,9 +255,9 @@ class HostLink:
                 case Removed():
                     self._pending.pop(("remove", message.path), None)
                     self._after_removal.pop(message.path, _nothing)()
-                case Measured():
-                    if (answer := self._measured.get(message.number)) is not None and not answer.done():
-                        answer.set_result(message.uses)
+                case Measured() | RunsMeasured():
+                    if (answer := self._asked.get(message.number)) is not None and not answer.done():
+                        answer.set_result(message)
                 case NodeMade() | NodeFailed():
                     self._pending.pop(("node", message.root), None)
 

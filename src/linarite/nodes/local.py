@@ -30,6 +30,7 @@ from linarite.engine.launching import (
     NodeUse,
     Report,
     RunFailed,
+    Usage,
     UseListener,
 )
 from linarite.engine.mounting import Mount, Mountable, MountError
@@ -265,6 +266,17 @@ class LocalNodes:
             read_bytes=sum(part.read_bytes for part in parts),
             write_bytes=sum(part.write_bytes for part in parts),
         )
+
+    async def usages(self, runs: Sequence[tuple[NodeRef, str]]) -> dict[str, Usage]:
+        """What runs that go on have used until now, of those hosts that are there and tell it soon."""
+        asked: dict[HostLink, list[str]] = defaultdict(list)
+        for node, run in runs:
+            for place in self._places.of_node(node):
+                link = self._links.get(place)
+                if link is not None and link.knows(run):
+                    asked[link].append(run)
+        answers = await asyncio.gather(*(link.usages(names) for link, names in asked.items()))
+        return {run: usage for answer in answers for run, usage in answer.items()}
 
     async def send_logs(self, node: NodeRef, url: str, folder: str, logs: Mapping[str, bytes], since: int) -> int:
         """Send logs of the node's hosts and these to a blob container, in the background; gives how many they are."""

@@ -1,11 +1,13 @@
-"""What the runs of a host use between one look of the server and the next, node by node. No process is changed here.
+"""What the runs of a host use: run by run, and node by node between one look of the server and the next.
 
+No process is changed here.
 A node is a folder of this machine, so what it uses is what its runs use: the processes in their sessions, and those
 that left them and carry their marker. Sources: proc_pid_stat(5), proc_pid_io(5).
 """
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections import defaultdict
@@ -22,26 +24,32 @@ PERIOD = 30.0
 """Seconds that the bytes of a look stand for: where the last one is longer ago, their part."""
 FORGOTTEN = 300.0
 """Seconds after which a node that nobody asks about is not followed any more."""
+FRESH = 0.5
+"""Seconds for which what was read of the processes is fresh enough."""
 LEAST = 1.0
 """Seconds: over less, the ticks of the kernel's clock tell no rate."""
 
 
 class Used(NamedTuple):
-    """What a run has used since it began: seconds of processors, bytes from and to disks."""
+    """What a run has used since it began: seconds of processors (its own, the kernel's), bytes from and to disks."""
 
-    cpu: float = 0.0
+    user: float = 0.0
+    kernel: float = 0.0
     read: int = 0
     written: int = 0
 
     def since(self, before: Used) -> Used:
         """What came to it; never less than nothing: with a process that nobody waited for goes what it had used."""
         return Used(
-            max(0.0, self.cpu - before.cpu), max(0, self.read - before.read), max(0, self.written - before.written)
-        )
+            max(0.0, self.user - before.user), max(0.0, self.kernel - before.kernel),
+            max(0, self.read - before.read), max(0, self.written - before.written),
+        )  # fmt: skip
 
     def plus(self, other: Used) -> Used:
         """Both together."""
-        return Used(self.cpu + other.cpu, self.read + other.read, self.written + other.written)
+        return Used(
+            self.user + other.user, self.kernel + other.kernel, self.read + other.read, self.written + other.written
+        )
 
 
 NOTHING = Used()
@@ -76,6 +84,7 @@ class Meter:
         self._clock = clock
         self._live: dict[str, _Live] = {}
         self._watched: dict[str, _Watch] = {}
+        self._read_at = -math.inf
 
     def started(self, run: str, root: str, leader: int) -> None:
         """Follow a run of the node at `root` whose first process is `leader`."""
@@ -93,6 +102,18 @@ class Meter:
         watch = None if live is None else self._watched.get(live.root)
         if live is not None and watch is not None:
             watch.ended = watch.ended.plus(_used(usage).since(live.seen))
+
+    def usages(self, runs: Sequence[str]) -> dict[str, Usage]:
+        """What those of these runs that go on have used since they began, as known; their peaks are not."""
+        self._read()
+        found = {run: self._live[run].used for run in runs if run in self._live}
+        return {
+            run: Usage(
+                user_seconds=used.user, kernel_seconds=used.kernel, read_operations=used.read // BLOCK,
+                write_operations=used.written // BLOCK,
+            )
+            for run, used in found.items()
+        }  # fmt: skip
 
     def look(self, roots: Sequence[str]) -> list[RootUse]:
         """What the runs of the nodes at `roots` use now, and have used since the last look, or since each began."""
@@ -116,14 +137,17 @@ class Meter:
         spans = [(used, max(LEAST, seconds)) for used, seconds in parts]
         return RootUse(
             root=root,
-            cores=sum(used.cpu / span for used, span in spans),
+            cores=sum((used.user + used.kernel) / span for used, span in spans),
             memory_bytes=sum(live.memory for live in runs),
             read_bytes=round(sum(used.read * min(1.0, PERIOD / span) for used, span in spans)),
             write_bytes=round(sum(used.written * min(1.0, PERIOD / span) for used, span in spans)),
         )
 
     def _read(self) -> None:
-        """Bring what runs have used up to now."""
+        """Bring what runs have used up to now, or nearly: to look at all processes takes milliseconds."""
+        if self._clock() - self._read_at < FRESH:
+            return
+        self._read_at = self._clock()
         leaders = {live.leader: run for run, live in self._live.items() if live.leader is not None}
         uses: dict[str, list[ProcessUse]] = defaultdict(list)
         for run, use in _uses(leaders):
@@ -132,7 +156,7 @@ class Meter:
             found = uses.get(run, [])
             live.used = live.base
             for use in found:
-                live.used = live.used.plus(Used(use.cpu_seconds, use.read_bytes, use.write_bytes))
+                live.used = live.used.plus(Used(use.user_seconds, use.kernel_seconds, use.read_bytes, use.write_bytes))
             live.memory = sum(use.memory_bytes for use in found)
 
 
@@ -146,6 +170,4 @@ def _uses(leaders: Mapping[int, str]) -> Iterator[tuple[str, ProcessUse]]:
 
 
 def _used(usage: Usage) -> Used:
-    return Used(
-        usage.user_seconds + usage.kernel_seconds, usage.read_operations * BLOCK, usage.write_operations * BLOCK
-    )
+    return Used(usage.user_seconds, usage.kernel_seconds, usage.read_operations * BLOCK, usage.write_operations * BLOCK)

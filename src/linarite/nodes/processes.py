@@ -203,7 +203,8 @@ def marked_processes(uid: int) -> Iterator[tuple[int, str]]:
 class ProcessUse(NamedTuple):
     """What a process has used, with those of its children that it waited for, and the memory that it has now."""
 
-    cpu_seconds: float
+    user_seconds: float
+    kernel_seconds: float
     memory_bytes: int
     read_bytes: int
     write_bytes: int
@@ -221,9 +222,13 @@ def use_of(pid: int) -> ProcessUse | None:
         moved = {name: int(value) for name, _, value in lines}
     except OSError:
         moved = {}
-    ticks = sum(map(int, fields[11:15]))
+    user, kernel, waited_user, waited_kernel = map(int, fields[11:15])
     return ProcessUse(
-        ticks / _TICKS_A_SECOND, int(fields[21]) * _PAGE, moved.get(b"read_bytes", 0), moved.get(b"write_bytes", 0)
+        (user + waited_user) / _TICKS_A_SECOND,
+        (kernel + waited_kernel) / _TICKS_A_SECOND,
+        int(fields[21]) * _PAGE,
+        moved.get(b"read_bytes", 0),
+        moved.get(b"write_bytes", 0),
     )
 
 

@@ -163,6 +163,11 @@ class Runs:
         """What there is to tell about every known run, for a server that has just connected."""
         return [report for run in self._runs.values() for report in _story(run)]
 
+    def usages(self, names: Iterable[str]) -> dict[str, Usage]:
+        """What those of these runs used whose processes have ended."""
+        found = [run.ended or run.exited for name in names if (run := self._runs.get(name)) is not None]
+        return {report.run: report.usage for report in found if isinstance(report, RunExited)}
+
     # A turn of the loop.
 
     @property

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
-from linarite.engine.launching import Ended, Launch, RunReturned, RunStarted
+from linarite.engine.launching import Ended, Launch, RunReturned, RunStarted, Usage
 from linarite.engine.packages import Package
 
 T = TypeVar("T")
@@ -73,7 +73,14 @@ class Measure(msgspec.Struct, frozen=True, tag="measure"):
     roots: list[str]
 
 
-Request = LaunchRun | EndRun | Acknowledge | MakeNode | Remove | Sweep | Measure
+class MeasureRuns(msgspec.Struct, frozen=True, tag="measure-runs"):
+    """Tell what these runs have used, as far as they go on here; the answer repeats `number`."""
+
+    number: int
+    runs: list[str]
+
+
+Request = LaunchRun | EndRun | Acknowledge | MakeNode | Remove | Sweep | Measure | MeasureRuns
 
 
 class Hello(msgspec.Struct, frozen=True, tag="hello"):
@@ -121,7 +128,14 @@ class Measured(msgspec.Struct, frozen=True, tag="measured"):
     uses: list[RootUse]
 
 
-Message = Hello | RunStarted | RunReturned | Ended | NodeMade | NodeFailed | Removed | Measured
+class RunsMeasured(msgspec.Struct, frozen=True, tag="runs-measured"):
+    """The answer to the `MeasureRuns` of this number."""
+
+    number: int
+    usages: dict[str, Usage]
+
+
+Message = Hello | RunStarted | RunReturned | Ended | NodeMade | NodeFailed | Removed | Measured | RunsMeasured
 
 
 class WireError(Exception):

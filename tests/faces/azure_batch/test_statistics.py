@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -93,12 +94,35 @@ def test_running_task_is_told_up_to_now(batch: RawBatch):
     batch.wait_task("j", "t", "running")
     first = seconds(stats(batch, "/jobs/j")["wallClockTime"])
     task = stats(batch, "/jobs/j/tasks/t")
-    assert seconds(task["userCPUTime"]) == 0
+    assert seconds(task["userCPUTime"]) < 0.1
     assert first < seconds(task["wallClockTime"]) < seconds(stats(batch, "/jobs/j")["wallClockTime"])
     batch.call("POST", "/jobs/j/tasks/t/terminate")
     batch.wait_task("j", "t")
     over = stats(batch, "/jobs/j/tasks/t")
     assert over["wallClockTime"] == stats(batch, "/jobs/j/tasks/t")["wallClockTime"]
+
+
+def test_processors_of_a_running_task_are_told_up_to_now(batch: RawBatch):
+    """By the task, its job, the job's list and the pool; when it ends nothing of it is counted twice."""
+    batch.make_pool("p", targetDedicatedNodes=1)
+    batch.make_job("j", "p")
+    batch.call("POST", "/jobs/j/tasks", {"id": "t", "commandLine": "/bin/sh -c 'while :; do :; done'"})
+    batch.wait_task("j", "t", "running")
+    deadline = time.monotonic() + 30
+    while not seconds(stats(batch, "/jobs/j/tasks/t")["userCPUTime"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    task = seconds(stats(batch, "/jobs/j/tasks/t")["userCPUTime"])
+    (item,) = batch.call("GET", "/jobs/j/tasks?$expand=stats").json["value"]
+    (job,) = batch.call("GET", "/jobs?$expand=stats").json["value"]
+    (pool,) = batch.call("GET", "/pools?$expand=stats").json["value"]
+    assert task <= seconds(item["stats"]["userCPUTime"]) <= seconds(job["stats"]["userCPUTime"])
+    assert pool["stats"]["resourceStats"]["avgCPUPercentage"] > 0
+    batch.call("POST", "/jobs/j/tasks/t/terminate")
+    batch.wait_task("j", "t")
+    ended = seconds(stats(batch, "/jobs/j/tasks/t")["userCPUTime"])
+    assert ended >= seconds(job["stats"]["userCPUTime"])
+    assert seconds(stats(batch, "/jobs/j")["userCPUTime"]) == ended
 
 
 @pytest.mark.parametrize("target", ["/jobs", "/jobs/j/tasks", "/pools"])

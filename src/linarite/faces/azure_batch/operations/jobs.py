@@ -10,7 +10,7 @@ from linarite.engine.ports import Transaction
 from linarite.faces.azure_batch import certificates, filters
 from linarite.faces.azure_batch.call import Call
 from linarite.faces.azure_batch.operations.lists import Where, ask_page
-from linarite.faces.azure_batch.operations.statistics import Stats, stats_of_jobs
+from linarite.faces.azure_batch.operations.statistics import Gathered, stats_of_jobs, up_to_now
 from linarite.faces.azure_batch.render.jobs import job_json, task_counts
 from linarite.faces.azure_batch.wire.job_changes import patched, put, replaced
 from linarite.faces.azure_batch.wire.jobs import (
@@ -45,12 +45,13 @@ async def get_job(call: Call) -> Response:
     """Jobs_GetJob."""
     expands = call.expands("jobs")
 
-    def one(tx: Transaction) -> tuple[Job, Stats]:
+    def one(tx: Transaction) -> tuple[Job, Gathered]:
         job = find_job(tx, call.account, call.parameters["jobId"])
         return job, stats_of_jobs(tx, call, [job] if expands else [])
 
-    job, stats = await call.engine.ask(one)
+    job, gathered = await call.engine.ask(one)
     call.check_read(job)
+    stats = await up_to_now(call, gathered)
     return call.one("jobs", {**job_json(job, call.base), **stats.get(job.key, {})}, job)
 
 
@@ -58,11 +59,12 @@ async def list_jobs(call: Call) -> Response:
     """Jobs_ListJobs."""
     expands = call.expands("jobs")
 
-    def page(tx: Transaction, where: Where, start: str, limit: int) -> tuple[Stats, Listed[Job]]:
+    def page(tx: Transaction, where: Where, start: str, limit: int) -> tuple[Gathered, Listed[Job]]:
         found = tx.jobs.listed(call.account, where, start, limit)
         return stats_of_jobs(tx, call, found.records if expands else []), found
 
-    stats, found, link = await ask_page(call, filters.JOBS, page)
+    gathered, found, link = await ask_page(call, filters.JOBS, page)
+    stats = await up_to_now(call, gathered)
     shown = [{**job_json(job, call.base), **stats.get(job.key, {})} for job in found]
     return call.many("jobs", shown, link)
 

@@ -10,7 +10,7 @@ from linarite.engine.ports import Transaction
 from linarite.faces.azure_batch import certificates, filters
 from linarite.faces.azure_batch.call import Call, tag_headers
 from linarite.faces.azure_batch.operations.lists import Where, ask_page, next_link, number_of, page_size, position
-from linarite.faces.azure_batch.operations.statistics import Stats, stats_of_pools
+from linarite.faces.azure_batch.operations.statistics import Gathered, Stats, stats_of_pools, up_to_now
 from linarite.faces.azure_batch.render.images import IMAGES
 from linarite.faces.azure_batch.render.pools import node_counts, pool_json
 from linarite.faces.azure_batch.wire.certificates import checked_references
@@ -45,13 +45,13 @@ async def add_pool(call: Call) -> Response:
 
 
 async def _pool(call: Call, *, expands: bool = False) -> tuple[Pool, Stats]:
-    def one(tx: Transaction) -> tuple[Pool, Stats]:
+    def one(tx: Transaction) -> tuple[Pool, Gathered]:
         pool = find_pool(tx, call.account, call.parameters["poolId"])
         return pool, stats_of_pools(tx, call, [pool] if expands else [])
 
-    pool, stats = await call.engine.ask(one)
+    pool, gathered = await call.engine.ask(one)
     call.check_read(pool)
-    return pool, stats
+    return pool, await up_to_now(call, gathered)
 
 
 async def get_pool(call: Call) -> Response:
@@ -69,11 +69,12 @@ async def list_pools(call: Call) -> Response:
     """Pools_ListPools."""
     expands = call.expands("pools")
 
-    def page(tx: Transaction, where: Where, start: str, limit: int) -> tuple[Stats, Listed[Pool]]:
+    def page(tx: Transaction, where: Where, start: str, limit: int) -> tuple[Gathered, Listed[Pool]]:
         found = tx.pools.listed(call.account, where, start, limit)
         return stats_of_pools(tx, call, found.records if expands else []), found
 
-    stats, found, link = await ask_page(call, filters.POOLS, page)
+    gathered, found, link = await ask_page(call, filters.POOLS, page)
+    stats = await up_to_now(call, gathered)
     shown = [{**pool_json(pool, call.base, call.version), **stats.get(pool.key, {})} for pool in found]
     return call.many("pools", shown, link)
 

@@ -11,7 +11,13 @@ from linarite.engine.recurrence.records import JobSchedule
 from linarite.faces.azure_batch import certificates, filters
 from linarite.faces.azure_batch.call import Call, tag_headers
 from linarite.faces.azure_batch.operations.lists import Where, ask_page
-from linarite.faces.azure_batch.operations.statistics import Stats, stats_of_jobs, stats_of_schedules
+from linarite.faces.azure_batch.operations.statistics import (
+    Gathered,
+    Stats,
+    stats_of_jobs,
+    stats_of_schedules,
+    up_to_now,
+)  # fmt: skip
 from linarite.faces.azure_batch.render.jobs import job_json
 from linarite.faces.azure_batch.render.schedules import schedule_json
 from linarite.faces.azure_batch.wire.schedules import (
@@ -36,13 +42,13 @@ async def add_job_schedule(call: Call) -> Response:
 async def _schedule(call: Call, *, expands: bool = False) -> tuple[JobSchedule, Stats]:
     name = call.parameters["jobScheduleId"]
 
-    def one(tx: Transaction) -> tuple[JobSchedule, Stats]:
+    def one(tx: Transaction) -> tuple[JobSchedule, Gathered]:
         schedule = find_schedule(tx, call.account, name)
         return schedule, stats_of_schedules(tx, call, [schedule] if expands else [])
 
-    schedule, stats = await call.engine.ask(one)
+    schedule, gathered = await call.engine.ask(one)
     call.check_read(schedule)
-    return schedule, stats
+    return schedule, await up_to_now(call, gathered)
 
 
 async def get_job_schedule(call: Call) -> Response:
@@ -61,11 +67,12 @@ async def list_job_schedules(call: Call) -> Response:
     """JobSchedules_ListJobSchedules."""
     expands = call.expands("jobschedules")
 
-    def page(tx: Transaction, where: Where, start: str, limit: int) -> tuple[Stats, Listed[JobSchedule]]:
+    def page(tx: Transaction, where: Where, start: str, limit: int) -> tuple[Gathered, Listed[JobSchedule]]:
         found = tx.schedules.listed(call.account, where, start, limit)
         return stats_of_schedules(tx, call, found.records if expands else []), found
 
-    stats, found, link = await ask_page(call, filters.JOB_SCHEDULES, page)
+    gathered, found, link = await ask_page(call, filters.JOB_SCHEDULES, page)
+    stats = await up_to_now(call, gathered)
     shown = [{**schedule_json(one, call.base), **stats.get(one.key, {})} for one in found]
     return call.many("jobschedules", shown, link)
 
@@ -74,12 +81,13 @@ async def list_jobs_of_schedule(call: Call) -> Response:
     """Jobs_ListJobsFromSchedule."""
     expands = call.expands("jobs")
 
-    def page(tx: Transaction, where: Where, start: str, limit: int) -> tuple[Stats, Listed[Job]]:
+    def page(tx: Transaction, where: Where, start: str, limit: int) -> tuple[Gathered, Listed[Job]]:
         schedule = find_schedule(tx, call.account, call.parameters["jobScheduleId"])
         found = tx.jobs.listed_of_schedule(schedule.key, where, start, limit)
         return stats_of_jobs(tx, call, found.records if expands else []), found
 
-    stats, found, link = await ask_page(call, filters.JOBS_OF_SCHEDULE, page)
+    gathered, found, link = await ask_page(call, filters.JOBS_OF_SCHEDULE, page)
+    stats = await up_to_now(call, gathered)
     shown = [{**job_json(job, call.base), **stats.get(job.key, {})} for job in found]
     return call.many("jobs", shown, link)
 

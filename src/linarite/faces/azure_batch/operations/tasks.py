@@ -17,7 +17,7 @@ from linarite.faces.azure_batch import filters, vocabulary
 from linarite.faces.azure_batch.call import Call
 from linarite.faces.azure_batch.errors import Refusal, body, missing_property, refusal_of
 from linarite.faces.azure_batch.operations.lists import Where, ask_page
-from linarite.faces.azure_batch.operations.statistics import stats_of_task
+from linarite.faces.azure_batch.operations.statistics import Gathered, stats_of_tasks, up_to_now
 from linarite.faces.azure_batch.render.node_tasks import subtask_json
 from linarite.faces.azure_batch.render.scalars import etag, moment
 from linarite.faces.azure_batch.render.tasks import task_json, task_url
@@ -94,27 +94,30 @@ class _Results:
 
 async def get_task(call: Call) -> Response:
     """Tasks_GetTask."""
-    parameters = call.parameters
-    job, task = await call.engine.ask(
-        lambda tx: find_task(tx, call.account, parameters["jobId"], parameters["taskId"])
-    )  # fmt: skip
+    parameters, expands = call.parameters, call.expands("tasks")
+
+    def one(tx: Transaction) -> tuple[Job, Task, Gathered]:
+        job, task = find_task(tx, call.account, parameters["jobId"], parameters["taskId"])
+        return job, task, stats_of_tasks(tx, call, job, [task] if expands else [])
+
+    job, task, gathered = await call.engine.ask(one)
     call.check_read(task)
-    stats = stats_of_task(call, task, job) if call.expands("tasks") else {}
-    return call.one("tasks", {**task_json(task, job, call.base), **stats}, task)
+    stats = await up_to_now(call, gathered)
+    return call.one("tasks", {**task_json(task, job, call.base), **stats.get(task.key, {})}, task)
 
 
 async def list_tasks(call: Call) -> Response:
     """Tasks_ListTasks."""
-
-    def page(tx: Transaction, where: Where, start: str, limit: int) -> tuple[Job, Listed[Task]]:
-        job = find_job(tx, call.account, call.parameters["jobId"])
-        return job, tx.tasks.listed(job.key, where, start, limit)
-
     expands = call.expands("tasks")
-    job, found, link = await ask_page(call, filters.TASKS, page)
-    shown = [task_json(task, job, call.base) for task in found]
-    if expands:
-        shown = [{**one, **stats_of_task(call, task, job)} for one, task in zip(shown, found, strict=True)]
+
+    def page(tx: Transaction, where: Where, start: str, limit: int) -> tuple[tuple[Job, Gathered], Listed[Task]]:
+        job = find_job(tx, call.account, call.parameters["jobId"])
+        found = tx.tasks.listed(job.key, where, start, limit)
+        return (job, stats_of_tasks(tx, call, job, found.records if expands else [])), found
+
+    (job, gathered), found, link = await ask_page(call, filters.TASKS, page)
+    stats = await up_to_now(call, gathered)
+    shown = [{**task_json(task, job, call.base), **stats.get(task.key, {})} for task in found]
     return call.many("tasks", shown, link)
 
 

@@ -2,7 +2,7 @@
 
 An operation on a disk is a block of 512 bytes, as the operating system counts them. A node has as many cores as task
 slots. Of the network and of disk space nothing is measured, so they are 0; the average of memory counts each run by its
-highest. The processors' time of a run is known when it ends.
+highest. How much memory a run had is known when it ends.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class Shown:
         """`now` is the moment to which they reach."""
         self._base, self._version, self._now = base, version, now
 
-    def task(self, task: Task, job: Job) -> dict[str, Any]:
-        """What the runs of a task used, and how long it waited for the last of them."""
-        spent = task.usage or NOTHING
+    def task(self, task: Task, job: Job, used: Spent) -> dict[str, Any]:
+        """What the runs of a task used, with those that still go on, and how long it waited for the last of them."""
+        spent = (task.usage or NOTHING).plus(used)
         running = self._now - task.started_at if task.started_at is not None and task.ended_at is None else 0
         until = task.started_at or task.ended_at or self._now
         return {
