@@ -88,7 +88,14 @@ COMING = Partial("ix_jobs_coming", f"not_before IS NOT NULL AND {_GOING}", jobs.
 OPEN = Partial("ix_jobs_open", "state <> 'completed'", jobs.c.state, jobs.c.key)
 ENDED = Partial("ix_jobs_ended", "ended_at IS NOT NULL AND state = 'completed'", jobs.c.ended_at)
 PREEMPTIBLE = Partial("ix_jobs_preemptible", "preemptible AND state = 'active'", jobs.c.account, jobs.c.pool_id_key)
-RESTARTING = Partial("ix_jobs_restarting", "restarting > 0 AND state = 'active'", jobs.c.account, jobs.c.pool_id_key)
+RESTARTING = Partial(
+    "ix_jobs_restarting",
+    "restarting > 0 AND state = 'active'",
+    jobs.c.account,
+    jobs.c.pool_id_key,
+    jobs.c.priority.desc(),
+    jobs.c.key,
+)
 SCHEDULED = Partial("ix_jobs_scheduled", "schedule_key IS NOT NULL", jobs.c.schedule_key, jobs.c.key)
 
 parents = Table(
