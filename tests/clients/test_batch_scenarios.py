@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
+import jwt
 import pytest
 from tests.clients.drivers import CLIENTS, Driver, Refused, driver
 from tests.support.left_out import leave_out
 from tests.support.proxy import checking
-from tests.support.server import RunningServer
+from tests.support.server import DEVELOPMENT_KEY, RunningServer
 
 pytestmark = pytest.mark.timeout(900)  # a client may have to be installed first
 
@@ -23,13 +27,25 @@ MACHINE = {
 HELLO = "/bin/sh -c 'echo hello from $AZ_BATCH_TASK_ID; echo beside >&2; echo kept > kept.txt'"
 
 
-@pytest.fixture(params=CLIENTS)
-def client(request: pytest.FixtureRequest, server: RunningServer, account: str, tmp_path: Path) -> Iterator[Driver]:
-    if request.param.startswith("@") and not shutil.which("npm"):
+CLIENTS_BY_VERSION = {"@azure/batch 10": "2022-10-01.16.0", "azure-batch 15": "2025-06-01"}
+"""What each speaks; the others 2024-02-01.19.0."""
+
+
+@contextmanager
+def checked(name: str, url: str, account: str, home: Path, **options: str) -> Iterator[Driver]:
+    """A client whose every answer is held against the description of the api-version that it speaks."""
+    if name.startswith("@") and not shutil.which("npm"):
         leave_out("the JavaScript client needs npm and node")
-    with checking(server.batch) as proxy, driver(request.param, proxy.url, account, tmp_path) as client:
+    with checking(url) as proxy, driver(name, proxy.url, account, home, **options) as client:
         yield client
         proxy.check()
+        assert proxy.versions == {CLIENTS_BY_VERSION.get(name.removesuffix(" async"), "2024-02-01.19.0")}
+
+
+@pytest.fixture(params=CLIENTS)
+def client(request: pytest.FixtureRequest, server: RunningServer, account: str, tmp_path: Path) -> Iterator[Driver]:
+    with checked(request.param, server.batch, account, tmp_path) as client:
+        yield client
 
 
 def until(seen: Callable[[], Any], wanted: Any, seconds: float = 60) -> None:
@@ -203,6 +219,9 @@ def test_nodes_and_jobs_are_prepared(client: Driver) -> None:
     add(client, "t", "/bin/sh -c 'cat $AZ_BATCH_JOB_PREP_WORKING_DIR/b'")
     completed(client, "t")
     assert client.read(job="job", task="t", path="stdout.txt") == "node\njob\n"
+    (status,) = client.prepared(job="job")
+    told = status["jobPreparationTaskExecutionInfo"]
+    assert (status["poolId"], told["state"], told["exitCode"]) == ("pool", "completed", 0)
 
 
 def test_pool_that_finds_its_own_size(client: Driver) -> None:
@@ -263,7 +282,150 @@ def test_a_task_on_several_nodes(client: Driver) -> None:
     assert completed(client, "wide")["exitCode"] == 0
     assert client.read(job="job", task="wide", path="stdout.txt") == "coordinated by true\n3\n3\n"
     assert task(client, "wide")["multiInstanceSettings"]["numberOfInstances"] == 3
+    assert [(one["id"], one["state"]) for one in client.subtasks(job="job", task="wide")] == [
+        (1, "completed"), (2, "completed"),
+    ]  # fmt: skip
     fails = "/bin/sh -c 'test $AZ_BATCH_IS_CURRENT_NODE_MASTER = true'"
     add(client, "bad", multiInstanceSettings={**settings, "coordinationCommandLine": fails})
     info = completed(client, "bad")
     assert (info["exitCode"], info["result"].lower()) == (1, "failure")
+
+
+def test_changes_under_conditions(client: Driver) -> None:
+    """What was read before is not sent again; what somebody changed meanwhile is not overwritten."""
+    make_job(client)
+    tag = client.get("job", "job")["eTag"]
+    with pytest.raises(Refused) as refused:
+        client.job_if(id="job", none_match=tag)
+    assert refused.value.status in {304, None}
+    client.change_priority(job="job", priority=5, match=tag)
+    changed = client.job_if(id="job", none_match=tag)
+    assert (changed["priority"], changed["eTag"] != tag) == (5, True)
+    with pytest.raises(Refused) as refused:
+        client.change_priority(job="job", priority=6, match=tag)
+    assert (refused.value.status, refused.value.code) in {(412, "ConditionNotMet"), (None, "ConditionNotMet")}
+    assert client.get("job", "job")["priority"] == 5
+
+
+def test_files_of_tasks_and_nodes(client: Driver) -> None:
+    """Their properties, parts of them, those below a folder, on the node too; one is deleted."""
+    make_pool(client)
+    make_job(client)
+    add(client, "t", "/bin/sh -c 'mkdir a; echo 0123456789 > a/b.txt; echo out'")
+    completed(client, "t")
+    found = client.properties(job="job", task="t", path="wd/a/b.txt")
+    assert (found["length"], found["directory"]) == (11, False)
+    assert unquote(found["url"]).endswith("/jobs/job/tasks/t/files/wd/a/b.txt")
+    assert client.properties(job="job", task="t", path="wd/a")["directory"] is True
+    assert client.read(job="job", task="t", path="wd/a/b.txt", first=2, last=4) == "234"
+    (node,) = client.ids("node", {"pool": "pool"})
+    directory = task(client, "t")["nodeInfo"]["taskRootDirectory"]
+    below = client.node_files(pool="pool", node=node, filter=f"startswith(name,'{directory}/wd/')")
+    assert f"{directory}/wd/a/b.txt" in below
+    assert all(name.startswith(f"{directory}/wd/") for name in below)
+    assert client.node_read(pool="pool", node=node, path=f"{directory}/stdout.txt") == "out\n"
+    client.delete_file(job="job", task="t", path="wd/a/b.txt")
+    assert "wd/a/b.txt" not in client.files(job="job", task="t")
+    with pytest.raises(Refused) as refused:
+        client.properties(job="job", task="t", path="wd/a/b.txt")
+    assert refused.value.status in {404, None}
+
+
+def test_tasks_of_a_collection_fail_each_for_itself(client: Driver) -> None:
+    """One of a wrong size, one without a dependency's leave; the others are there."""
+    make_job(client)
+    tasks = [{"id": f"t{number}", "commandLine": "/bin/true"} for number in range(4)]
+    tasks[1]["requiredSlots"] = 1000
+    tasks[2]["dependsOn"] = {"taskIds": ["t0"]}
+    found = client.outcomes(job="job", tasks=tasks)
+    if client.name == "az batch":
+        assert found == [None, "told to nobody", "told to nobody", None]
+    else:
+        assert found == [None, "InvalidPropertyValue", "TaskDependenciesNotSpecifiedOnJob", None]
+    assert sorted(client.ids("task", {"job": "job"})) == ["t0", "t3"]
+
+
+def test_collection_that_is_too_large(client: Driver) -> None:
+    """Clients that know of it halve it until each part fits; the others are told."""
+    make_job(client)
+    long = [{"name": "LONG", "value": "x" * 30_000}]
+    tasks = [{"id": f"t{number}", "commandLine": "/bin/true", "environmentSettings": long} for number in range(60)]
+    if client.name.startswith("@"):
+        with pytest.raises(Refused) as refused:
+            client.create_many(job="job", tasks=tasks)
+        assert (refused.value.status, refused.value.code) == (413, "RequestBodyTooLarge")
+        assert client.ids("task", {"job": "job"}) == []
+    else:
+        assert len(client.create_many(job="job", tasks=tasks)) == 60
+        assert len(client.ids("task", {"job": "job"}, select="id")) == 60
+
+
+def test_nodes_are_seen_to(client: Driver) -> None:
+    """Taken from and given back to the scheduler, rebooted, given users, counted, removed."""
+    make_pool(client, nodes=2)
+    nodes = {"pool": "pool"}
+    until(lambda: {node["state"] for node in client.every("node", nodes)}, {"idle"})
+    first, second = client.ids("node", nodes)
+    client.scheduling(pool="pool", node=first, allowed=False)
+    until(lambda: client.get("node", first, pool="pool")["state"], "offline")
+    with pytest.raises(Refused) as refused:
+        client.scheduling(pool="pool", node=first, allowed=False)
+    assert refused.value.code == "NodeAlreadyInTargetSchedulingState"
+    counts = {one["poolId"]: one["dedicated"] for one in client.node_counts()}
+    assert (counts["pool"]["idle"], counts["pool"]["offline"], counts["pool"]["total"]) == (1, 1, 2)
+    client.scheduling(pool="pool", node=first, allowed=True)
+    until(lambda: client.get("node", first, pool="pool")["state"], "idle")
+    client.reboot(pool="pool", node=first)
+    until(lambda: client.get("node", first, pool="pool")["state"], "idle")
+    for action in ("create", "replace", "delete"):
+        client.user(action=action, pool="pool", node=first, name="somebody")
+    with pytest.raises(Refused) as refused:
+        client.user(action="delete", pool="pool", node=first, name="somebody")
+    assert refused.value.code == "NodeUserNotFound"
+    client.remove_nodes(pool="pool", nodes=[second])
+    until(lambda: client.ids("node", nodes), [first])
+    until(lambda: client.get("pool", "pool")["allocationState"], "steady")
+    client.act("resize", "pool", "pool", {"targetDedicatedNodes": 2})
+    client.stop_resize(pool="pool")
+    until(lambda: client.get("pool", "pool")["allocationState"], "steady")
+    assert client.images() > 2
+
+
+def test_what_is_changed_of_pools_tasks_and_schedules(client: Driver) -> None:
+    make_pool(client, nodes=0)
+    client.change_pool(pool="pool", metadata=[{"name": "a", "value": "b"}])
+    assert client.get("pool", "pool")["metadata"] == [{"name": "a", "value": "b"}]
+    if client.name != "az batch":
+        assert client.pool_exists(pool="pool") is True
+    make_job(client)
+    add(client, "t")
+    client.change_task(job="job", task="t", retries=4)
+    assert task(client, "t")["constraints"]["maxTaskRetryCount"] == 4
+    later = {"doNotRunUntil": "2990-01-01T00:00:00Z", "recurrenceInterval": "PT1H"}
+    specification = {"poolInfo": {"poolId": "pool"}}
+    client.create("job_schedule", {"id": "later", "schedule": later, "jobSpecification": specification})
+    client.change_schedule(schedule="later", body={"schedule": {**later, "recurrenceInterval": "PT2H"}})
+    assert client.get("job_schedule", "later")["schedule"]["recurrenceInterval"] in {"PT2H", "2:00:00"}
+
+
+@pytest.mark.parametrize("name", ["azure-batch 14.2.0", "@azure/batch 10"])
+def test_callers_with_a_token(server: RunningServer, account: str, tmp_path: Path, name: str) -> None:
+    """One may write, one may read alone; azure-batch 15 wants TLS for it (test_azure_identity), `az` a login."""
+
+    def bearer(*roles: str) -> str:
+        claims = {"aud": "https://batch.core.windows.net/", "exp": time.time() + 600, "account": account}
+        token = jwt.encode({**claims, "roles": list(roles)}, base64.b64decode(DEVELOPMENT_KEY), "HS256")
+        return f"Bearer {token}"
+
+    with checked(name, server.batch, account, tmp_path, secret=bearer("read", "write")) as client:
+        make_job(client)
+        add(client, "t")
+    with checked(name, server.batch, account, tmp_path, secret=bearer("read")) as client:
+        assert client.ids("task", {"job": "job"}) == ["t"]
+        with pytest.raises(Refused) as refused:
+            add(client, "u")
+        assert (refused.value.status, refused.value.code) == (403, "InsufficientAccountPermissions")
+    with checked(name, server.batch, account, tmp_path, secret="Bearer nothing") as client:
+        with pytest.raises(Refused) as refused:
+            client.get("job", "job")
+        assert refused.value.status == 401

@@ -15,22 +15,24 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from tests.support import specification
 
+POLL = 0.02
+"""Seconds between two looks whether the proxy is to end."""
 HOP = {"connection", "keep-alive", "transfer-encoding", "proxy-connection"}
 
 
 class CheckingProxy:
-    """A running proxy; `seen` counts the answers, `faults` tells what was wrong with them."""
+    """A running proxy; `seen` counts the answers, `versions` are those asked by, `faults` what was wrong."""
 
     def __init__(self, target: str) -> None:
         self._target = urlsplit(target)
-        self.seen, self.faults = 0, list[str]()
+        self.seen, self.versions, self.faults = 0, set[str](), list[str]()
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(POLL,))
         self._thread.start()
 
     def close(self) -> None:
@@ -56,6 +58,7 @@ class CheckingProxy:
             connection.close()
         shown = {name.lower(): value for name, value in answer.getheaders()}
         self.seen += 1
+        self.versions |= set(parse_qs(urlsplit(target).query).get("api-version", ()))
         self.faults += specification.faults(specification.Exchange(method, target, answer.status, shown, data))
         return answer, data
 

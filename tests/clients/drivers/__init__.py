@@ -107,9 +107,9 @@ class Driver:
 
 
 @contextmanager
-def driver(name: str, url: str, account: str, home: Path) -> Iterator[Driver]:
-    """A client that is ready; `home` is where it may keep its own settings."""
-    command = [*(CLIENTS | FILES_CLIENTS)[name](), url, account, DEVELOPMENT_KEY]
+def driver(name: str, url: str, account: str, home: Path, secret: str = DEVELOPMENT_KEY) -> Iterator[Driver]:
+    """A client that is ready; `home` is where it may keep its own settings, `secret` a key, or `Bearer` and a token."""
+    command = [*(CLIENTS | FILES_CLIENTS)[name](), url, account, secret]
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("AZURE_", "LINARITE_"))}
     environment = kept | {"HOME": str(home), "AZURE_CONFIG_DIR": str(home), "AZURE_CORE_COLLECT_TELEMETRY": "0"}
     with subprocess.Popen(

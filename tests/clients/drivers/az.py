@@ -123,6 +123,88 @@ class Client:
         found = self.az("task", "file", "list", "--job-id", job, "--task-id", task, "--recursive")
         return [file["name"] for file in found]
 
+    def outcomes(self, job: str, tasks: list[dict[str, Any]]) -> list[str | None]:
+        """What there is afterwards: told of an error, `az` fails at telling it further."""
+        try:
+            self.from_json(tasks, "task", "create", "--job-id", job)
+        except Refused:
+            there = {one["id"] for one in self.list("task", {"job": job})}
+            return [None if task["id"] in there else "told to nobody" for task in tasks]
+        return [None for _ in tasks]
+
+    def job_if(self, id: str, none_match: str) -> Any:
+        return self.az("job", "show", "--job-id", id, "--if-none-match", none_match)
+
+    def change_priority(self, job: str, priority: int, match: str) -> None:
+        self.az("job", "set", "--job-id", job, "--priority", str(priority), "--if-match", match)
+
+    def properties(self, job: str, task: str, path: str) -> Any:
+        """From the list: `az batch task file show` fails at its own answer."""
+        found = self.az("task", "file", "list", "--job-id", job, "--task-id", task, "--recursive")
+        for file in found:
+            if file["name"] == path:
+                length = int((file.get("properties") or {}).get("contentLength") or 0)
+                return {"length": length, "directory": file["isDirectory"], "url": file["url"]}
+        raise Refused(404, None)
+
+    def delete_file(self, job: str, task: str, path: str) -> None:
+        self.az("task", "file", "delete", "--job-id", job, "--task-id", task, "--file-path", path, "--yes")
+
+    def node_files(self, pool: str, node: str, filter: str) -> list[str]:
+        place = ("--pool-id", pool, "--node-id", node)
+        return [one["name"] for one in self.az("node", "file", "list", *place, "--recursive", "--filter", filter)]
+
+    def node_read(self, pool: str, node: str, path: str) -> str:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "file"
+            place = ("--pool-id", pool, "--node-id", node, "--file-path", path)
+            self.az("node", "file", "download", *place, "--destination", str(file))
+            return file.read_text()
+
+    def remove_nodes(self, pool: str, nodes: list[str]) -> None:
+        self.az("node", "delete", "--pool-id", pool, "--node-list", *nodes)
+
+    def stop_resize(self, pool: str) -> None:
+        self.az("pool", "resize", "--pool-id", pool, "--abort")
+
+    def reboot(self, pool: str, node: str) -> None:
+        self.az("node", "reboot", "--pool-id", pool, "--node-id", node)
+
+    def scheduling(self, pool: str, node: str, allowed: bool) -> None:
+        self.az("node", "scheduling", "enable" if allowed else "disable", "--pool-id", pool, "--node-id", node)
+
+    def user(self, action: str, pool: str, node: str, name: str) -> None:
+        place = ["--pool-id", pool, "--node-id", node]
+        if action == "create":
+            self.az("node", "user", "create", *place, "--name", name)
+        elif action == "replace":
+            self.az("node", "user", "reset", *place, "--user-name", name, "--password", "other")
+        else:
+            self.az("node", "user", "delete", *place, "--user-name", name, "--yes")
+
+    def node_counts(self) -> Any:
+        return self.az("pool", "node-counts", "list")
+
+    def images(self) -> int:
+        return len(self.az("pool", "supported-images", "list"))
+
+    def change_pool(self, pool: str, metadata: list[dict[str, str]]) -> None:
+        items = [f"{item['name']}={item['value']}" for item in metadata]
+        self.az("pool", "set", "--pool-id", pool, "--metadata", *items)
+
+    def prepared(self, job: str) -> Any:
+        return self.az("job", "prep-release-status", "list", "--job-id", job)
+
+    def change_task(self, job: str, task: str, retries: int) -> None:
+        self.az("task", "reset", "--job-id", job, "--task-id", task, "--max-task-retry-count", str(retries))
+
+    def change_schedule(self, schedule: str, body: dict[str, Any]) -> None:
+        self.from_json(body, "job-schedule", "set", "--job-schedule-id", schedule)
+
+    def subtasks(self, job: str, task: str) -> Any:
+        found = self.az("task", "subtask", "list", "--job-id", job, "--task-id", task)
+        return found["value"] if isinstance(found, dict) else found
+
 
 if __name__ == "__main__":
     client = Client(*sys.argv[1:])

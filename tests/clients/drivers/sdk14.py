@@ -9,6 +9,7 @@ from azure.batch import BatchServiceClient, models
 from azure.batch.batch_auth import SharedKeyCredentials
 from isodate import parse_duration
 from lines import Refused, serve
+from msrest.authentication import BasicTokenAuthentication
 
 ADDED = {
     "pool": models.PoolAddParameter, "job": models.JobAddParameter, "task": models.TaskAddParameter,
@@ -24,7 +25,9 @@ LIST_OPTIONS = {
 
 class Client:
     def __init__(self, url: str, account: str, key: str) -> None:
-        self.client = BatchServiceClient(SharedKeyCredentials(account, key), batch_url=url)
+        _, is_token, token = key.rpartition("Bearer ")
+        credentials = BasicTokenAuthentication({"access_token": token}) if is_token else None
+        self.client = BatchServiceClient(credentials or SharedKeyCredentials(account, key), batch_url=url)
         self.client.config.retry_policy.retries = 0
 
     def of(self, kind: str) -> Any:
@@ -86,6 +89,95 @@ class Client:
 
     def files(self, job: str, task: str) -> list[str]:
         return [file.name for file in self.called(self.client.file.list_from_task, job, task, recursive=True)]
+
+    def outcomes(self, job: str, tasks: list[dict[str, Any]]) -> list[str | None]:
+        try:
+            found = self.client.task.add_collection(job, [ADDED["task"].from_dict(task) for task in tasks])
+        except models.CreateTasksErrorException as error:
+            wrong = {failed.task_id: failed.error.code for failed in error.failure_tasks}
+            return [wrong.get(task["id"]) for task in tasks]
+        return [result.error.code if result.error else None for result in found.value]
+
+    def job_if(self, id: str, none_match: str) -> Any:
+        options = models.JobGetOptions(if_none_match=none_match)
+        return self.called(self.client.job.get, id, options).serialize(keep_readonly=True)
+
+    def change_priority(self, job: str, priority: int, match: str) -> None:
+        options = models.JobPatchOptions(if_match=match)
+        self.called(self.client.job.patch, job, models.JobPatchParameter(priority=priority), options)
+
+    def properties(self, job: str, task: str, path: str) -> Any:
+        found = self.called(self.client.file.get_properties_from_task, job, task, path, raw=True).headers
+        is_directory = str(found["ocp-batch-file-isdirectory"]).lower() == "true"
+        return {
+            "length": int(found["Content-Length"]), "directory": is_directory, "url": found["ocp-batch-file-url"],
+        }  # fmt: skip
+
+    def delete_file(self, job: str, task: str, path: str) -> None:
+        self.called(self.client.file.delete_from_task, job, task, path)
+
+    def node_files(self, pool: str, node: str, filter: str) -> list[str]:
+        options = models.FileListFromComputeNodeOptions(filter=filter)
+        found = self.client.file.list_from_compute_node
+        return [
+            one.name
+            for one in self.called(
+                lambda: list(found(pool, node, recursive=True, file_list_from_compute_node_options=options))
+            )
+        ]
+
+    def node_read(self, pool: str, node: str, path: str) -> str:
+        return b"".join(self.called(self.client.file.get_from_compute_node, pool, node, path)).decode()
+
+    def remove_nodes(self, pool: str, nodes: list[str]) -> None:
+        self.called(self.client.pool.remove_nodes, pool, models.NodeRemoveParameter(node_list=nodes))
+
+    def stop_resize(self, pool: str) -> None:
+        self.called(self.client.pool.stop_resize, pool)
+
+    def reboot(self, pool: str, node: str) -> None:
+        self.called(self.client.compute_node.reboot, pool, node)
+
+    def scheduling(self, pool: str, node: str, allowed: bool) -> None:
+        self.called(getattr(self.client.compute_node, f"{'enable' if allowed else 'disable'}_scheduling"), pool, node)
+
+    def user(self, action: str, pool: str, node: str, name: str) -> None:
+        nodes = self.client.compute_node
+        if action == "create":
+            self.called(nodes.add_user, pool, node, models.ComputeNodeUser(name=name))
+        elif action == "replace":
+            change = models.NodeUpdateUserParameter(password="other")
+            self.called(nodes.update_user, pool, node, name, change)
+        else:
+            self.called(nodes.delete_user, pool, node, name)
+
+    def node_counts(self) -> Any:
+        found = self.called(lambda: list(self.client.account.list_pool_node_counts()))
+        return [one.serialize(keep_readonly=True) for one in found]
+
+    def images(self) -> int:
+        return len(self.called(lambda: list(self.client.account.list_supported_images())))
+
+    def pool_exists(self, pool: str) -> bool:
+        return self.called(self.client.pool.exists, pool)
+
+    def change_pool(self, pool: str, metadata: list[dict[str, str]]) -> None:
+        items = [models.MetadataItem.from_dict(item) for item in metadata]
+        self.called(self.client.pool.patch, pool, models.PoolPatchParameter(metadata=items))
+
+    def prepared(self, job: str) -> Any:
+        found = self.called(lambda: list(self.client.job.list_preparation_and_release_task_status(job)))
+        return [one.serialize(keep_readonly=True) for one in found]
+
+    def change_task(self, job: str, task: str, retries: int) -> None:
+        self.called(self.client.task.update, job, task, models.TaskConstraints(max_task_retry_count=retries))
+
+    def change_schedule(self, schedule: str, body: dict[str, Any]) -> None:
+        self.called(self.client.job_schedule.patch, schedule, models.JobSchedulePatchParameter.from_dict(body))
+
+    def subtasks(self, job: str, task: str) -> Any:
+        found = self.called(self.client.task.list_subtasks, job, task)
+        return [one.serialize(keep_readonly=True) for one in found.value]
 
 
 if __name__ == "__main__":

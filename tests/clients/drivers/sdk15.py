@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from azure.batch import BatchClient, aio, models
+from azure.core import MatchConditions
 from azure.core.credentials import AzureNamedKeyCredential
 from azure.core.exceptions import HttpResponseError
 from lines import Refused, serve
@@ -91,6 +92,93 @@ class Client:
 
     def files(self, job: str, task: str) -> list[str]:
         return [file.name for file in self.settled(self.client.list_task_files, job, task, recursive=True)]
+
+    def outcomes(self, job: str, tasks: list[dict[str, Any]]) -> list[str | None]:
+        async def settle() -> dict[str, str]:
+            try:
+                found = self.client.create_tasks(job, [models.BatchTaskCreateOptions(task) for task in tasks])
+                _ = await found if hasattr(found, "__await__") else found
+            except models.CreateTasksError as error:
+                return {failed.task_id: failed.error.code for failed in error.failure_tasks}
+            return {}
+
+        wrong = self.loop.run_until_complete(settle())
+        return [wrong.get(task["id"]) for task in tasks]
+
+    def job_if(self, id: str, none_match: str) -> Any:
+        changed = {"etag": none_match, "match_condition": MatchConditions.IfModified}
+        return self.settled(self.client.get_job, id, **changed).as_dict()
+
+    def change_priority(self, job: str, priority: int, match: str) -> None:
+        same = {"etag": match, "match_condition": MatchConditions.IfNotModified}
+        self.settled(self.client.update_job, job, models.BatchJobUpdateOptions(priority=priority), **same)
+
+    def properties(self, job: str, task: str, path: str) -> Any:
+        found = self.settled(self.client.get_task_file_properties, job, task, path)
+        return {"length": int(found.content_length), "directory": found.is_directory, "url": found.url}
+
+    def delete_file(self, job: str, task: str, path: str) -> None:
+        self.settled(self.client.delete_task_file, job, task, path)
+
+    def node_files(self, pool: str, node: str, filter: str) -> list[str]:
+        return [
+            one.name for one in self.settled(self.client.list_node_files, pool, node, filter=filter, recursive=True)
+        ]
+
+    def node_read(self, pool: str, node: str, path: str) -> str:
+        return b"".join(self.settled(self.client.download_node_file, pool, node, path)).decode()
+
+    def remove_nodes(self, pool: str, nodes: list[str]) -> None:
+        self.settled(self.client.begin_remove_nodes, pool, models.BatchNodeRemoveOptions(node_ids=nodes), **POLLING)
+
+    def stop_resize(self, pool: str) -> None:
+        self.settled(self.client.begin_stop_pool_resize, pool, **POLLING)
+
+    def reboot(self, pool: str, node: str) -> None:
+        options = {"nodeRebootOption": "requeue"}
+        self.settled(self.client.begin_reboot_node, pool, node, options, **POLLING)
+
+    def scheduling(self, pool: str, node: str, allowed: bool) -> None:
+        if allowed:
+            self.settled(self.client.enable_node_scheduling, pool, node)
+        else:  # without options the client itself fails
+            options = models.BatchNodeDisableSchedulingOptions(node_disable_scheduling_option="requeue")
+            self.settled(self.client.disable_node_scheduling, pool, node, options)
+
+    def user(self, action: str, pool: str, node: str, name: str) -> None:
+        if action == "create":
+            self.settled(self.client.create_node_user, pool, node, models.BatchNodeUserCreateOptions(name=name))
+        elif action == "replace":
+            options = models.BatchNodeUserReplaceOptions(password="other")
+            self.settled(self.client.replace_node_user, pool, node, name, options)
+        else:
+            self.settled(self.client.delete_node_user, pool, node, name)
+
+    def node_counts(self) -> Any:
+        return [one.as_dict() for one in self.settled(self.client.list_pool_node_counts)]
+
+    def images(self) -> int:
+        return len(self.settled(self.client.list_supported_images))
+
+    def pool_exists(self, pool: str) -> bool:
+        return self.settled(self.client.pool_exists, pool)
+
+    def change_pool(self, pool: str, metadata: list[dict[str, str]]) -> None:
+        items = [models.BatchMetadataItem(item) for item in metadata]
+        self.settled(self.client.update_pool, pool, models.BatchPoolUpdateOptions(metadata=items))
+
+    def prepared(self, job: str) -> Any:
+        return [one.as_dict() for one in self.settled(self.client.list_job_preparation_and_release_task_status, job)]
+
+    def change_task(self, job: str, task: str, retries: int) -> None:
+        whole = models.BatchTask(constraints=models.BatchTaskConstraints(max_task_retry_count=retries))
+        self.settled(self.client.replace_task, job, task, whole)
+
+    def change_schedule(self, schedule: str, body: dict[str, Any]) -> None:
+        self.settled(self.client.update_job_schedule, schedule, models.BatchJobScheduleUpdateOptions(body))
+
+    def subtasks(self, job: str, task: str) -> Any:
+        return [one.as_dict() for one in self.settled(self.client.list_subtasks, job, task)]
 
 
 if __name__ == "__main__":
