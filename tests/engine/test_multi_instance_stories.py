@@ -14,8 +14,8 @@ from tests.engine.world import ACCOUNT, World, counters_are_true
 
 from linarite.engine import housekeeping, jobs, pools, runs, tasks
 from linarite.engine.errors import EngineError
-from linarite.engine.launches import SHARED
 from linarite.engine.launching import Launch, Report, RunExited, RunFailed, RunLost, RunReturned
+from linarite.engine.layout import SHARED
 from linarite.engine.model import JobState, MultiInstance, NodeCommand, OnRunning, TaskSpec, TaskState
 from linarite.store import open_store
 

@@ -214,7 +214,7 @@ async def test_launch_unknown_user(site: Site) -> None:
 async def test_folders_modes(site: Site) -> None:
     """An account's folder is its users' alone; the servers's hosts are root's alone."""
     account = (site.data / "nodes/devaccount").stat()
-    assert (account.st_uid, account.st_mode & 0o777) == (site.uid, 0o770)
+    assert (account.st_uid, account.st_mode & 0o777) == (site.uid, 0o771)
     for folder in (site.data / "hosts", *(site.data / "hosts").iterdir()):
         assert (folder.stat().st_uid, folder.stat().st_mode & 0o077) == (0, 0), folder
     assert site.root().stat().st_uid == site.uid

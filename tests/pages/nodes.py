@@ -5,9 +5,9 @@ from __future__ import annotations
 from tests.pages.made import table
 
 from linarite.engine.addresses import address
-from linarite.engine.launches import SHARED, instance_variables
+from linarite.engine.launches import instance_variables
 from linarite.engine.launching import Launch, NodeRef
-from linarite.engine.layout import task_directory
+from linarite.engine.layout import SHARED, task_directory
 from linarite.engine.model import Counts, Job, JobSpec, Node, Task, TaskSpec
 from linarite.nodes.environment import NODE_FOLDERS, run_environment
 from linarite.nodes.service_environment import HPC_PACK, ServiceEnvironment
@@ -79,15 +79,40 @@ character but letters and digits; a reference that names no version has one with
 there again with another content is installed beside the old one. Names and links that lead out of a package are
 refused.
 
-A task with `containerSettings` runs in a container of podman, or of apptainer where podman is not installed, if its
-pool's `containerConfiguration` asks for it, with the rights that it has outside of one; each account has its own
-images. A container has the machine's network and sees the node's folders under their own names. The server's
-`CONTAINERS_CONF`, `CONTAINERS_REGISTRIES_CONF` and `CONTAINERS_STORAGE_CONF` are podman's, too. Without either program
-such tasks fail with ContainerPoolNotSupported, as they do on other pools; a task without `containerSettings` on a pool
-of containers fails with ContainerTaskSettingsNotFound.
-
 A process of its own moves the files, with the rights of the account's user. It is started at the first file and goes
 after a minute without work.
+
+## Containers
+
+A task with `containerSettings` runs in a container of podman if its pool's `containerConfiguration` asks for it, with
+the rights that it has outside of one: root in the container is the task's user. The account, each user of a pool and
+elevated tasks have images of their own. A container has the machine's network and sees the node's folders under their
+own names, or those that `containerHostBatchBindMounts` names; a JobPrep folder is there when the job has a preparation
+task. A working directory that none of them holds is the container's own and goes with it. An empty command line runs
+what the image runs by itself, any other one is given to its entry point. Names of images are Docker's: `busybox` is
+`docker.io/library/busybox`. The server's `CONTAINERS_CONF`, `CONTAINERS_REGISTRIES_CONF` and `CONTAINERS_STORAGE_CONF`
+are podman's, too; both kinds of `containerConfiguration` run alike.
+
+`containerInfo` tells of the container in which a task, a subtask, or a start, preparation or release task ran last: its
+id, its state (`running`, `exited`, or `created` when it could not start) and then why. It is removed as soon as its
+command line has ended. What podman refuses to make or to start fails with ContainerInvalidSettings before it runs, and
+is not tried again: unknown options, a program that is not in the image. (Which code the service gives a program that is
+not there is not known.) `expand=stats` counts the processes of podman, not those in the container.
+
+Images that a pool names in `containerImageNames` come to a node, for the account's own tasks, before its start task and
+at each of its later starts where they lack; a node whose image cannot be had is unusable, with ContainerInvalidImage,
+or ContainerInvalidRegistry when the registry refused user and password. Any other image comes before the first task
+there that asks for it. Passwords reach podman in a file that is gone afterwards. A node has no managed identity, so a
+registry with an `identityReference` is refused.
+
+The instances of a multi-instance task have one container each, in which the coordination command is run, and which
+stays with all that it left running; the task's own command enters that of its node. The image needs `/bin/sh` for that.
+
+Without podman, apptainer runs the command lines, if it is there; it tells nothing of its containers, and instances of a
+task do not share one with what coordination left. No test here runs a real apptainer, only the words that it is given
+are tested: treat it as untried. Without either program tasks fail with ContainerPoolNotSupported, as they do on pools
+without `containerConfiguration`; a task without `containerSettings` on a pool of containers fails with
+ContainerTaskSettingsNotFound.
 
 ## Command lines
 
@@ -111,7 +136,7 @@ SURVIVAL = (
     ),
     (
         "a node host is killed",
-        "its successor ends what is left of their processes; they are requeued",
+        "its successor ends what is left of their processes and containers; they are requeued",
         "kept in the host's journal",
         "not touched",
     ),

@@ -18,7 +18,7 @@ runtime = "runc"
 lock_type = "file"
 """
 """crun of Debian 12 starts nothing where control groups of both versions are mounted."""
-_PROGRAMS = ("sh", "cat", "echo", "id", "ls", "env", "sleep", "true", "pwd", "touch", "test")
+_PROGRAMS = ("sh", "cat", "echo", "id", "ls", "env", "sleep", "true", "pwd", "touch", "test", "kill", "cp", "wc")
 
 
 def missing() -> str | None:
@@ -37,21 +37,21 @@ def refused() -> bool:
     return subprocess.run(words, user=user, cwd="/", capture_output=True, check=False).returncode != 0
 
 
-def make_image(folder: Path) -> str:
-    """An image as `docker save` writes them; gives its name for podman."""
+def make_image(folder: Path, name: str = "image", **config: object) -> str:
+    """An image as `docker save` writes them, with this in its configuration; gives its name for podman."""
     layer = _layer()
     digest = hashlib.sha256(layer).hexdigest()
-    config = json.dumps(
+    settings = json.dumps(
         {
             "architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
-            "config": {"WorkingDir": "/home", "Env": ["PATH=/bin", "OF_IMAGE=yes"]},
+            "config": {"WorkingDir": "/home", "Env": ["PATH=/bin", "OF_IMAGE=yes"], **config},
         }
     ).encode()  # fmt: skip
-    manifest = json.dumps([{"Config": "config.json", "RepoTags": ["linarite-test:1"], "Layers": ["layer.tar"]}])
-    path = folder / "image.tar"
+    manifest = json.dumps([{"Config": "config.json", "RepoTags": [f"linarite-test-{name}:1"], "Layers": ["layer.tar"]}])
+    path = folder / f"{name}.tar"
     with tarfile.open(path, "w") as archive:
-        for name, content in (("config.json", config), ("manifest.json", manifest.encode()), ("layer.tar", layer)):
-            _add(archive, name, content)
+        for member, content in (("config.json", settings), ("manifest.json", manifest.encode()), ("layer.tar", layer)):
+            _add(archive, member, content)
     path.chmod(0o644)
     return f"docker-archive:{path}"
 

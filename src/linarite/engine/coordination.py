@@ -170,6 +170,8 @@ def _conclude(u: Ledger, task: Task, members: Sequence[NodeTask]) -> None:
     report, cause = members[0].held_report, _cause(members)
     if report is None or any(own.state is not TaskState.COMPLETED for own in members):
         return
+    if members[0].container is not None:
+        task = replace(task, container=members[0].container)  # the command has entered the one of its instance
     if task.ending is not None or cause is None or _went_well(u, task, report):
         outcomes.take(u, task, report)
     else:

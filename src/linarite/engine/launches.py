@@ -11,12 +11,11 @@ from linarite.engine.addresses import address
 from linarite.engine.bringing import fetches
 from linarite.engine.containers import Container
 from linarite.engine.launching import Fetch, Launch, RunUser
+from linarite.engine.layout import PREPARED, PREPARED_IN, SHARED
 from linarite.engine.ledger import Ledger, node_ref, node_run_name, run_name
 from linarite.engine.model import Job, Named, Node, NodeTask, Task
 from linarite.engine.packages import Package
 
-PREPARED, PREPARED_IN = "AZ_BATCH_JOB_PREP_DIR", "AZ_BATCH_JOB_PREP_WORKING_DIR"
-SHARED = "AZ_BATCH_TASK_SHARED_DIR"
 MASTER_PORT = 6000
 """Stands beside the address of a multi-instance task's own node, as the service writes it; nothing listens there."""
 
@@ -27,7 +26,8 @@ def task_launch(u: Ledger, job: Job, task: Task, node: Node) -> Launch:
     if task.spec.multi_instance is None:
         return launch
     of_instance = _of_instance(u, job, task, launch, 0)
-    return replace(of_instance, fetches=(), announced=False, keeps_output=True)
+    enters = None if launch.container is None else node_run_name(instances.of_task(u, task)[0])
+    return replace(of_instance, fetches=(), announced=False, keeps_output=True, enters=enters)
 
 
 def _launch(u: Ledger, job: Job, task: Task, node: Node) -> Launch:
@@ -78,10 +78,8 @@ def _container(u: Ledger, node: Node, wanted: Container | None) -> Container | N
     if wanted is None or wanted.registry is not None:
         return wanted
     pool = u.tx.pools.by_key(node.pool_key)
-    for registry in (pool.spec.registries or ()) if pool is not None else ():
-        if wanted.image.startswith(f"{registry.server}/"):
-            return replace(wanted, registry=registry)
-    return wanted
+    containers = None if pool is None else pool.spec.containers
+    return wanted if containers is None else replace(wanted, registry=containers.registry_of(wanted.image))
 
 
 def _user(u: Ledger, node: Node, name: str) -> tuple[RunUser, bool]:

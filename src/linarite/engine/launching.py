@@ -12,7 +12,7 @@ from typing import Protocol
 import msgspec
 
 from linarite.engine.certificates import SmallFile
-from linarite.engine.containers import Container
+from linarite.engine.containers import Container, ContainerInfo
 from linarite.engine.mounting import Mount
 from linarite.engine.outputs import OutputFile
 from linarite.engine.packages import Package
@@ -60,7 +60,7 @@ class Emptied(StrEnum):
 
 
 class NodeOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """A node to make, or to make anew, with these packages and mounts.
+    """A node to make, or to make anew, with these packages, mounts, and images of containers.
 
     Of one that `stands` the mounts alone are made sure of, and nothing is reported.
     """
@@ -69,6 +69,7 @@ class NodeOrder(msgspec.Struct, frozen=True, kw_only=True):
     emptied: Emptied = Emptied.NOTHING
     packages: tuple[Package, ...] = ()
     mounts: tuple[Mount, ...] = ()
+    images: tuple[Container, ...] = ()
     stands: bool = False
 
 
@@ -95,7 +96,8 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     `fetch_into` is where fetched files go instead of the working directory (relative to the node's root).
     `keeps_output` goes on with the files of the standard streams where an earlier run in the same directory left them.
     `outputs` are taken away after the process ended, before that is reported. `contained` tells whether the node runs
-    containers, where that has to go with whether there is a `container`.
+    containers, where that has to go with whether there is a `container`. `enters` names the run that stays whose
+    container the command line enters, in place of one of its own.
     """
 
     run: str
@@ -111,6 +113,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     packages: tuple[Package, ...] = ()
     container: Container | None = None
     contained: bool | None = None
+    enters: str | None = None
     files: tuple[SmallFile, ...] = ()
     fetches: tuple[Fetch, ...] = ()
     fetch_into: str | None = None
@@ -134,10 +137,11 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunStarted(msgspec.Struct, frozen=True, kw_only=True, tag="started"):
-    """The process of `run` exists since `at` (microseconds since the epoch, UTC)."""
+    """The process of `run` exists since `at` (microseconds since the epoch, UTC), in this container if in one."""
 
     run: str
     at: int
+    container: ContainerInfo | None = None
 
 
 class RunReturned(msgspec.Struct, frozen=True, kw_only=True, tag="returned"):
@@ -145,6 +149,7 @@ class RunReturned(msgspec.Struct, frozen=True, kw_only=True, tag="returned"):
 
     run: str
     at: int
+    container: ContainerInfo | None = None
 
 
 class RunExited(msgspec.Struct, frozen=True, kw_only=True, tag="exited"):
@@ -160,6 +165,7 @@ class RunExited(msgspec.Struct, frozen=True, kw_only=True, tag="exited"):
     at: int
     usage: Usage = Usage()
     upload: Problem | None = None
+    container: ContainerInfo | None = None
 
 
 class RunFailed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
@@ -167,9 +173,9 @@ class RunFailed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
 
     Codes: `command-not-found`, `command-invalid`, `fetch-not-found`, `fetch-refused`, `fetch-timeout`, `fetch-failed`,
     `fetch-path`, `container-not-found`, `container-refused`, `container-failed` (of blobs), `package-failed`,
-    `container-pool`, `container-missing`, `container-image`, `container-settings` (that command lines run in),
-    `disk-full`, `not-allowed`, `user-not-found`, `ended` (asked to end before it started), `failed`. `user` tells whose
-    fault it is.
+    `container-pool`, `container-missing`, `container-image`, `container-registry`, `container-settings` (that command
+    lines run in; the last one may tell of the `container` that could not start), `disk-full`, `not-allowed`,
+    `user-not-found`, `ended` (asked to end before it started), `failed`. `user` tells whose fault it is.
     """
 
     run: str
@@ -178,6 +184,7 @@ class RunFailed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
     at: int
     user: bool = True
     details: dict[str, str] = {}
+    container: ContainerInfo | None = None
 
 
 class RunLost(msgspec.Struct, frozen=True, kw_only=True, tag="lost"):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+PREPARED, PREPARED_IN = "AZ_BATCH_JOB_PREP_DIR", "AZ_BATCH_JOB_PREP_WORKING_DIR"
+SHARED = "AZ_BATCH_TASK_SHARED_DIR"
+"""Variables that tell of the folder of a job's preparation task, and of that which instances of one task share."""
+
 
 def job_directory(job: str) -> str:
     """`workitems/<job>/job-1`; a job of a schedule (`<schedule>:job-<n>`) stands below the schedule."""

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from linarite.engine import applications, usage
 from linarite.engine.certificates import CertificateUse
+from linarite.engine.containers import Container
 from linarite.engine.launching import Emptied, Launch, NodeOrder, NodeRef
 from linarite.engine.model import (
     Counts,
@@ -203,12 +204,19 @@ class Ledger:
             known = self._nodes.get(node.key, node)
             self.put_node(replace(known, packages=packages, certificates=certificates, contained=contained))
         self.effects.provision.append(
-            NodeOrder(node=node_ref(node), emptied=emptied, packages=packages, mounts=self._mounts_of(node))
-        )
+            NodeOrder(
+                node=node_ref(node), emptied=emptied, packages=packages, mounts=self._mounts_of(node),
+                images=self._images_of(node),
+            )
+        )  # fmt: skip
 
     def mount(self, node: Node) -> None:
         """Have what is mounted on a node that stands made sure of: a machine that was started again has lost it."""
         self.effects.provision.append(NodeOrder(node=node_ref(node), stands=True, mounts=self._mounts_of(node)))
+
+    def _images_of(self, node: Node) -> tuple[Container, ...]:
+        pool = self.tx.pools.by_key(node.pool_key)
+        return pool.spec.containers.ahead() if pool is not None and pool.spec.containers is not None else ()
 
     def _mounts_of(self, node: Node) -> tuple[Mount, ...]:
         pool = self.tx.pools.by_key(node.pool_key)
@@ -221,7 +229,7 @@ class Ledger:
             wanted = pool.spec.packages if pool is not None else ()
             packages = applications.resolve(self.tx, node.account, wanted, self.now)
             certificates = pool.spec.certificates if pool is not None else ()
-            self._asked[node.pool_key] = packages, certificates, pool is not None and pool.spec.registries is not None
+            self._asked[node.pool_key] = packages, certificates, pool is not None and pool.spec.containers is not None
         return self._asked[node.pool_key]
 
     def known(self, job: Job) -> Job:

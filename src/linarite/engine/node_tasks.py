@@ -46,7 +46,7 @@ def _under_way(u: Ledger, own: NodeTask) -> NodeTask:
     limit = own.command.max_wall_clock
     return replace(
         own, state=TaskState.PREPARING if own.command.brings else TaskState.RUNNING, state_at=u.now,
-        started_at=u.now, deadline=None if limit is None else u.now + limit,
+        started_at=u.now, deadline=None if limit is None else u.now + limit, container=None,
     )  # fmt: skip
 
 
@@ -55,6 +55,8 @@ def apply(u: Ledger, own: NodeTask, report: Report) -> NodeTask:
 
     One whose command has returned and that goes on has its exit code from then on.
     """
+    if not isinstance(report, RunLost) and report.container is not None:
+        own = replace(own, container=report.container)
     match report:
         case RunStarted():
             return _started(u, own, report.at)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from linarite.engine import exits, usage
 from linarite.engine.endings import complete, remove, reset, settle
 from linarite.engine.failures import ended_failure, told_failure
@@ -15,6 +17,8 @@ ENDED = 143
 def take(u: Ledger, task: Task, report: Ended) -> None:
     """Bring the end of its current run into a task, which is charged for it."""
     task = charged(u, task, report)
+    if not isinstance(report, RunLost) and report.container is not None:
+        task = replace(task, container=report.container)
     match report:
         case RunExited():
             _exited(u, task, report)

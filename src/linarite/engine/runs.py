@@ -54,7 +54,7 @@ def _task_key(report: Report) -> int:
 def _apply(u: Ledger, task: Task, report: Report) -> None:
     match report:
         case RunStarted():
-            _started(u, task, report.at)
+            _started(u, task, report)
         case RunReturned():
             return  # no task's own run stays
         case _ if task.spec.multi_instance is not None:
@@ -65,15 +65,15 @@ def _apply(u: Ledger, task: Task, report: Report) -> None:
             outcomes.take(u, task, report)
 
 
-def _started(u: Ledger, task: Task, at: int) -> None:
+def _started(u: Ledger, task: Task, report: RunStarted) -> None:
     if task.state is not TaskState.PREPARING:
         return
-    limit = task.spec.max_wall_clock
+    at, limit = report.at, task.spec.max_wall_clock
     u.put_task(
         task,
         replace(
             task, state=TaskState.RUNNING, state_at=at, previous_state=task.state, previous_state_at=task.state_at,
-            started_at=at, deadline=None if limit is None else at + limit,
+            started_at=at, deadline=None if limit is None else at + limit, container=report.container,
         ),
     )  # fmt: skip
 

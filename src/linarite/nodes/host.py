@@ -20,7 +20,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from linarite.engine.launching import Problem, Usage
+from linarite.engine.launching import Usage
 from linarite.nodes.access import adopt_orphans, drop_privileges, set_mask
 from linarite.nodes.environment import set_site
 from linarite.nodes.folders import Sweeper, make_node, not_there
@@ -28,6 +28,7 @@ from linarite.nodes.journal import Journal
 from linarite.nodes.leftovers import end_leftovers
 from linarite.nodes.metering import Meter
 from linarite.nodes.moving.carriage import Carriage
+from linarite.nodes.moving.errands import Done
 from linarite.nodes.runs import Runs
 from linarite.nodes.starting import Starter
 from linarite.nodes.visitor import Visitor, Wake
@@ -188,13 +189,16 @@ class Host:
             self._answers.append(NodeFailed(root, f"The node's folder cannot be made: {error}."))
             return
         lacking = not_there(request.packages, root)
-        if lacking:
+        if lacking or request.images:
             told = partial(self._on_installed, root)
-            self._carriage.bring((), "", told, packages=lacking, root=root, archives=request.archives)
+            self._carriage.bring(
+                (), "", told, packages=lacking, root=root, archives=request.archives, images=request.images
+            )  # fmt: skip
         else:
             self._answers.append(NodeMade(root))
 
-    def _on_installed(self, root: str, problem: Problem | None) -> None:
+    def _on_installed(self, root: str, done: Done) -> None:
+        problem = done.problem
         if problem is None:
             self._answers.append(NodeMade(root))
         else:

@@ -31,9 +31,13 @@ class Whole(msgspec.Struct, frozen=True, tag="whole"):
 
 
 class Intended(msgspec.Struct, frozen=True, tag="intended"):
-    """`run` will be started; without a later record nobody knows whether it was."""
+    """`run` will be started; without a later record nobody knows whether it was.
+
+    `home` is where its container is, should it have one of its own.
+    """
 
     run: str
+    home: str = ""
 
 
 class Spawned(msgspec.Struct, frozen=True, tag="spawned"):
@@ -47,6 +51,7 @@ class Spawned(msgspec.Struct, frozen=True, tag="spawned"):
     earliest: int
     latest: int
     at: int
+    home: str = ""
 
 
 class Forgotten(msgspec.Struct, frozen=True, tag="forgotten"):
@@ -62,6 +67,7 @@ class KnownRun(msgspec.Struct):
     """A run as the journal tells it: `ended` is its last report, once there is one."""
 
     run: str
+    home: str = ""
     spawned: Spawned | None = None
     ended: Ended | None = None
 
@@ -82,9 +88,9 @@ class History(msgspec.Struct):
             case Whole():
                 self.whole = True
             case Intended():
-                self.runs[record.run] = KnownRun(record.run)
+                self.runs[record.run] = KnownRun(record.run, record.home)
             case Spawned():
-                self.runs[record.run] = KnownRun(record.run, spawned=record)
+                self.runs[record.run] = KnownRun(record.run, record.home, spawned=record)
             case Forgotten():
                 for run in record.runs:
                     self.runs.pop(run, None)

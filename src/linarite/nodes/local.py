@@ -132,7 +132,7 @@ class LocalNodes:
                     self._report(replace(broken, standing=True))
             if order.stands:
                 continue
-            request = MakeNode(root, order.packages, self._archives(node, order.packages))
+            request = MakeNode(root, order.packages, self._archives(node, order.packages), order.images)
             self._link(self._places.host(node, elevated=False)).make_node(node, request)
 
     async def deallocate(self, nodes: Sequence[NodeRef]) -> None:

@@ -118,7 +118,9 @@ class Places:
             if self._uid_of is not None:
                 uid = self._uid_of(node.account)
                 os.chown(folder, uid, uid, follow_symlinks=False)
-                os.chmod(folder, 0o770)  # noqa: S103 - the account's users pass through it, nobody else is in its group
+                # Its users' group passes through, and so must podman, which takes a path that not everybody passes for
+                # closed. What stands below is open to that group alone.
+                os.chmod(folder, 0o771)  # noqa: S103
             self._made.add(folder)
         return folder
 

@@ -20,7 +20,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from linarite.nodes.environment import DEFAULT_PATH, MARKER, marked
+from linarite.nodes.environment import DEFAULT_PATH, MARKER, mark, marked
 
 
 class CannotStartError(Exception):
@@ -257,8 +257,8 @@ _CONTAINER = "linarite-"
 
 
 def container_name(run: str) -> str:
-    """The name of a run's container: of letters, digits and a hyphen, whatever the run's own is."""
-    return _CONTAINER + run.encode().hex()
+    """The name of a run's container, which is one of this server's runs: letters, digits and a hyphen."""
+    return _CONTAINER + mark(run).encode().hex()
 
 
 def _system_program(pid: int) -> str:
@@ -278,10 +278,10 @@ def _ends_container(conmon: int, running: Callable[[str], bool]) -> bool:
         return False
     name = next((os.fsdecode(value) for word, value in pairwise(words) if word == b"-n"), "")
     try:
-        run = bytes.fromhex(name.removeprefix(_CONTAINER)).decode()
+        run = marked(bytes.fromhex(name.removeprefix(_CONTAINER)).decode())
     except ValueError:
         return False
-    if not name.startswith(_CONTAINER) or running(run):
+    if not name.startswith(_CONTAINER) or run is None or running(run):
         return False
     for pid in children(conmon):
         kill(pid)
@@ -313,6 +313,13 @@ def kill_orphans(leaders: Collection[int], running: Callable[[str], bool], spare
 def kill(pid: int) -> None:
     """SIGKILL to `pid`; nothing happens when it is gone or not ours."""
     send(pid, signal.SIGKILL)
+
+
+def signal_marked(runs: Collection[str], number: signal.Signals) -> None:
+    """Send `number` to every process of ours that was started for one of these runs."""
+    for pid, run in marked_processes(os.geteuid()):
+        if run in runs:
+            send(pid, number)
 
 
 def signal_group(pid: int, number: signal.Signals) -> None:

@@ -16,25 +16,28 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 
 from msgspec.structs import replace
 
-from linarite.engine.launching import Ended, Problem, RunExited, RunFailed, RunLost, RunReturned, RunStarted, Usage
+from linarite.engine.launching import Ended, Problem, RunExited, RunFailed, RunLost, RunStarted, Usage
 from linarite.engine.outputs import OutputFile
 from linarite.nodes.environment import run_environment
 from linarite.nodes.folders import not_there
 from linarite.nodes.journal import Forgotten, Intended, Journal, KnownRun, Record, Spawned
 from linarite.nodes.metering import Meter
 from linarite.nodes.moving.carriage import Carriage
+from linarite.nodes.moving.errands import Done
 from linarite.nodes.processes import (
     CannotStartError,
     boot_ticks,
+    container_name,
     high_water,
-    kill,
     kill_orphans,
-    marked_processes,
     signal_group,
+    signal_marked,
 )
+from linarite.nodes.run import Run, container_home, ended_early, failed, not_started, now, returned, story
 from linarite.nodes.starting import Starter
 from linarite.nodes.staying import Staying
 from linarite.nodes.wire import LaunchRun, Message
@@ -48,31 +51,6 @@ _DOUBT = 1.0
 
 _own_peak = [0]
 _log = logging.getLogger(__name__)
-
-
-class Run:
-    """A run that the server may still ask about: waiting, fetching, a process, sending, or ended and unacknowledged.
-
-    `returned` is how its command line ended when the run stays. `exited` is its report once the process has ended and
-    its files are being taken away. `asked` is whether it was to end, and then whether its files go all the same.
-    """
-
-    __slots__ = (
-        "asked", "directory", "ended", "errand", "exited", "name", "request", "returned", "spawned", "stays"
-    )  # fmt: skip
-
-    def __init__(self, name: str, request: LaunchRun | None = None, ended: Ended | None = None) -> None:
-        """`request` is kept until the process exists, and longer when there will be something to take away."""
-        self.name = name
-        self.request = request
-        self.ended = ended
-        self.directory = ""
-        self.spawned: Spawned | None = None
-        self.stays = False
-        self.returned: RunExited | None = None
-        self.errand: int | None = None
-        self.exited: RunExited | None = None
-        self.asked: bool | None = None
 
 
 class Runs:
@@ -95,11 +73,27 @@ class Runs:
         self._reports: list[Message] = []
 
     def restore(self, known: Iterable[KnownRun]) -> None:
-        """Take over the runs of a predecessor. All have ended: the processes that it left are gone."""
-        now = _now()
+        """Take over the runs of a predecessor. All have ended: the processes that it left are gone.
+
+        One that had a container is told of as lost once that is gone, too.
+        """
+        homes: dict[str, list[Run]] = {}
         for old in known:
-            self._runs[old.run] = Run(old.run, ended=old.ended or RunLost(run=old.run, at=now))
+            run = self._runs[old.run] = Run(old.run, ended=old.ended, home=old.home)
+            if run.ended is None and run.home:
+                homes.setdefault(run.home, []).append(run)
+            elif run.ended is None:
+                run.ended = RunLost(run=run.name, at=now())
         self._compact()
+        for home, runs in homes.items():
+            self._moving.update(run.name for run in runs)
+            self._carriage.discard([container_name(run.name) for run in runs], home, partial(self._on_lost, runs))
+
+    def _on_lost(self, runs: Sequence[Run], _: Done) -> None:
+        for run in runs:
+            self._moving.discard(run.name)
+            if run.ended is None:
+                self._finish(run, RunLost(run=run.name, at=now()))
 
     # What the server asks.
 
@@ -110,11 +104,11 @@ class Runs:
             name = request.launch.run
             known = self._runs.get(name)
             if known is None:
-                new.append(self._runs.setdefault(name, Run(name, request)))
+                new.append(self._runs.setdefault(name, Run(name, request, home=container_home(request))))
             else:
-                self._reports += _story(known)
+                self._reports += story(known)
         try:
-            self._journal.append([Intended(run.name) for run in new])
+            self._journal.append([Intended(run.name, run.home) for run in new])
         except OSError as error:
             # Without the record the run might start twice.
             for run in new:
@@ -126,16 +120,19 @@ class Runs:
         """End the run's processes: SIGTERM, and after `grace` seconds SIGKILL; then take its `outputs` away or not."""
         run = self._runs.get(name)
         if run is None:
-            self._reports.append(_ended_early(name))
+            self._reports.append(ended_early(name))
         elif run.ended is not None:
             self._reports.append(run.ended)
+        elif run.going:
+            run.asked = outputs and run.asked is not False
         elif run.exited is not None:
             if not (outputs and run.asked):
                 self._cancel(run)
-                self._finish(run, replace(run.exited, at=_now()))
+                self._finish(run, replace(run.exited, at=now()))
         elif run.spawned is None:
+            begun = run.errand is not None
             self._cancel(run)
-            self._finish(run, _ended_early(name))
+            (self._discard if begun else self._conclude)(run, ended_early(name))
         else:
             run.asked = outputs
             run.stays = False
@@ -144,6 +141,8 @@ class Runs:
                 self._look_again_at = time.monotonic()
             elif grace > 0:
                 signal_group(run.spawned.pid, signal.SIGTERM)
+                if run.enters:
+                    signal_marked({name}, signal.SIGTERM)
             heapq.heappush(self._deadlines, (time.monotonic() + max(grace, 0.0), name))
 
     def forget(self, names: Sequence[str]) -> None:
@@ -161,7 +160,7 @@ class Runs:
 
     def stories(self) -> list[Message]:
         """What there is to tell about every known run, for a server that has just connected."""
-        return [report for run in self._runs.values() for report in _story(run)]
+        return [report for run in self._runs.values() for report in story(run)]
 
     def usages(self, names: Iterable[str]) -> dict[str, Usage]:
         """What those of these runs used whose processes have ended."""
@@ -226,13 +225,13 @@ class Runs:
             run = self._runs[name]
             assert run.returned is not None, "it stays since its command line returned"
             self._meter.ended(name, run.returned.usage)
-            self._finish(run, replace(run.returned, at=_now()))
+            self._discard(run, replace(run.returned, at=now()))
         if gone or self._staying.any_leaves:
             self._look_again_at = time.monotonic() + _TOGETHER
 
     def _running(self, name: str) -> bool:
         run = self._runs.get(name)
-        return run is not None and run.ended is None and run.exited is None
+        return run is not None and run.ended is None and run.exited is None and not run.going
 
     def _on_exit(self, pid: int, *, well: bool) -> None:
         run = self._processes.pop(pid, None)
@@ -251,15 +250,48 @@ class Runs:
             peak_bytes=_peak(used.ru_maxrss),
         )
         code = code if code >= 0 else 128 - code
-        report = RunExited(run=run.name, code=code, started_at=run.spawned.at, at=_now(), usage=usage)
+        report = RunExited(run=run.name, code=code, started_at=run.spawned.at, at=now(), usage=usage)
         if stays:
             run.returned = report
             self._meter.returned(run.name, usage)
             self._staying.add(run.name, pid)
-            self._reports.append(RunReturned(run=run.name, at=report.at))
+            self._reports.append(returned(run, report.at))
         else:
             self._meter.ended(run.name, usage)
+            self._discard(run, report)
+
+    def _discard(self, run: Run, report: RunExited | RunFailed) -> None:
+        """Remove the container of a run that is over, if it has one, before anything else is done with it."""
+        if not run.home:
+            self._conclude(run, report)
+            return
+        run.going = True
+        self._moving.add(run.name)
+        self._carriage.discard(
+            [container_name(run.name)], run.home, lambda done: self._on_discarded(run, report, done),
+            f"{run.directory}/stderr.txt",
+        )  # fmt: skip
+
+    def _on_discarded(self, run: Run, report: RunExited | RunFailed, done: Done) -> None:
+        self._moving.discard(run.name)
+        run.going, info = False, done.container
+        if info is None:
+            # Without podman's word: the id is known, the state is not.
+            info = None if run.container is None else replace(run.container, state="")
+        if info is not None and info.state == "created" and isinstance(report, RunExited):
+            failure = not_started(run, info) if run.asked is None else ended_early(run.name)
+            self._finish(run, replace(failure, container=info))
+            return
+        report = replace(report, at=now(), container=info)
+        if isinstance(report, RunExited) and not run.enters and done.code is not None:
+            report = replace(report, code=done.code)  # podman's own, when it was ended before its container, says less
+        self._conclude(run, report)
+
+    def _conclude(self, run: Run, report: RunExited | RunFailed) -> None:
+        if isinstance(report, RunExited) and run.returned is None:
             self._end_process(run, report)
+        else:
+            self._finish(run, report)
 
     def _end_process(self, run: Run, report: RunExited) -> None:
         """Take the files away of a run whose process has ended, if there is anything to take; else it has ended."""
@@ -273,7 +305,7 @@ class Runs:
         self._moving.add(run.name)
         variables = run_environment(request.launch, request.root, run.directory)
         run.errand = self._carriage.take_away(
-            outputs, run.directory, variables, lambda problem: self._on_taken_away(run, report, problem)
+            outputs, run.directory, variables, lambda done: self._on_taken_away(run, report, done.problem)
         )  # fmt: skip
 
     def _on_taken_away(self, run: Run, report: RunExited, problem: Problem | None) -> None:
@@ -281,7 +313,7 @@ class Runs:
         run.errand = None
         if problem is not None and not problem.code.startswith("upload-"):
             problem = replace(problem, code="upload-failed")
-        self._finish(run, replace(report, at=_now(), upload=problem))
+        self._finish(run, replace(report, at=now(), upload=problem))
 
     def _begin(self, run: Run) -> None:
         if run.ended is not None or run.request is None:
@@ -289,25 +321,26 @@ class Runs:
         request, launch = run.request, run.request.launch
         try:
             run.directory = self._starter.prepare(launch, request.root)
+            contained = self._starter.contained(launch, request.root, run.directory)
         except CannotStartError as error:
             self._fail(run, error)
             return
         lacking = not_there(launch.packages, request.root)
-        if not launch.fetches and not lacking and launch.container is None:
+        if not launch.fetches and not lacking and contained is None:
             self._start(run, request)
             return
         self._moving.add(run.name)
         run.errand = self._carriage.bring(
             launch.fetches, self._starter.fetch_folder(launch, request.root, run.directory),
-            lambda problem: self._on_brought(run, problem), packages=lacking, root=request.root,
-            archives=request.archives, container=launch.container,
+            lambda done: self._on_brought(run, done), packages=lacking, root=request.root,
+            archives=request.archives, container=contained,
         )  # fmt: skip
 
-    def _on_brought(self, run: Run, problem: Problem | None) -> None:
+    def _on_brought(self, run: Run, done: Done) -> None:
         self._moving.discard(run.name)
-        run.errand = None
-        if problem is not None:
-            self._fail(run, problem)
+        run.errand, run.container = None, done.container
+        if done.problem is not None:
+            self._fail(run, done.problem)
         elif run.request is not None:
             self._start(run, run.request)
 
@@ -323,19 +356,20 @@ class Runs:
         try:
             pid = self._starter.start(request.launch, request.root, run.directory)
         except CannotStartError as error:
-            self._fail(run, error)
+            self._discard(run, failed(run, error))
             return
         except (OSError, ValueError) as error:  # a NUL in a name: whatever it is, the other runs go on
-            self._fail(run, CannotStartError("failed", f"The command line cannot be started: {error}."))
+            self._discard(run, failed(run, CannotStartError("failed", f"The command line cannot be started: {error}.")))
             return
         run.request = request if request.launch.outputs else None
         run.stays = request.launch.stays
-        run.spawned = Spawned(run.name, pid, earliest, boot_ticks(), _now())
+        run.enters = request.launch.container is not None and (run.stays or request.launch.enters is not None)
+        run.spawned = Spawned(run.name, pid, earliest, boot_ticks(), now(), run.home)
         self._processes[pid] = run
         self._meter.started(run.name, request.root, pid)
         self._records.append(run.spawned)
         if request.launch.announced:
-            self._reports.append(RunStarted(run=run.name, at=run.spawned.at))
+            self._reports.append(RunStarted(run=run.name, at=run.spawned.at, container=run.container))
 
     def _kill_overdue(self) -> None:
         now = time.monotonic()
@@ -348,18 +382,10 @@ class Runs:
                     signal_group(run.spawned.pid, signal.SIGKILL)
         if overdue:
             self._staying.kill(overdue)
-            for pid, name in marked_processes(os.geteuid()):
-                if name in overdue:
-                    kill(pid)
+            signal_marked(overdue, signal.SIGKILL)
 
     def _fail(self, run: Run, error: CannotStartError | Problem) -> None:
-        details = error.details if isinstance(error, Problem) else {}
-        self._finish(
-            run,
-            RunFailed(
-                run=run.name, code=error.code, message=error.message, at=_now(), user=error.user, details=details
-            ),
-        )
+        self._finish(run, failed(run, error))
 
     def _finish(self, run: Run, report: Ended) -> None:
         run.ended = report
@@ -369,7 +395,7 @@ class Runs:
 
     def _compact(self) -> None:
         """Begin the journal anew with what is still to be known. Raises OSError."""
-        self._journal.compact([run.ended or run.spawned or Intended(run.name) for run in self._runs.values()])
+        self._journal.compact([run.ended or run.spawned or Intended(run.name, run.home) for run in self._runs.values()])
 
 
 def _peak(kilobytes: int) -> int:
@@ -389,21 +415,3 @@ def _next_zombie() -> os.waitid_result | None:
         return os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
         return None
-
-
-def _story(run: Run) -> list[Message]:
-    if run.ended is not None:
-        return [run.ended]
-    if run.spawned is None:
-        return []
-    started = RunStarted(run=run.name, at=run.spawned.at)
-    return [started] if run.returned is None else [started, RunReturned(run=run.name, at=run.returned.at)]
-
-
-def _ended_early(name: str) -> RunFailed:
-    message = "The run was ended before its command line started."
-    return RunFailed(run=name, code="ended", message=message, at=_now())
-
-
-def _now() -> int:
-    return time.time_ns() // 1000

@@ -12,10 +12,11 @@ from contextlib import suppress
 from linarite.engine.certificates import SmallFile
 from linarite.engine.containers import Container
 from linarite.engine.launching import Launch
-from linarite.nodes.containers import ContainerError, contained
+from linarite.nodes import podman
+from linarite.nodes.containers import Contained, ContainerError, apptainer, home, is_podman, own_environment, runtime
 from linarite.nodes.environment import run_environment, stays_below
 from linarite.nodes.folders import make_folder
-from linarite.nodes.processes import CannotStartError, spawn, split_command
+from linarite.nodes.processes import CannotStartError, container_name, spawn, split_command
 
 _OUTPUT = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK | os.O_NOCTTY
 _INPUT = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
@@ -66,12 +67,19 @@ class Starter:
         """Where the files of a prepared run go (absolute)."""
         return f"{directory}/wd" if launch.fetch_into is None else f"{root}/{launch.fetch_into}"
 
+    @staticmethod
+    def contained(launch: Launch, root: str, directory: str) -> Contained | None:
+        """The container that is to be made for a prepared run, if any. Raises CannotStartError."""
+        if launch.container is None or launch.enters is not None:
+            return None
+        return _contained(launch, launch.container, root, directory)
+
     def start(self, launch: Launch, root: str, directory: str) -> int:
         """Start the command line of a prepared run and give the process's number. Raises CannotStartError."""
-        words = ("/bin/sh", "-c", launch.command) if launch.shell else split_command(launch.command)
-        environment = run_environment(launch, root, directory)
-        if launch.container is not None:
-            words, environment = _in_container(launch.container, words, environment, root, directory)
+        if launch.container is None:
+            words, environment = _words(launch), run_environment(launch, root, directory)
+        else:
+            words, environment = _in_container(launch, _contained(launch, launch.container, root, directory))
         wd = f"{directory}/wd"
         cwd = wd if launch.working_directory is None else os.path.join(wd, launch.working_directory)
         opened: list[int] = []
@@ -102,15 +110,35 @@ def _output_flags(launch: Launch) -> int:
     return _OUTPUT | os.O_APPEND if launch.stays else _OUTPUT
 
 
-def _in_container(
-    container: Container, words: tuple[str, ...], variables: dict[str, str], root: str, directory: str
-) -> tuple[tuple[str, ...], dict[str, str]]:
+def _words(launch: Launch) -> tuple[str, ...]:
+    """The command line as words; none where a container's image has one of its own."""
+    if launch.shell:
+        return "/bin/sh", "-c", launch.command
+    if launch.container is not None and not launch.command.strip():
+        return ()
+    return split_command(launch.command)
+
+
+def _contained(launch: Launch, wanted: Container, root: str, directory: str) -> Contained:
+    return Contained(
+        wanted=wanted, name=container_name(launch.enters or launch.run), words=_words(launch), root=root,
+        variables=run_environment(launch, root, directory), directory=directory, stays=launch.stays,
+    )  # fmt: skip
+
+
+def _in_container(launch: Launch, contained: Contained) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The words and the environment that start the container of a run, or enter the one that stays."""
     try:
-        return contained(container, words, variables, root, directory)
+        program = runtime()
+        if not is_podman(program):
+            return apptainer(program, contained)
+        enters = contained.stays or launch.enters is not None
+        words = podman.enter_words(program, contained) if enters else podman.start_words(program, contained.name)
+        return words, {**contained.variables, **own_environment(home(contained.root))}
     except ContainerError as error:
         raise CannotStartError(error.code, error.message) from error
     except OSError as error:
-        raise _disk_refusal("folder of containers", root, error, user=False) from error
+        raise _disk_refusal("folder of containers", contained.root, error, user=False) from error
 
 
 def _output(what: str, usual: str, wd: str, wanted: str | None, flags: int, opened: list[int]) -> int:

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
+from linarite.engine.containers import Container
 from linarite.engine.launching import Ended, Launch, RunReturned, RunStarted, Usage
 from linarite.engine.packages import Package
 
@@ -45,11 +46,12 @@ class Acknowledge(msgspec.Struct, frozen=True, tag="acknowledge"):
 
 
 class MakeNode(msgspec.Struct, frozen=True, tag="make-node"):
-    """Make the folders of the node at `root`, with `packages` installed whose archives lie in `archives`."""
+    """Make the folders of the node at `root`; `packages`, whose archives lie in `archives`, and `images` come to it."""
 
     root: str
     packages: tuple[Package, ...] = ()
     archives: str = ""
+    images: tuple[Container, ...] = ()
 
 
 class Remove(msgspec.Struct, frozen=True, tag="remove"):

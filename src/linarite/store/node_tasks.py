@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import BindParameter, Column, Connection, Index, Table, bindparam, delete, func, select
 
+from linarite.engine.containers import ContainerInfo
 from linarite.engine.filtering import Expression
 from linarite.engine.launching import Ended
 from linarite.engine.model import Ending, Failure, NodeCommand, NodeTask, NodeTaskKind, TaskResult, TaskState
@@ -46,6 +47,7 @@ node_tasks = Table(
     number("cleanup_at", null=True),
     packed("failure", null=True),
     packed("held_report", null=True),
+    packed("container", null=True),
     packed("command"),
     Index(None, "node_key", "kind", "key"),
     Index(None, "job_key", "key"),
@@ -63,7 +65,7 @@ _rows = Rows(
     NodeTask,
     node_tasks,
     paths={},
-    write={"failure": pack_or_null, "held_report": pack_or_null, "command": pack},
+    write={"failure": pack_or_null, "held_report": pack_or_null, "container": pack_or_null, "command": pack},
     read={
         "kind": word(NodeTaskKind),
         "state": word(TaskState),
@@ -72,6 +74,7 @@ _rows = Rows(
         "ending": word(Ending),
         "failure": unpacked(Failure),
         "held_report": unpacked(Ended),
+        "container": unpacked(ContainerInfo),
         "command": unpacked(NodeCommand),
     },
 )

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Boolean, Column, Table, UniqueConstraint
 
+from linarite.engine.containers import ContainerInfo
 from linarite.engine.filtering import Compare
 from linarite.engine.model import Ending, Failure, Task, TaskResult, TaskSpec, TaskState
 from linarite.engine.usage import Spent
@@ -59,6 +60,7 @@ tasks = Table(
     number("cleanup_at", null=True),
     packed("failure", null=True),
     packed("usage", null=True),
+    packed("container", null=True),
     packed("spec"),
     packed("facts", null=True),
     UniqueConstraint("job_key", "alias", "index"),
@@ -150,6 +152,7 @@ rows = Rows(
         "number": as_number,
         "failure": pack_or_null,
         "usage": pack_or_null,
+        "container": pack_or_null,
         "spec": pack,
         "facts": pack_or_null,
     },
@@ -160,6 +163,7 @@ rows = Rows(
         "ending": word(Ending),
         "failure": unpacked(Failure),
         "usage": unpacked(Spent),
+        "container": unpacked(ContainerInfo),
         "spec": unpacked(TaskSpec),
         "facts": unpack_facts,
     },
@@ -172,6 +176,7 @@ STATE = rows.names_but(*_IDENTITY, *_ASKED, "waiting")
 _LATER = (
     "previous_state", "previous_state_at", "retried_at", "requeued_at", "started_at", "ended_at", "exit_code", "result",
     "ending", "ending_reason", "node_key", "node", "pool", "held_by", "deadline", "cleanup_at", "failure", "usage",
+    "container",
 )  # fmt: skip
 insert_rows = rows.inserter(later=_LATER)
 update_state = rows.updater(STATE)

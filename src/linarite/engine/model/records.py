@@ -6,6 +6,7 @@ import msgspec
 
 from linarite.engine.autoscale.records import ScalingRun
 from linarite.engine.certificates import CertificateUse
+from linarite.engine.containers import ContainerInfo
 from linarite.engine.launching import Ended
 from linarite.engine.model.specs import (
     Facts,
@@ -219,7 +220,8 @@ class Task(msgspec.Struct, kw_only=True):
     and an `index` from 1 on, which is else 0. `attempt` counts runs ever begun;
     `retries` the failed ones tried again, `requeues` the ones taken back through no fault of the task. `waiting` counts
     dependencies not yet satisfied; `queued` tells that it could start now. `satisfied` tells its dependents.
-    `held_by` is the number of the node task that has to succeed before the run may start. `usage` is that of all runs.
+    `held_by` is the number of the node task that has to succeed before the run may start. `usage` is that of all runs,
+    `container` that of the last one, where it ran in one.
     """
 
     key: int = 0
@@ -257,6 +259,7 @@ class Task(msgspec.Struct, kw_only=True):
     deadline: int | None = None
     cleanup_at: int | None = None
     usage: Spent | None = None
+    container: ContainerInfo | None = None
     facts: Facts = {}
 
 
@@ -297,6 +300,7 @@ class NodeTask(msgspec.Struct, kw_only=True):
     deadline: int | None = None
     cleanup_at: int | None = None
     held_report: Ended | None = None
+    container: ContainerInfo | None = None
 
     @property
     def is_subtask(self) -> bool:

@@ -8,7 +8,7 @@ import msgspec
 
 from linarite.engine.autoscale.records import Scaling
 from linarite.engine.certificates import CertificateUse
-from linarite.engine.containers import Container, Registry
+from linarite.engine.containers import Container, Containers
 from linarite.engine.model.words import (
     DAY,
     MINUTE,
@@ -253,8 +253,8 @@ class PoolUser(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class PoolSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a user asks of a pool. `inter_node`: its nodes speak to each other.
 
-    With `scaling` the targets are what its formula last asked for. `registries`: its tasks run in
-    containers, with images from these and from the usual places; None: they do not.
+    With `scaling` the targets are what its formula last asked for. `containers`: its tasks run in some; None: they do
+    not.
     """
 
     id: str
@@ -272,7 +272,7 @@ class PoolSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     packages: tuple[PackageReference, ...] = ()
     mounts: tuple[Mount, ...] = ()
     certificates: tuple[CertificateUse, ...] = ()
-    registries: tuple[Registry, ...] | None = None
+    containers: Containers | None = None
     metadata: tuple[Named, ...] = ()
     scaling: Scaling | None = None
 

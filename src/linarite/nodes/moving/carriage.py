@@ -18,8 +18,9 @@ from linarite.engine.containers import Container
 from linarite.engine.launching import Fetch, Problem
 from linarite.engine.outputs import OutputFile
 from linarite.engine.packages import Package
+from linarite.nodes.containers import Contained
 from linarite.nodes.moving import errands
-from linarite.nodes.moving.errands import Bring, Cancel, Done, Errand, Request, TakeAway
+from linarite.nodes.moving.errands import Bring, Cancel, Discard, Done, Errand, Request, TakeAway
 from linarite.nodes.wire import Frames, frame
 
 IDLE = 60.0
@@ -28,7 +29,7 @@ IDLE = 60.0
 _seed = 'read -r word && exec "$@"'
 _begin = b"begin\n"
 
-Told = Callable[[Problem | None], None]
+Told = Callable[[Done], None]
 
 
 def _spawn(command: list[str], stdin: socket.socket) -> int:
@@ -40,7 +41,7 @@ def _spawn(command: list[str], stdin: socket.socket) -> int:
 
 
 class Carriage:
-    """Asks the carrier to move files. `done` of an errand is called with the problem, or None when all went well."""
+    """Asks the carrier to move files and make containers. `done` of an errand is called with what it came to."""
 
     def __init__(self, options: Sequence[str]) -> None:
         """Start the shell that will become the carrier, with these `options`. Raises OSError."""
@@ -78,11 +79,12 @@ class Carriage:
 
     def bring(
         self, fetches: Sequence[Fetch], wd: str, done: Told, *, packages: Sequence[Package] = (), root: str = "",
-        archives: str = "", container: Container | None = None,
+        archives: str = "", images: Sequence[Container] = (), container: Contained | None = None,
     ) -> int:  # fmt: skip
-        """Install packages, have an image, then bring files into the folder `wd`; gives the errand's number."""
+        """Install packages, have images, bring files into the folder `wd`, make a container; gives its number."""
         self._last += 1
-        return self._ask(Bring(self._last, tuple(fetches), wd, tuple(packages), root, archives, container), done)
+        bring = Bring(self._last, tuple(fetches), wd, tuple(packages), root, archives, tuple(images), container)
+        return self._ask(bring, done)
 
     def take_away(
         self, outputs: Sequence[OutputFile], directory: str, variables: dict[str, str], done: Told
@@ -90,6 +92,11 @@ class Carriage:
         """Send files of the task's `directory`; gives the errand's number."""
         self._last += 1
         return self._ask(TakeAway(self._last, tuple(outputs), directory, variables), done)
+
+    def discard(self, names: Sequence[str], home: str, done: Told, said: str = "") -> None:
+        """Remove containers; that is never given up."""
+        self._last += 1
+        self._ask(Discard(self._last, tuple(names), home, said), done)
 
     def cancel(self, number: int) -> None:
         """Give up an errand: its `done` is not called any more."""
@@ -149,11 +156,11 @@ class Carriage:
         done = self._asked.pop(answer.number, None)
         self._idle_since = time.monotonic()
         if done is not None:
-            done(answer.problem)
+            done(answer)
 
     def _on_gone(self) -> None:
         self.gone = True
         asked, self._asked = self._asked, {}
         problem = Problem(code="failed", message="The process that moves files has ended.", user=False)
-        for done in asked.values():
-            done(problem)
+        for number, done in asked.items():
+            done(Done(number, problem))

@@ -14,17 +14,17 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from linarite.engine.containers import Container
+from linarite.engine.containers import Container, ContainerInfo
 from linarite.engine.launching import Problem
+from linarite.nodes import podman
 from linarite.nodes.access import drop_privileges, set_mask
-from linarite.nodes.containers import ContainerError, have_image
+from linarite.nodes.containers import Contained, ContainerError, home, is_podman, runtime
 from linarite.nodes.moving import errands
 from linarite.nodes.moving.blobs import Storage
 from linarite.nodes.moving.bringing import Bringing
-from linarite.nodes.moving.errands import Answer, Bring, Cancel, Done, Errand, Ready, TakeAway
+from linarite.nodes.moving.errands import Answer, Bring, Cancel, Discard, Done, Errand, Ready, TakeAway
 from linarite.nodes.moving.errors import CancelledMoveError, MovingError, Stop
 from linarite.nodes.moving.fetching import make_context
 from linarite.nodes.moving.sending import Journey
@@ -72,48 +72,74 @@ class Carrier:
 
     def _run(self, errand: Errand, stop: Stop) -> None:
         try:
-            problem = self._attempt(lambda: self._do(errand, stop))
+            done = self._attempt(errand, stop)
         except CancelledMoveError:
             return
         finally:
             self._going.pop(errand.number, None)
-        self._say(Done(errand.number, problem))
+        self._say(done)
 
-    def _do(self, errand: Errand, stop: Stop) -> None:
+    def _do(self, errand: Errand, stop: Stop) -> Done:
         match errand:
             case Bring():
                 for package in errand.packages:
                     self._unpacker.install(package, errand.root, errand.archives, stop)
-                if errand.container is not None:
-                    _have_image(errand.container, errand.root)
+                for image in errand.images:
+                    _have_image(image, errand.root, stop)
                 self._bringing.bring(errand.fetches, errand.wd, stop)
+                made = None if errand.container is None else _create(errand.container, stop)
+                return Done(errand.number, container=made)
+            case Discard():
+                return _discard(errand)
             case TakeAway():
                 journey = Journey(self._storage, self._patience, errand.directory, errand.variables)
                 journey.send(errand.outputs, stop)
+                return Done(errand.number)
 
-    @staticmethod
-    def _attempt(work: Callable[[], None]) -> Problem | None:
+    def _attempt(self, errand: Errand, stop: Stop) -> Done:
         try:
-            work()
+            return self._do(errand, stop)
         except MovingError as error:
-            return error.problem
+            problem = error.problem
+        except ContainerError as error:
+            problem = Problem(code=error.code, message=error.message, details=error.details)
         except CancelledMoveError:
             raise
         except Exception as error:  # noqa: BLE001 - a run must hear of whatever went wrong
             _log.exception("An errand failed.")
-            return Problem(code="failed", message=f"Files were not moved: {type(error).__name__}.", user=False)
-        return None
+            problem = Problem(code="failed", message=f"Files were not moved: {type(error).__name__}.", user=False)
+        return Done(errand.number, problem)
 
     def _say(self, answer: Answer) -> None:
         with self._speaking:
             self._connection.sendall(frame(errands.encode(answer)))
 
 
-def _have_image(container: Container, root: str) -> None:
+def _have_image(wanted: Container, root: str, stop: Stop) -> None:
+    """Apptainer brings its images by itself, when it runs them."""
+    if is_podman(program := runtime()):
+        podman.have_image(program, wanted, home(root), stop.is_set)
+        stop.check()
+
+
+def _create(wanted: Contained, stop: Stop) -> ContainerInfo | None:
+    if not is_podman(program := runtime()):
+        return None
     try:
-        have_image(container, root)
-    except ContainerError as error:
-        raise MovingError(error.code, error.message, {"ImageName": container.image}) from error
+        return podman.create(program, wanted, stop.is_set)
+    except ContainerError:
+        stop.check()
+        raise
+
+
+def _discard(errand: Discard) -> Done:
+    if not is_podman(program := runtime()):
+        return Done(errand.number)
+    if len(errand.names) == 1:
+        info, code = podman.discard(program, errand.names[0], errand.home, errand.said)
+        return Done(errand.number, container=info, code=code)
+    podman.remove(program, errand.home, errand.names)
+    return Done(errand.number)
 
 
 def main(arguments: list[str]) -> None:

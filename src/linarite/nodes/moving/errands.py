@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import msgspec
 
-from linarite.engine.containers import Container
+from linarite.engine.containers import Container, ContainerInfo
 from linarite.engine.launching import Fetch, Problem
 from linarite.engine.outputs import OutputFile
 from linarite.engine.packages import Package
+from linarite.nodes.containers import Contained
 
 
 class Bring(msgspec.Struct, frozen=True, tag="bring"):
     """Bring the files of `fetches` into the folder `wd` (absolute), each whole or not at all.
 
     Before that, install `packages` in the node at `root`, from their archives in the folder `archives`, and see that
-    the image of `container` is there.
+    `images` are there; after it, make the `container`.
     """
 
     number: int
@@ -23,7 +24,8 @@ class Bring(msgspec.Struct, frozen=True, tag="bring"):
     packages: tuple[Package, ...] = ()
     root: str = ""
     archives: str = ""
-    container: Container | None = None
+    images: tuple[Container, ...] = ()
+    container: Contained | None = None
 
 
 class TakeAway(msgspec.Struct, frozen=True, tag="take-away"):
@@ -33,6 +35,15 @@ class TakeAway(msgspec.Struct, frozen=True, tag="take-away"):
     outputs: tuple[OutputFile, ...]
     directory: str
     variables: dict[str, str]
+
+
+class Discard(msgspec.Struct, frozen=True, tag="discard"):
+    """Remove containers, below their user's `home`, and tell what became of one; podman's words are in `said`."""
+
+    number: int
+    names: tuple[str, ...]
+    home: str
+    said: str = ""
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
@@ -46,14 +57,19 @@ class Ready(msgspec.Struct, frozen=True, tag="ready"):
 
 
 class Done(msgspec.Struct, frozen=True, tag="done"):
-    """Errand `number` is over; `problem` is what went wrong."""
+    """Errand `number` is over; `problem` is what went wrong, `container` the one that was made or removed.
+
+    `code` is the exit code of one that was removed, where it had started.
+    """
 
     number: int
     problem: Problem | None = None
+    container: ContainerInfo | None = None
+    code: int | None = None
 
 
-Errand = Bring | TakeAway
-Request = Bring | TakeAway | Cancel
+Errand = Bring | TakeAway | Discard
+Request = Bring | TakeAway | Discard | Cancel
 Answer = Ready | Done
 
 encode = msgspec.msgpack.Encoder().encode

@@ -33,6 +33,8 @@ CODES = {
     "container-pool": "ContainerPoolNotSupported",
     "container-missing": "ContainerTaskSettingsNotFound",
     "container-image": "ContainerInvalidImage",
+    "container-registry": "ContainerInvalidRegistry",
+    "container-settings": "ContainerInvalidSettings",
     "package-failed": "ApplicationPackageError",
     "disk-full": "DiskFull",
     "node-unusable": "NodeUnusable",
@@ -53,6 +55,8 @@ _SENTENCES = {
     "ResourceContainerListMiscError":
         "Miscellaneous error encountered while listing one of the specified Azure Blob container(s)",
     "ContainerInvalidImage": "One or more container images specified are invalid",
+    "ContainerInvalidRegistry": "One or more container registries specified are invalid",
+    "ContainerInvalidSettings": "At least one value of specified task container settings is invalid",
     "ContainerPoolNotSupported": "The specified pool does not support container tasks",
     "ApplicationPackageError": "An error occurred when trying to deploy a required application package",
     "FileUploadContainerNotFound":

@@ -56,7 +56,7 @@ def subtask_json(own: NodeTask, base: str) -> dict[str, Any]:
     return shown
 
 
-_OF_SUBTASK = ("startTime", "endTime", "exitCode", "result", "failureInfo")
+_OF_SUBTASK = ("startTime", "endTime", "exitCode", "containerInfo", "result", "failureInfo")
 
 
 def subtask_execution_info(own: NodeTask, task: Task) -> dict[str, Any]:

@@ -84,11 +84,16 @@ def _recent(recent: Recent, base: str) -> dict[str, Any]:
     return shown
 
 
-_BAD_PACKAGES = "One or more application packages specified for the pool are invalid"
+_OF_POOL = {
+    "ApplicationPackageError": "One or more application packages specified for the pool are invalid",
+    "ContainerInvalidImage": "One or more container images specified for the pool are invalid",
+    "ContainerInvalidRegistry": "One or more container registries specified for the pool are invalid",
+}
+"""The service's own sentences; what this server has to say stands among the details then."""
 
 
 def _error(failure: Failure) -> dict[str, Any]:
     code, message, details = CODES.get(failure.code, "Unknown"), failure.message, pairs(failure.details)
-    if code == "ApplicationPackageError":
-        message, details = _BAD_PACKAGES, [*details, {"name": "Message", "value": message}]
+    if code in _OF_POOL:
+        message, details = _OF_POOL[code], [*details, {"name": "Message", "value": message}]
     return {"code": code, "message": message, "errorDetails": details}

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from linarite.engine.containers import ContainerInfo
 from linarite.engine.model import NodeTask, Task
 from linarite.faces.azure_batch.render.failures import failure_info
 from linarite.faces.azure_batch.render.scalars import moment
 
 
 def ending(one: Task | NodeTask) -> dict[str, Any]:
-    """When, by which exit code and why it ended, as far as it has."""
+    """When, by which exit code and why it ended, as far as it has, and in which container."""
     info: dict[str, Any] = {}
+    if one.container is not None:
+        info["containerInfo"] = _container(one.container)
     if one.ended_at is not None:
         info["endTime"] = moment(one.ended_at)
     if one.exit_code is not None:
@@ -21,6 +24,12 @@ def ending(one: Task | NodeTask) -> dict[str, Any]:
     if one.failure is not None:
         info["failureInfo"] = failure_info(one.failure)
     return info
+
+
+def _container(container: ContainerInfo) -> dict[str, str]:
+    """As Docker inspects it. Source: BatchTaskContainerExecutionInfo of 2025-06-01."""
+    shown = {"containerId": container.id, "state": container.state, "error": container.error}
+    return {name: value for name, value in shown.items() if value}
 
 
 def retries(one: Task | NodeTask) -> dict[str, Any]:

@@ -51,9 +51,12 @@ class TaskElement(CommandElement):
     authentication_token_settings: TokenSettings | None = None
 
 
-def command_line(text: str | None, name: str = "commandLine") -> str:
-    """A command line: it has to be there, and no process can be given a NUL."""
-    line = required(text, name)
+def command_line(text: str | None, name: str = "commandLine", *, contained: bool = False) -> str:
+    """A command line: it has to be there, and no process can be given a NUL.
+
+    An empty one runs what its container's image runs by itself. Source: 'Container workloads on Azure Batch'.
+    """
+    line = text if contained and text is not None else required(text, name)
     if "\0" in line:
         raise invalid_property(name, line, "It has no NUL character.")
     return line
@@ -70,8 +73,8 @@ def environment(items: list[NameValue] | None) -> tuple[Named, ...]:
 
 def checked_command(task: CommandElement, name: str) -> dict[str, Any]:
     """The element `name` as plain data, checked."""
-    command_line(task.command_line, f"{name}.commandLine")
-    container_of(task.container_settings)
+    contained = container_of(task.container_settings) is not None
+    command_line(task.command_line, f"{name}.commandLine", contained=contained)
     checked_files(task.resource_files, f"{name}.resourceFiles")
     environment(task.environment_settings)
     checked_user(task.user_identity)
@@ -81,8 +84,9 @@ def checked_command(task: CommandElement, name: str) -> dict[str, Any]:
 
 def node_command(task: CommandElement, id: str, **limits: Any) -> NodeCommand:  # noqa: ANN401 - the struct's own fields
     """A checked element as the engine runs it on nodes; `limits` are what its kind has besides."""
+    container = container_of(task.container_settings)
     return NodeCommand(
-        id=id, command=command_line(task.command_line), resource_files=brought_files(task.resource_files),
-        container=container_of(task.container_settings), environment=environment(task.environment_settings),
+        id=id, command=command_line(task.command_line, contained=container is not None), container=container,
+        resource_files=brought_files(task.resource_files), environment=environment(task.environment_settings),
         user=named_user(task.user_identity), elevated=is_elevated(checked_user(task.user_identity)), **limits,
     )  # fmt: skip

@@ -10,8 +10,8 @@ from typing import Any
 
 from msgspec import convert
 
-from linarite.engine.containers import Container, Registry
-from linarite.faces.azure_batch.errors import invalid_property
+from linarite.engine.containers import DEFAULT_REGISTRY, Container, Containers, Registry
+from linarite.faces.azure_batch.errors import invalid_property, missing_property
 from linarite.faces.azure_batch.wire.decoding import Element, Worded
 from linarite.faces.azure_batch.wire.elements import IdentityReference
 from linarite.faces.azure_batch.wire.values import required
@@ -67,7 +67,7 @@ def container_of(settings: ContainerSettings | None) -> Container | None:
         return None
     mounts = settings.container_host_batch_bind_mounts
     return Container(
-        image=required(settings.image_name, "containerSettings.imageName"),
+        image=_image(required(settings.image_name, "containerSettings.imageName"), "imageName"),
         options=_words(settings.container_run_options),
         in_image=settings.working_directory == "containerImageDefault",
         registry=None if settings.registry is None else _registry(settings.registry),
@@ -86,14 +86,31 @@ def _mount(mount: BindMount) -> tuple[str, bool]:
     return required(mount.source, "containerHostBatchBindMounts.source"), bool(mount.is_read_only)
 
 
+def _image(name: str, element: str) -> str:
+    """The name as it was given. A word that podman would read as an option is no image."""
+    if not name or name.startswith("-") or any(character.isspace() for character in name):
+        raise invalid_property(element, name, "It is no name of a container image.")
+    return name
+
+
 def _registry(element: RegistryElement) -> Registry:
-    return Registry(element.registry_server or "docker.io", element.username or "", element.password or "")
+    """A registry opens to a user with a password, or to everybody; there is no identity that it could open to."""
+    if element.identity_reference is not None:
+        reason = "The nodes of this server have no managed identity."
+        raise invalid_property("identityReference", element.identity_reference.resource_id or "", reason)
+    if (element.username is None) is not (element.password is None):
+        raise missing_property("username" if element.username is None else "password")
+    return Registry(element.registry_server or DEFAULT_REGISTRY, element.username or "", element.password or "")
 
 
-def registries_of(machine: dict[str, Any] | None) -> tuple[Registry, ...] | None:
-    """The registries of a pool whose nodes run containers; None for any other pool."""
+def containers_of(machine: dict[str, Any] | None) -> Containers | None:
+    """What makes a pool one of containers; None for any other pool. MissingRequiredProperty, InvalidPropertyValue."""
     given = (machine or {}).get("containerConfiguration")
     if given is None:
         return None
     configuration = convert(given, ContainerConfiguration)
-    return tuple([_registry(one) for one in configuration.container_registries or ()])
+    required(configuration.type, "containerConfiguration.type")
+    return Containers(
+        tuple([_image(name, "containerImageNames") for name in configuration.container_image_names or ()]),
+        tuple([_registry(one) for one in configuration.container_registries or ()]),
+    )

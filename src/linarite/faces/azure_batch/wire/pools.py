@@ -20,7 +20,7 @@ from linarite.faces.azure_batch.wire.certificates import (
     certificate_uses,
     checked_references,
 )
-from linarite.faces.azure_batch.wire.containers import registries_of
+from linarite.faces.azure_batch.wire.containers import containers_of
 from linarite.faces.azure_batch.wire.decoding import Body, Worded, camel
 from linarite.faces.azure_batch.wire.elements import (
     ApplicationPackageReference,
@@ -244,7 +244,7 @@ def _done_by_nodes(facts: Mapping[str, Any]) -> dict[str, Any]:
         "users": pool_users(facts.get("userAccounts", [])),
         "packages": package_references(packages),
         "certificates": certificate_uses(facts.get("certificateReferences", ())),
-        "registries": registries_of(facts.get("virtualMachineConfiguration")),
+        "containers": containers_of(facts.get("virtualMachineConfiguration")),
     }
 
 

@@ -98,7 +98,7 @@ def task_of(body: TaskAdd) -> tuple[TaskSpec, Facts]:
     limits = body.constraints or _NO_CONSTRAINTS
     spec = TaskSpec(
         id=checked_id(body.id),
-        command=command_line(body.command_line),
+        command=command_line(body.command_line, contained=body.container_settings is not None),
         display_name=display_name(body.display_name),
         resource_files=_resource_files(body.resource_files),
         output_files=output_files(body.output_files),
