@@ -330,7 +330,6 @@ def test_task_with_container_on_a_pool_without(server: RunningServer, account: s
     ("options", "code", "name"),
     [
         ({"registry": {"identity_reference": {"resource_id": "/i"}}}, "InvalidPropertyValue", "identityReference"),
-        ({"registry": {"username": "u"}}, "MissingRequiredProperty", "password"),
         ({"registry": {"password": "p"}}, "MissingRequiredProperty", "username"),
         ({"container_run_options": "--label='"}, "InvalidPropertyValue", "containerRunOptions"),
         ({"working_directory": "elsewhere"}, "InvalidPropertyValue", "workingDirectory"),

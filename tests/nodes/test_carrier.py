@@ -21,12 +21,13 @@ from tests.nodes.helpers import DEADLINE, Site, eventually
 from tests.nodes.web import Web
 from tests.support.blobs import Azurite, Container
 
-from linarite.engine.launching import Fetch, Problem
+from linarite.engine.launching import Fetch
 from linarite.engine.outputs import OutputFile
 from linarite.nodes.host import Host
 from linarite.nodes.metering import Meter
 from linarite.nodes.moving import carriage
 from linarite.nodes.moving.carriage import Carriage
+from linarite.nodes.moving.errands import Done
 
 
 def test_carrier_imports_nothing_late(azurite: Azurite, web: Web, tmp_path: Path) -> None:
@@ -69,7 +70,7 @@ def test_carrier_imports_nothing_late(azurite: Azurite, web: Web, tmp_path: Path
     assert told["codes"] == [code for code, _ in [*fetches, *outputs]]
 
 
-def _wait(carried: Carriage, told: list[Problem | None], number: int = 1) -> None:
+def _wait(carried: Carriage, told: list[Done], number: int = 1) -> None:
     """Hear the carrier until it has told so much."""
     with selectors.DefaultSelector() as selector:
         selector.register(carried.connection, selectors.EVENT_READ)
@@ -90,13 +91,13 @@ def test_carriage_is_spent_once_idle_for_long(
     carried: Carriage, web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before its first errand a carrier is a shell, which costs nothing; after its last one it is let go."""
-    told: list[Problem | None] = []
+    told: list[Done] = []
     monkeypatch.setattr(carriage, "IDLE", 0.0)
     assert (carried.spent, carried.idle_for) == (False, None)
     carried.bring([Fetch(url=web.put("/f", b"1"), path="f")], str(tmp_path), told.append)
     assert not carried.spent
     _wait(carried, told)
-    assert told == [None]
+    assert told == [Done(1)]
     assert (carried.spent, carried.idle_for) == (True, 0.0)
     monkeypatch.setattr(carriage, "IDLE", 60.0)
     assert not carried.spent
@@ -105,12 +106,12 @@ def test_carriage_is_spent_once_idle_for_long(
 
 def test_carriage_tells_of_a_carrier_that_died(carried: Carriage, silent_url: str, tmp_path: Path) -> None:
     """What it was asked for has failed through nobody's fault, and so does what is asked afterwards."""
-    told: list[Problem | None] = []
+    told: list[Done] = []
     carried.bring([Fetch(url=silent_url, path="f")], str(tmp_path), told.append)
     os.kill(carried.pid, signal.SIGKILL)
     _wait(carried, told)
     carried.bring([Fetch(url=silent_url, path="f")], str(tmp_path), told.append)
-    assert [(problem.code, problem.user) for problem in told if problem] == [("failed", False)] * 2
+    assert [(done.problem.code, done.problem.user) for done in told if done.problem] == [("failed", False)] * 2
     assert carried.spent
 
 

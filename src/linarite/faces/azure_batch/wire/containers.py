@@ -98,8 +98,8 @@ def _registry(element: RegistryElement) -> Registry:
     if element.identity_reference is not None:
         reason = "The nodes of this server have no managed identity."
         raise invalid_property("identityReference", element.identity_reference.resource_id or "", reason)
-    if (element.username is None) is not (element.password is None):
-        raise missing_property("username" if element.username is None else "password")
+    if element.username is None and element.password is not None:
+        raise missing_property("username")
     return Registry(element.registry_server or DEFAULT_REGISTRY, element.username or "", element.password or "")
 
 
