@@ -10,7 +10,6 @@ import heapq
 import logging
 import math
 import os
-import resource  # noqa: F401 - os.wait4 needs it, and would import it when the host cannot read it any more
 import signal
 import time
 from collections import deque
@@ -20,7 +19,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from linarite.engine.launching import Ended, Problem, RunExited, RunFailed, RunLost, RunStarted, Usage
+from linarite.engine.launching import Ended, Problem, RunExited, RunFailed, RunLost, RunStarted
 from linarite.engine.outputs import OutputFile
 from linarite.nodes.environment import run_environment
 from linarite.nodes.folders import not_there
@@ -32,11 +31,11 @@ from linarite.nodes.processes import (
     CannotStartError,
     boot_ticks,
     container_name,
-    high_water,
     kill_orphans,
     signal_group,
     signal_marked,
 )
+from linarite.nodes.reaping import exit_code, next_zombie, usage_of
 from linarite.nodes.run import Run, container_home, ended_early, failed, not_started, now, returned, story
 from linarite.nodes.starting import Starter
 from linarite.nodes.staying import Staying
@@ -49,7 +48,6 @@ _TOGETHER = 0.02
 _DOUBT = 1.0
 """Seconds until the host looks again at a process of which it could not tell whose it is."""
 
-_own_peak = [0]
 _log = logging.getLogger(__name__)
 
 
@@ -208,7 +206,7 @@ class Runs:
     def reap(self) -> None:
         """Take note of every process that has ended."""
         # The leader stays a zombie while its group is killed, so that the number still means that group.
-        while (facts := _next_zombie()) is not None:
+        while (facts := next_zombie()) is not None:
             self._on_exit(facts.si_pid, well=facts.si_code == os.CLD_EXITED and facts.si_status == 0)
             if self._look_again_at == math.inf:
                 self._look_again_at = time.monotonic() + _TOGETHER
@@ -241,15 +239,7 @@ class Runs:
         _, status, used = os.wait4(pid, 0)
         if run is None or run.spawned is None:
             return
-        code = os.waitstatus_to_exitcode(status)
-        usage = Usage(
-            user_seconds=used.ru_utime,
-            kernel_seconds=used.ru_stime,
-            read_operations=used.ru_inblock,
-            write_operations=used.ru_oublock,
-            peak_bytes=_peak(used.ru_maxrss),
-        )
-        code = code if code >= 0 else 128 - code
+        code, usage = exit_code(status), usage_of(used)
         report = RunExited(run=run.name, code=code, started_at=run.spawned.at, at=now(), usage=usage)
         if stays:
             run.returned = report
@@ -396,22 +386,3 @@ class Runs:
     def _compact(self) -> None:
         """Begin the journal anew with what is still to be known. Raises OSError."""
         self._journal.compact([run.ended or run.spawned or Intended(run.name, run.home) for run in self._runs.values()])
-
-
-def _peak(kilobytes: int) -> int:
-    """Give a run's peak in bytes, 0 when it is not known.
-
-    The kernel counts a process's peak from before its exec, when it shared this one's memory: up to our own peak the
-    figure says nothing about the run. Ours is looked up when a run had more than it was the last time.
-    """
-    if kilobytes <= _own_peak[0]:
-        return 0
-    _own_peak[0] = high_water()
-    return kilobytes * 1024 if kilobytes > _own_peak[0] else 0
-
-
-def _next_zombie() -> os.waitid_result | None:
-    try:
-        return os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return None

@@ -1,0 +1,48 @@
+"""Processes of runs that have ended: which, how, and what they used. Nothing of the runs themselves."""
+
+from __future__ import annotations
+
+import os
+import resource  # os.wait4 needs it, and would import it when the host cannot read it any more
+
+from linarite.engine.launching import Usage
+from linarite.nodes.processes import high_water
+
+_own_peak = [0]
+
+
+def next_zombie() -> os.waitid_result | None:
+    """A child of ours that has ended, and that stays a zombie; None when there is none."""
+    try:
+        return os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return None
+
+
+def exit_code(status: int) -> int:
+    """The exit code of a process; 128 + N when signal N ended it, as a shell tells it."""
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
+
+
+def usage_of(used: resource.struct_rusage) -> Usage:
+    """What a process used, with all that it had waited for."""
+    return Usage(
+        user_seconds=used.ru_utime,
+        kernel_seconds=used.ru_stime,
+        read_operations=used.ru_inblock,
+        write_operations=used.ru_oublock,
+        peak_bytes=_peak(used.ru_maxrss),
+    )
+
+
+def _peak(kilobytes: int) -> int:
+    """Give a run's peak in bytes, 0 when it is not known.
+
+    The kernel counts a process's peak from before its exec, when it shared this one's memory: up to our own peak the
+    figure says nothing about the run. Ours is looked up when a run had more than it was the last time.
+    """
+    if kilobytes <= _own_peak[0]:
+        return 0
+    _own_peak[0] = high_water()
+    return kilobytes * 1024 if kilobytes > _own_peak[0] else 0
