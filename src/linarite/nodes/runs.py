@@ -19,7 +19,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from linarite.engine.launching import Ended, Problem, RunExited, RunFailed, RunLost, RunStarted
+from linarite.engine.launching import Ended, Problem, RunExited, RunFailed, RunLost, RunStarted, Usage
 from linarite.engine.outputs import OutputFile
 from linarite.nodes.environment import run_environment
 from linarite.nodes.folders import not_there
