@@ -117,6 +117,17 @@ def test_formula_sees_what_the_nodes_tasks_use(client: BatchClient):
     client.terminate_task("j", "t")
 
 
+def test_formula_counts_the_instances_of_a_task_that_waits(client: BatchClient):
+    """The pool's nodes do not speak to each other, so that the task stays active."""
+    create(client, "$TargetDedicatedNodes=0")
+    client.create_job(models.BatchJobCreateOptions(id="j", pool_info=models.BatchPoolInfo(pool_id="p")))
+    settings = models.MultiInstanceSettings(number_of_instances=3, coordination_command_line="x")
+    client.create_task("j", models.BatchTaskCreateOptions(id="t", command_line="x", multi_instance_settings=settings))
+    client.create_task("j", models.BatchTaskCreateOptions(id="u", command_line="x"))
+    assert evaluate(client, "a=$ActiveTasks;p=$PendingTasks").results.endswith(";a=4;p=4")
+    assert client.get_job_task_counts("j").task_counts.active == 2
+
+
 def files_of(client: BatchClient) -> list[Any]:
     """A running task's files; none while it has not started."""
     try:

@@ -176,6 +176,20 @@ async def test_runs_tell_what_they_have_used(site: Site):
     assert await site.local.usages([(NODE, "unknown")]) == {}
 
 
+@pytest.mark.parametrize("grace", [0.0, 5.0])
+async def test_run_that_is_ended_is_charged_with_what_it_did_not_wait_for(site: Site, grace: float):
+    """Its first process had started others, which are ended with it: what they used is no less than was told before."""
+    run = await site.sh(f"{BUSY} & {BUSY} & wait")
+    await site.heard.started(run)
+
+    async def used() -> float:
+        return (await site.local.usages([(NODE, run)])).get(run, Usage()).user_seconds
+
+    last = await eventually(used, lambda seconds: seconds > 0.2)
+    await site.local.end([(NODE, run)], grace)
+    assert (await site.heard.exited(run)).usage.user_seconds >= last
+
+
 async def test_nodes_of_which_one_is_gone_give_no_sample(site: Site):
     await site.local.measure([NODE, OTHER], 1)
     await site.use(2)

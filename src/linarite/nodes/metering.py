@@ -15,11 +15,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from linarite.engine.launching import Usage
-from linarite.nodes.processes import ProcessUse, processes_of, run_of, session_of, use_of
+from linarite.nodes.processes import BLOCK, ProcessUse, processes_of, run_of, session_of, use_of
 from linarite.nodes.wire import RootUse
 
-BLOCK = 512
-"""Bytes of one operation that the kernel counts for a process that ended: getrusage(2)."""
 PERIOD = 30.0
 """Seconds that the bytes of a look stand for: where the last one is longer ago, their part."""
 FORGOTTEN = 300.0

@@ -200,6 +200,10 @@ def marked_processes(uid: int) -> Iterator[tuple[int, str]]:
             yield pid, run
 
 
+BLOCK = 512
+"""Bytes of one operation that the kernel counts for a process that ended: getrusage(2)."""
+
+
 class ProcessUse(NamedTuple):
     """What a process has used, with those of its children that it waited for, and the memory that it has now."""
 
@@ -247,6 +251,12 @@ def children(pid: int | None = None) -> set[int]:
         return set(map(int, _read_fact(f"/proc/{parent}/task/{parent}/children").split()))
     except OSError:
         return set()
+
+
+def left_by(leader: int) -> list[ProcessUse]:
+    """What those of our children have used that the `leader` of a session, which has ended, did not wait for."""
+    left = (pid for pid in children() if pid != leader and session_of(pid) == leader)
+    return [use for pid in left if (use := use_of(pid)) is not None]
 
 
 _OF_CONTAINERS = {"catatonit", "conmon", "podman"}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import resource  # os.wait4 needs it, and would import it when the host cannot read it any more
+from collections.abc import Sequence
 
 from linarite.engine.launching import Usage
-from linarite.nodes.processes import high_water
+from linarite.nodes.processes import BLOCK, ProcessUse, high_water
 
 _own_peak = [0]
 
@@ -25,13 +26,13 @@ def exit_code(status: int) -> int:
     return code if code >= 0 else 128 - code
 
 
-def usage_of(used: resource.struct_rusage) -> Usage:
-    """What a process used, with all that it had waited for."""
+def usage_of(used: resource.struct_rusage, left: Sequence[ProcessUse]) -> Usage:
+    """What a process used, with all that it had waited for and what it `left`."""
     return Usage(
-        user_seconds=used.ru_utime,
-        kernel_seconds=used.ru_stime,
-        read_operations=used.ru_inblock,
-        write_operations=used.ru_oublock,
+        user_seconds=used.ru_utime + sum(use.user_seconds for use in left),
+        kernel_seconds=used.ru_stime + sum(use.kernel_seconds for use in left),
+        read_operations=used.ru_inblock + sum(use.read_bytes for use in left) // BLOCK,
+        write_operations=used.ru_oublock + sum(use.write_bytes for use in left) // BLOCK,
         peak_bytes=_peak(used.ru_maxrss),
     )
 

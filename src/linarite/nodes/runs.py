@@ -32,6 +32,7 @@ from linarite.nodes.processes import (
     boot_ticks,
     container_name,
     kill_orphans,
+    left_by,
     signal_group,
     signal_marked,
 )
@@ -236,10 +237,12 @@ class Runs:
         stays = run is not None and run.stays and well
         if run is not None and not stays:
             signal_group(pid, signal.SIGKILL)
+        # Cut short, it has not waited for what it started, which the kernel then counts for nobody.
+        left = [] if run is None or well else left_by(pid)
         _, status, used = os.wait4(pid, 0)
         if run is None or run.spawned is None:
             return
-        code, usage = exit_code(status), usage_of(used)
+        code, usage = exit_code(status), usage_of(used, left)
         report = RunExited(run=run.name, code=code, started_at=run.spawned.at, at=now(), usage=usage)
         if stays:
             run.returned = report
