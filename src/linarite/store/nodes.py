@@ -46,6 +46,7 @@ nodes = Table(
     packed("packages", null=True),
     packed("certificates", null=True),
     Column("contained", Boolean, nullable=False),
+    packed("groups", null=True),
     packed("failure", null=True),
     packed("facts", null=True),
     UniqueConstraint("account", "alias"),
@@ -55,6 +56,7 @@ IDS = Whole("ix_nodes_ids", nodes.c.pool_key, nodes.c.id_key, unique=True)
 CHANGING = Partial("ix_nodes_changing", "on_running IS NOT NULL", nodes.c.key)
 
 _packages = unpacked(tuple[Package, ...])
+_groups = unpacked(tuple[str, ...])
 _certificates = unpacked(tuple[CertificateUse, ...])
 _rows = Rows(
     Node,
@@ -64,6 +66,7 @@ _rows = Rows(
         "id_key": str.lower,
         "packages": pack_or_null,
         "certificates": pack_or_null,
+        "groups": pack_or_null,
         "failure": pack_or_null,
         "facts": pack_or_null,
     },
@@ -72,6 +75,7 @@ _rows = Rows(
         "on_running": word(OnRunning),
         "packages": lambda value: _packages(value) or (),
         "certificates": lambda value: _certificates(value) or (),
+        "groups": lambda value: _groups(value) or (),
         "failure": unpacked(Failure),
         "facts": unpack_facts,
     },

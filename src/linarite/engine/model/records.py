@@ -97,6 +97,7 @@ class Node(msgspec.Struct, kw_only=True):
 
     `packages` and `certificates` are those of its pool when it last started; `contained`: it runs tasks in containers.
 
+    `groups` are names that users gave it, to place jobs by.
     `exclusive_tasks` counts the running tasks that have it for themselves. `on_running` is how a node that is about to
     go or to begin anew treats what runs there. `told`: where it stands has been told what to do by then, and its answer
     is awaited.
@@ -126,6 +127,7 @@ class Node(msgspec.Struct, kw_only=True):
     packages: tuple[Package, ...] = ()
     certificates: tuple[CertificateUse, ...] = ()
     contained: bool = False
+    groups: tuple[str, ...] = ()
     failure: Failure | None = None
     facts: Facts = {}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 Pairs = list[tuple[str, str]]
 
@@ -46,8 +46,19 @@ class Document(NamedTuple):
     pieces: AsyncIterator[bytes]
 
 
+class Data(NamedTuple):
+    """What JSON can hold: an object of that type, or a list of them."""
+
+    type: str
+    value: Any
+
+
+class Accepted(NamedTuple):
+    """Begun, and nothing to tell."""
+
+
 class Nothing(NamedTuple):
     """Done, and nothing to tell."""
 
 
-Answer = Properties | Objects | Number | Text | Texts | Document | Nothing
+Answer = Properties | Objects | Number | Text | Texts | Document | Data | Accepted | Nothing

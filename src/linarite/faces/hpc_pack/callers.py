@@ -39,6 +39,11 @@ class Caller(NamedTuple):
         self.may_write()
         self.may_see(job)
 
+    def may_administer(self) -> None:
+        """NotAllowed for all but administrators."""
+        if not self.is_admin:
+            raise NotAllowed(f"{self.name} is no administrator.")
+
     def may_write(self) -> None:
         """NotAllowed for a user who may only read."""
         if self.role is Role.READ:

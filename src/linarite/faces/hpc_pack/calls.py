@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from linarite.engine.core import Engine
 from linarite.faces.hpc_pack import reading, versions
@@ -66,6 +66,16 @@ class Call:
         """The name in the path."""
         return self._parameters["name"]
 
+    @property
+    def operation(self) -> str:
+        """The operation in the path."""
+        return self._parameters["operation"]
+
+    @property
+    def id(self) -> str:
+        """The id in the path."""
+        return self._parameters["id"]
+
     def query(self, name: str) -> str | None:
         """A parameter of the query, by its name in lower case; None when absent."""
         return self.request.query.get(name)
@@ -105,6 +115,10 @@ class Call:
         """The properties in the body."""
         data = await self.request.body(BODY_LIMIT)
         return reading.properties_json(data) if self._json_body else reading.properties_xml(data)
+
+    async def json_object(self) -> dict[str, Any]:
+        """The object in the body, its names in lower case."""
+        return reading.object_json(await self.request.body(BODY_LIMIT))
 
     async def job_file(self) -> bytes:
         """The job XML in the body; a JSON body is a string that holds it."""

@@ -90,6 +90,14 @@ def message_json(data: bytes) -> str:
     return _short(body)
 
 
+def object_json(data: bytes) -> dict[str, Any]:
+    """A JSON object, its names in lower case. Refusal when it is none."""
+    body = _json(data) if data.strip() else None
+    if not isinstance(body, dict):
+        raise bad(NO_CODE, "The body must be an object.")
+    return {str(name).lower(): value for name, value in body.items()}
+
+
 def text_json(data: bytes) -> str:
     """A JSON string. Refusal when it is none."""
     body = _json(data) if data.strip() else None

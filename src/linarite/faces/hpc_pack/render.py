@@ -7,7 +7,9 @@ from collections.abc import Iterable
 import msgspec
 
 from linarite.faces.hpc_pack.answers import (
+    Accepted,
     Answer,
+    Data,
     Document,
     Nothing,
     Number,
@@ -63,7 +65,32 @@ def _xml(answer: Answer) -> str:
             return string(value)
         case Texts(values):
             return _texts(values)
+        case Data(type_, list() as value):
+            return _array(f"ArrayOf{type_}", _data(type_, value))
+        case Data(type_, value):
+            return _array(type_, _members(value))
     return ""
+
+
+def _data(name: str, value: object) -> str:
+    """A value as an element; a list as one for each item."""
+    if isinstance(value, list):
+        return "".join(_data(name, item) for item in value)
+    if isinstance(value, dict):
+        return f"<{name}>{_members(value)}</{name}>"
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return f"<{name}>{escape(text)}</{name}>"
+
+
+def _members(value: dict[str, object]) -> str:
+    """The members of an object: a list stands in an element of its own."""
+    return "".join(
+        f"<{name}>{_data(_ITEMS.get(name, 'string'), item)}</{name}>" if isinstance(item, list) else _data(name, item)
+        for name, item in value.items()
+    )
+
+
+_ITEMS = {"Instances": "MetricInstanceData", "Values": "KeyValue", "Entries": "OperationLogEntry"}
 
 
 def _rest_properties(pairs: Pairs) -> list[dict[str, str]]:
@@ -80,6 +107,8 @@ def _json(answer: Answer) -> object:
             return value
         case Texts(values):
             return values
+        case Data(_, value):
+            return value
     return None
 
 
@@ -95,8 +124,8 @@ def _headers(answer: Answer) -> dict[str, str]:
 
 def answer_xml(answer: Answer, *, nothing: int = 200) -> Response:
     """The answer as XML; `nothing` is the status of an answer without a body."""
-    if isinstance(answer, Nothing):
-        return Response(nothing)
+    if isinstance(answer, Nothing | Accepted):
+        return Response(nothing if isinstance(answer, Nothing) else 202)
     if isinstance(answer, Document):
         return Response(200, answer.pieces, {"Content-Type": XML_TYPE})
     return Response(200, _xml(answer).encode(), {"Content-Type": XML_TYPE, **_headers(answer)})
@@ -104,7 +133,7 @@ def answer_xml(answer: Answer, *, nothing: int = 200) -> Response:
 
 def answer_json(answer: Answer) -> Response:
     """The answer as JSON; job XML stays XML."""
-    if isinstance(answer, Nothing | Document):
+    if isinstance(answer, Nothing | Accepted | Document):
         return answer_xml(answer, nothing=204)
     return Response(200, msgspec.json.encode(_json(answer)), {"Content-Type": JSON_TYPE, **_headers(answer)})
 

@@ -14,7 +14,19 @@ import structlog
 from linarite.faces.hpc_pack.answers import Answer
 from linarite.faces.hpc_pack.calls import Call
 from linarite.faces.hpc_pack.errors import UNIMPLEMENTED, Refusal
-from linarite.faces.hpc_pack.operations import cluster, job_files, job_life, jobs, listing, names, task_life, tasks
+from linarite.faces.hpc_pack.operations import (
+    cluster,
+    cluster_history,
+    cluster_nodes,
+    job_files,
+    job_life,
+    jobs,
+    listing,
+    names,
+    node_groups,
+    task_life,
+    tasks,
+)
 
 log = structlog.get_logger("linarite.hpc_pack")
 Operation = Callable[[Call], Awaitable[Answer]]
@@ -126,6 +138,38 @@ JSON = (
     Row("GET", "cluster/activeHeadNode", "GetClusterActiveHeadNode", cluster.get_head),
     Row("GET", "cluster/info/dateTimeFormat", "GetDateTimeFormat", cluster.get_date_format),
     Row("GET", "cluster/userRoles", "GetUserRoles", cluster.get_roles),
+    Row("GET", "cluster/info", "GetClusterInfo", cluster.get_info),
+    Row(
+        "GET",
+        "cluster/metrics/definitions",
+        "GetClusterMetricDefinitions",
+        cluster_history.get_cluster_metric_definitions,
+    ),
+    Row("GET", "cluster/metrics/history/{name}", "GetClusterMetricHistory", cluster_history.get_cluster_metric_history),
+    Row("GET", "cluster/metrics/jobs", "GetClusterJobMetrics", cluster_history.get_cluster_job_metrics),
+    Row("GET", "cluster/nodes", "GetClusterNodes", cluster_nodes.get_cluster_nodes),
+    Row("GET", "cluster/nodes/metrics", "GetClusterNodeMetrics", cluster_nodes.get_cluster_node_metrics),
+    Row("GET", "cluster/nodes/stats/state", "GetClusterNodeStatOfState", cluster_nodes.get_cluster_node_stat_of_state),
+    Row(
+        "GET",
+        "cluster/nodes/stats/health",
+        "GetClusterNodeStatOfHealth",
+        cluster_nodes.get_cluster_node_stat_of_health,
+    ),
+    Row("GET", "cluster/nodes/{name}", "GetClusterNode", cluster_nodes.get_cluster_node),
+    Row(
+        "POST", "cluster/nodes/{name}/operations/{operation}", "OperateClusterNode", cluster_nodes.operate_cluster_node
+    ),
+    Row("GET", "cluster/operations", "GetClusterOperations", cluster_history.get_cluster_operations),
+    Row("GET", "cluster/operations/first", "GetClusterFirstOperation", cluster_history.get_cluster_first_operation),
+    Row("GET", "cluster/operations/{id}", "GetClusterOperation", cluster_history.get_cluster_operation),
+    Row("GET", "cluster/nodeGroups", "GetNodeGroupObjects", node_groups.get_node_groups),
+    Row("POST", "cluster/nodeGroups", "CreateNodeGroup", node_groups.create_node_group),
+    Row("GET", "cluster/nodeGroups/{name}", "GetNodeGroup", node_groups.get_node_group),
+    Row("PUT", "cluster/nodeGroups/{name}", "UpdateNodeGroup", node_groups.update_node_group),
+    Row("DELETE", "cluster/nodeGroups/{name}", "DeleteNodeGroup", node_groups.delete_node_group),
+    Row("GET", "cluster/nodeGroups/{name}/nodes", "GetNodesOfGroup", node_groups.get_nodes_of_group),
+    Row("PATCH", "cluster/nodeGroups/{name}/nodes", "MoveNodesOfGroup", node_groups.move_nodes_of_group),
 )
 
 

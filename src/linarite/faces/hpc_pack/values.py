@@ -87,6 +87,11 @@ def date(text: str) -> int:
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
+def iso(moment: int) -> str:
+    """`yyyy-MM-ddTHH:mm:ssZ`, as the JSON surface writes moments that are no properties."""
+    return f"{_EPOCH + timedelta(microseconds=moment):%Y-%m-%dT%H:%M:%S}Z"
+
+
 def date_text(moment: int) -> str:
     """`M/d/yyyy h:mm:ss tt`, UTC."""
     t = _EPOCH + timedelta(microseconds=moment)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from linarite.engine.model import Node
 from linarite.engine.ports import Transaction
 from linarite.faces.hpc_pack import groups
-from linarite.faces.hpc_pack.answers import Answer, Objects, Properties, Text, Texts
+from linarite.faces.hpc_pack.answers import Answer, Data, Objects, Properties, Text, Texts
 from linarite.faces.hpc_pack.calls import Call
 from linarite.faces.hpc_pack.errors import INVALID_NODE, UNKNOWN_GROUP, Refusal
 from linarite.faces.hpc_pack.properties.job_wanted import TEMPLATE
@@ -31,7 +31,7 @@ async def get_node(call: Call) -> Answer:
 async def get_groups(call: Call) -> Answer:
     """Get Node Group List: names and descriptions."""
     found = await call.engine.ask(lambda tx: groups.all_groups(tx, call.account))
-    return Objects([[("Name", name), ("Description", text)] for name, text in found])
+    return Objects([[("Name", group.name), ("Description", group.description)] for group in found])
 
 
 async def get_members(call: Call) -> Answer:
@@ -65,6 +65,11 @@ async def get_clusters(call: Call) -> Answer:
 async def get_date_format(call: Call) -> Answer:
     """The pattern of dates in properties; they are UTC."""
     return Text(DATE_PATTERN)
+
+
+async def get_info(call: Call) -> Answer:
+    """What a cluster in the cloud tells of itself; one on premises has no subscription."""
+    return Data("ClusterInfo", {"SubscriptionId": "", "DeploymentId": call.service.cluster, "Location": "OnPremise"})
 
 
 async def get_roles(call: Call) -> Answer:
