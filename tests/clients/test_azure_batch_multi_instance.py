@@ -201,6 +201,7 @@ def test_instances_outlive_the_server(account: str, web: Web, port: int) -> None
         client.create_task("j", speaking(web, port, wait))
         directory = Path("nodes/*/p/*/workitems/j/job-1/t/wd")
         until(lambda: len(list(server.data.glob(str(directory / "times")))), 1)
+        until(lambda: len(serving(server)), 3)  # each says so a moment after its command has returned
         before = serving(server)
         server.kill9()
         server.start()
