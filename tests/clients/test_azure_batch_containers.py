@@ -16,6 +16,7 @@ from azure.core.exceptions import HttpResponseError
 from tests.nodes.web import Web
 from tests.support import image
 from tests.support.batch import batch_client, make_pool, wait_task
+from tests.support.blobs import Azurite
 from tests.support.contained import (
     containers,
     containing_server,
@@ -366,3 +367,26 @@ def _wire(value: Any) -> Any:
 def _camel(name: str) -> str:
     first, *rest = name.split("_")
     return first + "".join(word.title() for word in rest)
+
+
+def test_output_files_of_a_container(client: BatchClient, busybox: str, azurite: Azurite):
+    """They go once the container is gone, by what its own command exited with; also when its time runs out."""
+    there = azurite.container()
+
+    def sent(path: str, when: str) -> models.OutputFile:
+        to = models.OutputFileBlobContainerDestination(container_url=there.url("rw"), path=path)
+        return models.OutputFile(
+            file_pattern="out.txt", destination=models.OutputFileDestination(container=to),
+            upload_options=models.OutputFileUploadConfiguration(upload_condition=when),
+        )  # fmt: skip
+
+    both = [sent("failed", "taskfailure"), sent("well", "tasksuccess")]
+    info = run(client, "echo of a container > out.txt; exit 3", settings(busybox), output_files=both)
+    assert (info.exit_code, told(info)) == (3, (True, "exited", None))
+    limit = models.BatchTaskConstraints(max_wall_clock_time=timedelta(seconds=4))
+    late = run(
+        client, "echo late > out.txt; sleep 4323", settings(busybox), name="late", constraints=limit,
+        output_files=[sent("late", "taskcompletion")],
+    )  # fmt: skip
+    assert late.failure_info.code == "TaskEnded"
+    assert {name: there.read(name) for name in there.names()} == {"failed": b"of a container\n", "late": b"late\n"}

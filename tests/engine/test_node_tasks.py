@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from msgspec.structs import replace
 from tests.engine.world import ACCOUNT, SECOND, World, play
 
 from linarite.engine import housekeeping, jobs, pools, runs, tasks
+from linarite.engine.failures import LOST_OFTEN, MOST_LOSSES
 from linarite.engine.launching import RunLost
 from linarite.engine.model import Named, NodeCommand, NodeTaskKind, OnRunning
 
@@ -77,6 +79,26 @@ def test_start_task_of_a_lost_host_begins_again_without_a_retry(tmp_path: Path) 
         assert await states(world) == ["idle"]
         own = await world.store.read(lambda tx: tx.node_tasks.of_node(1, NodeTaskKind.START)[0])
         assert (own.attempt, own.retries) == (2, 0)
+
+    play(tmp_path, story)
+
+
+def test_start_task_that_always_ends_its_host_fails(tmp_path: Path) -> None:
+    """Begun so many times in a row; a run that exits by itself in between begins the count anew."""
+
+    async def story(world: World) -> None:
+        await world.pool(start_task=replace(START, max_retries=1))
+        for attempt in range(1, MOST_LOSSES):
+            await world.report(RunLost(run=f"n1.{attempt}", at=world.now))
+        await world.exit(f"n1.{MOST_LOSSES}", 9)
+        for attempt in range(1, MOST_LOSSES):
+            await world.report(RunLost(run=f"n1.{MOST_LOSSES + attempt}", at=world.now))
+        assert await states(world) == ["waitingforstarttask"]
+        await world.report(RunLost(run=f"n1.{2 * MOST_LOSSES}", at=world.now))
+        assert await states(world) == ["starttaskfailed"]
+        own = await world.store.read(lambda tx: tx.node_tasks.of_node(1, NodeTaskKind.START)[0])
+        assert (own.attempt, own.retries, own.failure) == (2 * MOST_LOSSES, 1, LOST_OFTEN)
+        assert len(world.launched) == 2 * MOST_LOSSES
 
     play(tmp_path, story)
 

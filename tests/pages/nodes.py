@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.pages.made import table
 
 from linarite.engine.addresses import address
+from linarite.engine.failures import MOST_LOSSES
 from linarite.engine.launches import instance_variables
 from linarite.engine.launching import Launch, NodeRef
 from linarite.engine.layout import SHARED, task_directory
@@ -155,10 +156,15 @@ SURVIVAL = (
     ("a job is deleted", "are ended at once", "goes, with the files", "go"),
 )
 
-AFTER = """
+AFTER = f"""
 ## What survives what
 
 A requeued task runs again from its beginning, and that is no retry: `maxTaskRetryCount` counts failures of its own.
+A task whose node host is killed {MOST_LOSSES} times in a row is not tried again: it fails with
+MaxInternalRetryCountReached and no exit code, as an error by which its exit conditions' `default` decides, and a start
+task makes its node `starttaskfailed`. (The service's own number of tries is not known.) Hosts come back at once at
+first, then after pauses of up to 30 seconds. What shares a host with such a task is lost with it each time, so a long
+task of the same account may come to the same end. The end of the whole machine is not counted.
 What was acknowledged to a client stood on disk before. Under systemd, a service of the server wants `KillMode=process`:
 the usual `control-group` ends hosts and tasks together with it.
 

@@ -182,7 +182,7 @@ def _fail(u: Ledger, task: Task, cause: NodeTask) -> None:
     """Let an instance that failed by itself decide."""
     assert cause.failure is not None, "see `_cause`"
     if cause.failure == LOST:
-        outcomes.requeue(u, task, "the node host of an instance was lost")
+        outcomes.lost(u, task, "the node host of an instance was lost", cause.state_at)
     elif cause.exit_code is not None:
         outcomes.exited(u, task, cause.exit_code, cause.state_at)
     else:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from linarite.engine import exits, instances, layout, preparation, usage
-from linarite.engine.failures import ended_failure, exit_failure
+from linarite.engine.failures import LOST_OFTEN, ended_failure, exit_failure
 from linarite.engine.ledger import BUSY, Ledger, node_ref
 from linarite.engine.model import (
     Ending,
@@ -40,7 +40,7 @@ def complete(
     service's own live tests reactivate such a task in a job that they may end).
     """
     well = success if success is not None else failure is None and _succeeds(u, task, code)
-    never_ran = code is None and not (well or before_start or upload)
+    never_ran = code is None and not (well or before_start or upload or failure is LOST_OFTEN)
     chosen = exits.options(task.spec.exit_conditions, code, before_start=before_start, success=well, upload=upload)
     satisfied = exits.satisfies(chosen, success=well)
     retention = task.spec.retention
@@ -128,7 +128,7 @@ def reset(u: Ledger, task: Task, **changes: object) -> Task:
         task, state=TaskState.ACTIVE, state_at=u.now, previous_state=task.state, previous_state_at=task.state_at,
         queued=task.waiting == 0, started_at=None, ended_at=None, exit_code=None, result=None, failure=None,
         ending=None, ending_reason=None, node_key=None, node=None, pool=None, held_by=None, deadline=None,
-        cleanup_at=None, container=None, **changes,
+        cleanup_at=None, container=None, **{"losses": 0, **changes},
     )  # fmt: skip
 
 

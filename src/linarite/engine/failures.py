@@ -6,6 +6,12 @@ from linarite.engine.launching import Problem, RunFailed
 from linarite.engine.model import Ending, Failure, FailureCategory, Named
 
 LOST = Failure(category=FailureCategory.SERVER, code="lost", message="The node host that ran it was lost.")
+MOST_LOSSES = 10
+"""So many runs in a row end with their host before it is taken for the fault of what they run."""
+LOST_OFTEN = Failure(
+    category=FailureCategory.USER, code="lost-often",
+    message=f"The node host that ran it was lost {MOST_LOSSES} times in a row.",
+)  # fmt: skip
 
 
 def exit_failure(code: int | None) -> Failure:

@@ -188,10 +188,14 @@ class RunFailed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
 
 
 class RunLost(msgspec.Struct, frozen=True, kw_only=True, tag="lost"):
-    """The host that held the run died; what was left of its processes has been ended. The exit code is not known."""
+    """The host that held the run died; what was left of its processes has been ended. The exit code is not known.
+
+    `with_machine`: it was not the host alone that went down.
+    """
 
     run: str
     at: int
+    with_machine: bool = False
 
 
 Ended = RunExited | RunFailed | RunLost

@@ -9,7 +9,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from linarite.engine import exits, usage
-from linarite.engine.failures import LOST, ended_failure, exit_failure, told_failure
+from linarite.engine.failures import LOST, LOST_OFTEN, MOST_LOSSES, ended_failure, exit_failure, told_failure
 from linarite.engine.launches import node_task_launch
 from linarite.engine.launching import Report, RunExited, RunFailed, RunLost, RunReturned, RunStarted
 from linarite.engine.ledger import Ledger
@@ -70,13 +70,17 @@ def apply(u: Ledger, own: NodeTask, report: Report) -> NodeTask:
                 return _ended(u, own, None, report.at)
             return complete(u, own, failure=told_failure(report), at=report.at)
         case RunLost():
-            return _lost(u, own, report.at)
+            return _lost(u, own, report)
 
 
-def _lost(u: Ledger, own: NodeTask, at: int) -> NodeTask:
+def _lost(u: Ledger, own: NodeTask, report: RunLost) -> NodeTask:
+    at = report.at
     if own.ending is not None:
         return _ended(u, own, None, at)
-    return complete(u, own, failure=LOST, at=at) if own.task_key is not None else _again(u, own)
+    if own.task_key is not None:
+        return complete(u, own, failure=LOST, at=at)  # the task that it belongs to is taken back, or not
+    own = replace(own, losses=0 if report.with_machine else own.losses + 1)
+    return _again(u, own) if own.losses < MOST_LOSSES else complete(u, own, failure=LOST_OFTEN, at=at)
 
 
 def _started(u: Ledger, own: NodeTask, at: int) -> NodeTask:
@@ -94,7 +98,7 @@ def _exited(u: Ledger, own: NodeTask, report: RunExited) -> NodeTask:
         return _ended(u, own, report.code, report.at)
     own = replace(own, started_at=report.started_at)
     if not _is_valid(u, own, report.code) and (own.command.max_retries < 0 or own.retries < own.command.max_retries):
-        return _again(u, replace(own, retries=own.retries + 1, retried_at=u.now))
+        return _again(u, replace(own, retries=own.retries + 1, retried_at=u.now, losses=0))
     return complete(u, own, code=report.code, at=report.at)
 
 

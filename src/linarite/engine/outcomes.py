@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from linarite.engine import exits, usage
 from linarite.engine.endings import complete, remove, reset, settle
-from linarite.engine.failures import ended_failure, told_failure
+from linarite.engine.failures import LOST_OFTEN, MOST_LOSSES, ended_failure, told_failure
 from linarite.engine.launching import Ended, RunExited, RunFailed, RunLost, Usage
 from linarite.engine.ledger import Ledger
 from linarite.engine.model import Ending, Failure, JobState, Task, TaskState
@@ -25,7 +25,7 @@ def take(u: Ledger, task: Task, report: Ended) -> None:
         case RunFailed():
             _failed(u, task, report)
         case RunLost():
-            _lost(u, task, report.at)
+            _lost(u, task, report)
 
 
 def charged(u: Ledger, task: Task, report: Ended) -> Task:
@@ -92,15 +92,28 @@ def not_started(u: Ledger, task: Task, failure: Failure, at: int) -> None:
     complete(u, task, failure=failure, before_start=True, at=at)
 
 
-def _lost(u: Ledger, task: Task, at: int) -> None:
+def _lost(u: Ledger, task: Task, report: RunLost) -> None:
     if task.ending is not None and task.ending is not Ending.REQUEUED:
-        _finish_ending(u, task, None, at)
-        return
-    requeue(u, task, "its node host was lost")
+        _finish_ending(u, task, None, report.at)
+    elif task.ending is Ending.REQUEUED or report.with_machine:
+        requeue(u, task, "its node host was lost")
+    else:
+        lost(u, task, "its node host was lost", report.at)
 
 
-def requeue(u: Ledger, task: Task, why: str) -> None:
+def lost(u: Ledger, task: Task, why: str, at: int) -> None:
+    """The host of its run was lost: take the task back, unless that has happened too often in a row.
+
+    Source: the service ends such tasks with MaxInternalRetryCountReached, after a number that it does not tell.
+    """
+    if task.losses + 1 < MOST_LOSSES:
+        requeue(u, task, why, losses=task.losses + 1)
+    else:
+        complete(u, replace(task, losses=MOST_LOSSES), failure=LOST_OFTEN, at=at)
+
+
+def requeue(u: Ledger, task: Task, why: str, losses: int = 0) -> None:
     """Take the task back, through no fault of its own."""
-    u.put_task(task, reset(u, task, requeues=task.requeues + 1, requeued_at=u.now), why)
+    u.put_task(task, reset(u, task, requeues=task.requeues + 1, requeued_at=u.now, losses=losses), why)
     u.effects.wake = True
     settle(u, u.job(task.job_key))

@@ -82,7 +82,7 @@ class Runs:
             if run.ended is None and run.home:
                 homes.setdefault(run.home, []).append(run)
             elif run.ended is None:
-                run.ended = RunLost(run=run.name, at=now())
+                run.ended = self._lost(run)
         self._compact()
         for home, runs in homes.items():
             self._moving.update(run.name for run in runs)
@@ -92,7 +92,10 @@ class Runs:
         for run in runs:
             self._moving.discard(run.name)
             if run.ended is None:
-                self._finish(run, RunLost(run=run.name, at=now()))
+                self._finish(run, self._lost(run))
+
+    def _lost(self, run: Run) -> RunLost:
+        return RunLost(run=run.name, at=now(), with_machine=not self._journal.same_boot)
 
     # What the server asks.
 

@@ -37,6 +37,7 @@ node_tasks = Table(
     number("previous_state_at", null=True),
     number("attempt"),
     number("retries"),
+    number("losses"),
     number("retried_at", null=True),
     number("started_at", null=True),
     number("ended_at", null=True),

@@ -44,6 +44,7 @@ tasks = Table(
     number("attempt"),
     number("retries"),
     number("requeues"),
+    number("losses"),
     number("retried_at", null=True),
     number("requeued_at", null=True),
     number("started_at", null=True),

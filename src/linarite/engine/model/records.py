@@ -219,9 +219,9 @@ class Task(msgspec.Struct, kw_only=True):
     """A task as it is.
 
     `alias` is its number in its job, `account_alias` its number in the account. One of a sweep has the sweep's number,
-    and an `index` from 1 on, which is else 0. `attempt` counts runs ever begun;
-    `retries` the failed ones tried again, `requeues` the ones taken back through no fault of the task. `waiting` counts
-    dependencies not yet satisfied; `queued` tells that it could start now. `satisfied` tells its dependents.
+    and an `index` from 1 on, which is else 0. `attempt` counts runs ever begun; `retries` the failed ones tried again,
+    `requeues` the ones taken back through no fault of the task, `losses` those in a row whose host was lost. `waiting`
+    counts dependencies not yet satisfied; `queued` tells that it could start now. `satisfied` tells its dependents.
     `held_by` is the number of the node task that has to succeed before the run may start. `usage` is that of all runs,
     `container` that of the last one, where it ran in one.
     """
@@ -245,6 +245,7 @@ class Task(msgspec.Struct, kw_only=True):
     attempt: int = 0
     retries: int = 0
     requeues: int = 0
+    losses: int = 0
     retried_at: int | None = None
     requeued_at: int | None = None
     started_at: int | None = None
@@ -268,7 +269,8 @@ class Task(msgspec.Struct, kw_only=True):
 class NodeTask(msgspec.Struct, kw_only=True):
     """What the service runs on a node, as it is: for its pool, for a job (`job_key`), or for a task (`task_key`).
 
-    `attempt` counts runs ever begun, `retries` the failed ones tried again. `directory` is relative to the node's root.
+    `attempt` counts runs ever begun, `retries` the failed ones tried again, `losses` those in a row whose
+    host was lost. `directory` is relative to the node's root.
     Of a multi-instance task each instance is one, which coordinates with the others; number 0 is the task's own node,
     the others are subtasks. Such a one has its exit code once its command has returned, and goes on. `held_report`, of
     number 0, is what the task's own run came to, until the last instance is over.
@@ -292,6 +294,7 @@ class NodeTask(msgspec.Struct, kw_only=True):
     previous_state_at: int | None = None
     attempt: int = 1
     retries: int = 0
+    losses: int = 0
     retried_at: int | None = None
     started_at: int | None = None
     ended_at: int | None = None

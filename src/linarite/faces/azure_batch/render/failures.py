@@ -40,6 +40,7 @@ CODES = {
     "node-unusable": "NodeUnusable",
     "mount-failed": "MountConfigurationError",
     "lost": "Unknown",
+    "lost-often": "MaxInternalRetryCountReached",
     "failed": "Unknown",
 }
 """The engine's words to the protocol's codes."""
