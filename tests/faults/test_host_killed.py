@@ -10,20 +10,7 @@ from pathlib import Path
 import pytest
 from azure.batch import models
 from tests.support.batch import batch_client, make_pool, wait_task
-from tests.support.server import running_server
-
-
-def _hosts(data: Path) -> list[int]:
-    """Processes of node hosts that work below a data folder."""
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            line = Path(f"/proc/{pid}/cmdline").read_bytes()
-        except OSError:
-            continue
-        if b"linarite.nodes.host" in line and str(data).encode() in line:
-            found.append(int(pid))
-    return found
+from tests.support.server import host_processes, running_server
 
 
 @pytest.mark.timeout(120)
@@ -36,7 +23,7 @@ def test_task_of_a_killed_host_is_requeued_and_never_runs_twice_at_once():
         client.create_task("job", models.BatchTaskCreateOptions(id="task", command_line=line))
         wait_task(client, "job", "task", "running")
         [first] = _pids(client, 1)
-        [host] = _hosts(Path(server.data))
+        [host] = host_processes(server.data)
         os.kill(host, signal.SIGKILL)
         second = _pids(client, 2)[1]
         assert not _runs(first), "what was left of the first run has been ended"

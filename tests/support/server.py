@@ -190,3 +190,14 @@ def _kill_if_of(process: Path, home: bytes) -> bool:
 
 def _is_zombie(process: Path) -> bool:
     return (process / "stat").read_text().rpartition(") ")[2].startswith("Z")
+
+
+def host_processes(data: Path) -> list[int]:
+    """Processes of node hosts that work below a data folder."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with suppress(OSError):
+            line = Path(f"/proc/{pid}/cmdline").read_bytes()
+            if b"linarite.nodes.host" in line and str(data).encode() in line:
+                found.append(int(pid))
+    return found

@@ -33,7 +33,6 @@ from linarite.engine.model import (
 )  # fmt: skip
 
 MAX_DEPENDENCY_CHARACTERS = 64_000
-MAX_DEPENDENCY_RANGES = 1_000
 Check = Callable[[Task], None]
 
 
@@ -78,7 +77,7 @@ def refusal(job: JobSpec, spec: TaskSpec, taken: Collection[str] = ()) -> Engine
 def _dependencies_refusal(dependencies: Dependencies) -> EngineError | None:
     if sum(map(len, dependencies.ids)) > MAX_DEPENDENCY_CHARACTERS:
         return DependencyListTooLong("The task ids of the dependencies are too long together.")
-    if len(dependencies.ranges) > MAX_DEPENDENCY_RANGES:
+    if sum(len(f"{first}-{last},") for first, last in dependencies.ranges) > MAX_DEPENDENCY_CHARACTERS:
         return DependencyRangesTooLong("The dependencies name too many ranges.")
     for first, last in dependencies.ranges:
         if first > last or first < 0:

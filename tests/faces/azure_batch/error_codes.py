@@ -119,6 +119,10 @@ PROVOKED: dict[str, Provoke] = {
     "MissingRequiredProperty": ask("POST", "/jobs", {}),
     "InvalidPropertyValue": ask("POST", "/jobs", {**JOB, "priority": 2000}),
     "EmptyMetadataKey": ask("POST", "/jobs", {**JOB, "metadata": [{"name": "", "value": "x"}]}),
+    "HostInformationNotPresent": ask("GET", "/pools", host=""),
+    "InvalidHttpVerb": ask("PROPFIND", "/pools"),
+    "MissingContentLengthHeader": lambda batch: batch.call("POST", "/jobs/j/enable", length=False),
+    "UnsupportedQueryParameter": ask("GET", "/pools?$orderby=id"),
     "ResourceNotFound": ask("GET", "/nothing"),
     "UnsupportedHttpVerb": ask("PUT", "/pools"),
     # Pools and nodes.
@@ -162,6 +166,9 @@ PROVOKED: dict[str, Provoke] = {
     "TaskDependencyListTooLong": with_job(
         "POST", "/jobs/j/tasks", _depends(taskIds=["x" * 64] * 1001), usesTaskDependencies=True
     ),
+    "TaskDependencyRangesTooLong": with_job(
+        "POST", "/jobs/j/tasks", _depends(taskIdRanges=[{"start": 1, "end": 2}] * 16_001), usesTaskDependencies=True
+    ),
     "TaskIdSameAsJobPreparationTask": with_job(
         "POST", "/jobs/j/tasks", {**TASK, "id": "jobpreparation"}, jobPreparationTask={"commandLine": "x"}
     ),
@@ -194,6 +201,7 @@ TESTED: dict[str, str] = {
     "JobScheduleDisabled": "test_schedules.py",
     "JobNotActive": "../../clients/test_four_faces.py",
     "NodeAlreadyInTargetSchedulingState": "test_pools.py",
+    "NodeBeingCreated": "test_node_states.py",
     "NodeBeingRebooted": "../../clients/test_azure_batch_nodes.py",
     "NodeBeingStarted": "../../clients/test_azure_batch_nodes.py",
     "NodeUserExists": "test_node_access.py",
@@ -214,10 +222,8 @@ NEVER: dict[str, str] = {
     "CertificateBeingDeleted": "A certificate is deleted at once, or not: none is being deleted.",
     "CertificateDeleteFailed": "A deletion that fails is told by the certificate, and may be asked for again.",
     "Forbidden": "There is no virtual network that a key could not open.",
-    "HostInformationNotPresent": "A request without a Host is answered too: its credential names the account.",
     "InternalError": "The answer to what nobody foresaw: a request that brings it about is a fault of ours.",
     "InvalidConstraintValue": "A wrong limit is an InvalidPropertyValue that names it.",
-    "InvalidHttpVerb": "A verb that a resource does not have is UnsupportedHttpVerb, known or not.",
     "InvalidInput": "A wrong value is an InvalidPropertyValue that names its property.",
     "InvalidMetadata": "A wrong item is an EmptyMetadataKey, a MissingRequiredProperty or an InvalidRequestBody.",
     "InvalidRestAPIForAccountSetting": "Accounts have no settings that take operations away.",
@@ -228,7 +234,6 @@ NEVER: dict[str, str] = {
     "JobReleaseTaskNotRunOnNode": "No operation asks for the release task of one node.",
     "JobReleaseTaskNotSpecified": "The service says JobPreparationTaskOrReleaseTaskNotSpecified.",
     "MetadataTooLarge": "Metadata is as large as a body may be: RequestBodyTooLarge.",
-    "MissingContentLengthHeader": "A request without it, and without chunks, has no body: RFC 9112.",
     "MissingRequiredHeader": "No header is required but Authorization, which has a code of its own.",
     "NodeAgentSKUNotFound": "Any agent may be named: a node here is this machine, whatever image its pool names.",
     "NodeCountsMismatch": "Counts of nodes are counted when they are asked for.",
@@ -248,12 +253,10 @@ NEVER: dict[str, str] = {
     "ResourceTypeMismatch": "An address names one kind of thing: there is nothing to mismatch.",
     "ServerBusy": "When the store cannot be reached: nothing a client does.",
     "StorageAccountNotFound": "The account's own storage is always there.",
-    "TaskDependencyRangesTooLong": "A million ranges are larger than a body may be: RequestBodyTooLarge comes first.",
     "UnsupportedConstraint": "Every limit of the protocol is supported; another one is an InvalidRequestBody.",
     "UnsupportedHeader": "Headers that mean nothing are passed over, as HTTP says.",
     "UnsupportedHttpVersion": "Another version of HTTP is refused by the HTTP server, before this protocol.",
     "UnsupportedProperty": "A property that there is not is an InvalidRequestBody that names it.",
-    "UnsupportedQueryParameter": "Parameters that mean nothing are passed over.",
     "UpgradePoolVersionConflict": "An upgrade of a guest OS is done at once: no second one meets it.",
 }
 """Codes that no client can bring about here, and why."""

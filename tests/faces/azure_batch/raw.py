@@ -68,9 +68,12 @@ class RawBatch:
 
     def call(
         self, method: str, target: str, body: Any = None, *, sign: bool = True, age: float = 0,
-        key: str = DEVELOPMENT_KEY, **named: str,
+        key: str = DEVELOPMENT_KEY, length: bool = True, **named: str,
     ) -> Answer:  # fmt: skip
-        """Send one request; `body` is JSON, or bytes as they are; `age` in seconds makes its date old."""
+        """Send one request; `body` is JSON, or bytes as they are; `age` in seconds makes its date old.
+
+        Without `length` no header tells how long the body is.
+        """
         if "api-version" not in target:
             target += f"{'&' if '?' in target else '?'}api-version={self.version}"
         headers = {name.replace("_", "-"): value for name, value in named.items()}
@@ -79,7 +82,7 @@ class RawBatch:
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         if data is not None:
             headers.setdefault("content-type", "application/json; odata=minimalmetadata")
-        if data is not None or method not in {"GET", "HEAD"}:
+        if length and (data is not None or method not in {"GET", "HEAD"}):
             headers["content-length"] = str(len(data or b""))
         if sign:
             text = self.text(method, target, headers).encode()

@@ -23,6 +23,9 @@ from linarite.http.messages import Request, Response
 from linarite.http.routing import Handler, Route, Router
 
 log = structlog.get_logger("linarite.azure_batch")
+VERBS = {row.method for row in TABLE}
+WITH_BODY = {"POST", "PUT", "PATCH"}
+ODATA = {"$filter", "$select", "$expand", "$skiptoken"}
 _COMMON = {
     "DataServiceVersion": "3.0",
     "Server": "Linarite",
@@ -49,6 +52,7 @@ class AzureBatch:
                 raise Refusal("ResourceNotFound", Reason=f"api-version {version} has no operation {row.name}.")
             principal = request.principal
             auth.check_job(principal, parameters.get("jobId"))
+            _check_query(request)
             call = Call(
                 self._engine, request, parameters, base=self._base(request), version=version, who=principal.name,
                 account=principal.account,
@@ -59,6 +63,7 @@ class AzureBatch:
 
     async def respond(self, request: Request) -> Response:
         """Know the caller, find the operation, do it."""
+        _check_form(request)
         request.principal = await auth.authenticate(self._access, request)
         match = self._router.match(request.method, request.raw_path)
         if match.route is None:
@@ -104,6 +109,24 @@ class AzureBatch:
 
     def _base(self, request: Request) -> str:
         return self._public_url or request.base_url
+
+
+def _check_form(request: Request) -> None:
+    """What no request can be without: a host, a verb of the protocol, the length of its body."""
+    if not request.host:
+        raise Refusal("HostInformationNotPresent")
+    if request.method not in VERBS:
+        raise Refusal("InvalidHttpVerb")
+    has_length = request.content_length is not None or "transfer-encoding" in request.headers
+    if request.method in WITH_BODY and not has_length:
+        raise Refusal("MissingContentLengthHeader")
+
+
+def _check_query(request: Request) -> None:
+    """Refuse parameters of OData that the protocol does not have: nobody asks for an order in vain. NOTES section 5."""
+    for name, (value, *_) in request.query.items():
+        if name.startswith("$") and name not in ODATA:
+            raise Refusal("UnsupportedQueryParameter", QueryParameterName=name, QueryParameterValue=value)
 
 
 async def _within_time(operation: Operation, call: Call) -> Response:
