@@ -201,7 +201,6 @@ TESTED: dict[str, str] = {
     "JobScheduleDisabled": "test_schedules.py",
     "JobNotActive": "../../clients/test_four_faces.py",
     "NodeAlreadyInTargetSchedulingState": "test_pools.py",
-    "NodeBeingCreated": "test_node_states.py",
     "NodeBeingRebooted": "../../clients/test_azure_batch_nodes.py",
     "NodeBeingStarted": "../../clients/test_azure_batch_nodes.py",
     "NodeUserExists": "test_node_access.py",

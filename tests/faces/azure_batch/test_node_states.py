@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from typing import Any
 
 import pytest
-from tests.faces.azure_batch.raw import MACHINE, RawBatch
-from tests.support.server import host_processes, running_server
+from tests.faces.azure_batch.raw import RawBatch
 
 NETWORK = {
     "dynamicVNetAssignmentScope": "none", "publicIPAddressConfiguration": {"ipFamilies": ["IPv4", "IPv6"]},
@@ -64,26 +61,3 @@ def _act(batch: RawBatch, node: str, action: str) -> None:
     else:
         wanted = {option[action]: "taskcompletion"} if action in option else None
         assert batch.call("POST", f"{node}/{action}", wanted).status in {200, 202}
-
-
-def test_node_that_is_being_created_refuses_what_is_asked_of_it():
-    """The process that makes nodes is held; let go on, it makes the node after all."""
-    with running_server() as server:
-        batch = RawBatch(server.batch, "devaccount")
-        batch.make_pool("first", targetDedicatedNodes=1)
-        hosts = host_processes(server.data)
-        for host in hosts:
-            os.kill(host, signal.SIGSTOP)
-        try:
-            pool = {"id": "p", "vmSize": "small", "virtualMachineConfiguration": MACHINE, "targetDedicatedNodes": 1}
-            assert batch.call("POST", "/pools", pool).status == 201
-            (node,) = batch.call("GET", "/pools/p/nodes").json["value"]
-            assert node["state"] == "creating"
-            place = f"/pools/p/nodes/{node['id']}"
-            for action in ("reboot", "reimage", "deallocate"):
-                answer = batch.call("POST", f"{place}/{action}")
-                assert (answer.status, answer.code) == (409, "NodeBeingCreated")
-        finally:
-            for host in hosts:
-                os.kill(host, signal.SIGCONT)
-        assert batch.wait_node(place)["state"] == "idle"
