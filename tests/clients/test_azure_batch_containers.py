@@ -43,6 +43,8 @@ def podman() -> Iterator[Path]:
 def contained(podman: Path) -> Iterator[RunningServer]:
     with containing_server(podman, allow_elevated=True) as server:
         yield server
+    if os.geteuid() == 0:
+        image.forget()
 
 
 @pytest.fixture(scope="module")
@@ -252,6 +254,9 @@ def test_rights_of_a_task_in_a_container(
     [written] = Path(contained.data).rglob(f"{account}/**/job-1/task/wd/f")
     owner = written.stat().st_uid
     assert owner == os.geteuid() if uid_like == "server" or os.geteuid() else owner not in (0, os.geteuid())
+    if uid_like != "server":
+        own = Path(contained.data) / f"nodes/{account}/.containers-{owner}"
+        assert list(own.rglob("*-images/images.json")), "its images are nobody else's"
     if uid_like == "user" and os.geteuid() == 0:
         assert owner != (written.parents[5] / "shared").stat().st_uid
 

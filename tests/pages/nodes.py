@@ -86,13 +86,14 @@ after a minute without work.
 ## Containers
 
 A task with `containerSettings` runs in a container of podman if its pool's `containerConfiguration` asks for it, with
-the rights that it has outside of one: root in the container is the task's user. The account, each user of a pool and
-elevated tasks have images of their own. A container has the machine's network and sees the node's folders under their
-own names, or those that `containerHostBatchBindMounts` names; a JobPrep folder is there when the job has a preparation
-task. A working directory that none of them holds is the container's own and goes with it. An empty command line runs
-what the image runs by itself, any other one is given to its entry point. Names of images are Docker's: `busybox` is
-`docker.io/library/busybox`. The server's `CONTAINERS_CONF`, `CONTAINERS_REGISTRIES_CONF` and `CONTAINERS_STORAGE_CONF`
-are podman's, too; both kinds of `containerConfiguration` run alike.
+the rights that it has outside of one: root in the container is the task's user. The account and each user of a pool
+have images of their own; elevated tasks have those of the machine's root. A container has the machine's network and
+sees the node's folders under their own names, or those that `containerHostBatchBindMounts` names; a JobPrep folder is
+there when the job has a preparation task. A working directory that none of them holds is the container's own and goes
+with it. An empty command line runs what the image runs by itself, any other one is given to its entry point. Names of
+images are Docker's: `busybox` is `docker.io/library/busybox`. The server's `CONTAINERS_CONF`,
+`CONTAINERS_REGISTRIES_CONF` and `CONTAINERS_STORAGE_CONF` are podman's, too; both kinds of `containerConfiguration` run
+alike.
 
 `containerInfo` tells of the container in which a task, a subtask, or a start, preparation or release task ran last: its
 id, its state (`running`, `exited`, or `created` when it could not start) and then why. It is removed as soon as its

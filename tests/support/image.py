@@ -37,6 +37,12 @@ def refused() -> bool:
     return subprocess.run(words, user=user, cwd="/", capture_output=True, check=False).returncode != 0
 
 
+def forget(name: str = "image") -> None:
+    """Remove an image from what the machine's root has: an elevated task brought it there."""
+    words = ["podman", "--log-level=error", "rmi", "--force", f"localhost/linarite-test-{name}:1"]
+    subprocess.run(words, capture_output=True, check=False)
+
+
 def make_image(folder: Path, name: str = "image", **config: object) -> str:
     """An image as `docker save` writes them, with this in its configuration; gives its name for podman."""
     layer = _layer()
