@@ -6,6 +6,7 @@ tests/peers/floors.json says. Raise a floor whenever more pass; never lower one.
 
 import argparse
 import contextlib
+import hashlib
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,8 +40,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="linarite-peers-", ignore_cleanup_errors=True) as folder:
         os.chmod(folder, 0o755)  # noqa: PTH101, S103  tasks run as an unprivileged user and must reach their folders
         with serving(a.linarite, Path(folder)) as ready:
+            provision(a.linarite, Path(folder))
             for name, command in suites(a.peers, a.work, ready).items():
-                good, bad = run(command, Path(folder) / f"{name}.xml")
+                good, bad = run(name, command, Path(folder) / f"{name}.xml")
                 floor = floors.get(name, 0)
                 print(
                     f"{name}: {good} passed, {bad} failed, floor {floor}{'' if good >= floor else ': TOO FEW'}",
@@ -76,12 +79,26 @@ def suites(peers: Path, work: Path, ready: dict[str, Any]) -> dict[str, list[str
     }
 
 
-def run(command: list[str], report: Path) -> tuple[int, int]:
+def provision(linarite: Path, folder: Path) -> None:
+    """Make what a suite finds made by Azure's management service: the application of one test's own account.
+
+    The runner names the account of a test by the run's name (BATCH_RUN) and the test's.
+    """
+    suite, test = "azure-batch-14", "test_batch.py::TestBatch::test_batch_applications"
+    account = "peer" + hashlib.sha1(f"{suite}{test}".encode(), usedforsecurity=False).hexdigest()[:16]
+    package = folder / "application.zip"
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr("hello.txt", "Hello World")
+    options = ["--account", account, "--data", str(folder / "data")]
+    subprocess.run([linarite, "applications", "add", "application_id", "v1.0", package, *options], check=True)
+
+
+def run(name: str, command: list[str], report: Path) -> tuple[int, int]:
     """Run one suite to its end or its time limit, and count."""
     # Further accounts, for copies between them and for shares that only some have: every name with the key is one here.
     accounts = {"AZFILES_PEER_SECONDARY_ACCOUNT": "devsecond", "AZFILES_PEER_PREMIUM_ACCOUNT": "devpremium"}
     keys = {"AZFILES_PEER_SECONDARY_KEY": KEY, "AZFILES_PEER_PREMIUM_KEY": KEY}
-    names = {**os.environ, **accounts, **keys}
+    names = {**os.environ, **accounts, **keys, "BATCH_RUN": name}
     process = subprocess.Popen(
         [*command, f"--junitxml={report}"], stdin=subprocess.DEVNULL, start_new_session=True, env=names
     )
