@@ -22,8 +22,8 @@ test's or call it; *client* says whether the protocol's real client calls it the
 SUITES = {
     "azure-batch": "Microsoft's own live tests of azure-batch 15.1.0, all of them",
     "azure-batch-14": "Microsoft's own live tests of azure-batch 14.2.0, all of them. One wants an application that its"
-    " runner made by Azure's management service: `linarite applications` puts it into that test's account before the run"
-    " (without it, that test alone fails)",
+    " runner made by Azure's management service: `linarite applications` puts it into that test's account before"
+    " the run (without it, that test alone fails)",
     "azure-files": "Microsoft's own live tests of azure-storage-file-share 12.27.1, all of them, by host name",
 }
 
