@@ -118,12 +118,13 @@ SURFACES = (
         ("clients/test_azure_files*", "seeds/test_get_file.py"), _files,
     ),
     Surface(
-        "HPC Pack, XML", "none",
+        "HPC Pack, XML", "winhpclib (Microsoft's sample for Python)",
         ("faces/hpc_pack/*", "clients/test_hpc*", "clients/test_four_faces.py", "seeds/test_get_job.py"),
         ("clients/test_hpc*",), lambda: _hpc("/WindowsHPC", (*hpc_pack.CLASSIC, hpc_pack.CLUSTERS, *hpc_pack.SESSIONS)),
     ),
     Surface(
-        "HPC Pack, JSON", "none", ("faces/hpc_pack/*json*", "clients/test_hpc*json*"),
+        "HPC Pack, JSON", "bravado 12 (Python), from the descriptions of 2016 and 2019",
+        ("faces/hpc_pack/*json*", "clients/test_hpc*json*"),
         ("clients/test_hpc*json*",), lambda: _hpc("/hpc", hpc_pack.JSON),
     ),
     Surface(
