@@ -18,6 +18,7 @@ from linarite.engine.sharing.ports import Item, Place
 from linarite.fs import Beneath
 from linarite.shares import differences, extents, links, listing, roots
 from linarite.shares.holds import Holds, steps
+from linarite.shares.sources import FileSource
 from linarite.shares.spelling import Found, Spelling
 from linarite.shares.threads import on_thread
 
@@ -108,6 +109,11 @@ class DirectoryTree:
 
     async def resize(self, place: Place, path: str, size: int) -> Item:
         return await on_thread(self._change, place, path, lambda descriptor: os.ftruncate(descriptor, size))
+
+    async def source(self, place: Place, path: str) -> FileSource:
+        """A file as a copy reads it: one that changes meanwhile ends the copy."""
+        item, descriptor = await self.open(place, path)
+        return FileSource(descriptor, item.size)
 
     async def stamp(self, place: Place, path: str) -> Item:
         return await on_thread(self._stamp, place, path)

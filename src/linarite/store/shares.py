@@ -77,6 +77,7 @@ _NAMED = and_(
     _shares.account == bindparam("account"), _shares.name == bindparam("name"), _shares.version == bindparam("version")
 )
 _GET = select(_shares.record).where(_NAMED, _shares.position == bindparam("position"))
+_BY_KEY = select(_shares.record).where(_shares.key == bindparam("key"))
 _SNAPSHOTS = select(_shares.record).where(_NAMED, _shares.position != SELF).order_by(_shares.position)
 _ORDER = (_shares.name, _shares.version, _shares.position)
 _PAGE = select(_shares.record).where(_shares.account == bindparam("account")).order_by(*_ORDER)
@@ -108,6 +109,10 @@ class Shares:
     def get(self, account: str, name: str, snapshot: str = "", version: str = "") -> Share | None:
         values = {"account": account, "name": name, "version": version, "position": snapshot or SELF}
         record = self._connection.execute(_GET, values).scalar()
+        return None if record is None else _share_of(record)
+
+    def by_key(self, key: int) -> Share | None:
+        record = self._connection.execute(_BY_KEY, {"key": key}).scalar()
         return None if record is None else _share_of(record)
 
     def insert(self, share: Share) -> None:

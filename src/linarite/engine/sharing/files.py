@@ -127,9 +127,38 @@ class Files(Reading):
             old = await self._replaceable(place, path, claim)
             item = await self._tree.copy(origin[0], source.item.path, place, old.item.path if old else path)
             done = replace(copy, status="success", copied=item.size, total=item.size, completed_at=claim.now)
-            kept = Facts(lease=old.facts.lease if old else FREE, copy=done, metadata=source.facts.metadata)
-            wanted = replace(_from(source, settings), content=source.facts.content, md5=source.md5)
-            return await self._settled(place, kept, wanted, None, item)
+            kept = Facts(lease=old.facts.lease if old else FREE, copy=done)
+            return await self._settled(place, kept, await self.settings_of_copy(source, settings), None, item)
+
+    async def begin_copy(
+        self, place: Place, path: str, size: int, settings: Settings, how: tuple[Copy, Claim],
+        note: Callable[[ShareTransaction, View], None],
+    ) -> View:  # fmt: skip
+        """A file of zeros to which a copy is pending, in place of one that was there.
+
+        `how` is the copy and what allows it; `note` is written down together with the facts.
+        """
+        _check_size(size)
+        await self._check(place, path, settings)
+        async with self._tree.hold(place, path, alone=True):
+            old = await self._replaceable(place, path, how[1])
+            item = await self._tree.create(place, old.item.path if old else path, size)
+            kept = Facts(lease=old.facts.lease if old else FREE, copy=how[0])
+            return await self._settled(place, kept, settings, None, item, note)
+
+    async def settings_of_copy(self, source: View, settings: Settings) -> Settings:
+        """What a copy of a file is given: what the request sets or wants from the source, and its content headers."""
+        metadata = source.facts.metadata if settings.metadata is None else settings.metadata
+        wanted = _from(source, settings)
+        if "permission" in settings.from_source:  # by its text: the key of another share is none of this one's
+            key = source.permission
+            text = await self._store.read(lambda tx: tx.shares.permission(source.share.key, key))
+            wanted = replace(wanted, permission=key if text is None else None, descriptor=text)
+        return replace(wanted, content=source.facts.content, md5=source.md5, metadata=metadata)
+
+    async def look_held(self, place: Place, path: str) -> View:
+        """The properties of a file, for who holds its path."""
+        return await self._view(place, path, directory=False)
 
     async def rename(
         self, place: Place, source: str, target: str, settings: Settings, claims: tuple[Claim, Claim],
@@ -252,9 +281,19 @@ class Files(Reading):
             facts = note(before.facts, item) if note else before.facts
             return await self._settled(place, facts, settings, before, item)
 
-    async def _settled(self, place: Place, facts: Facts, settings: Settings, before: View | None, item: Item) -> View:
-        """Keep the facts as `settings` make them."""
-        return await self._store.write(lambda tx: _settle(tx, place, facts, settings, before, item))
+    async def _settled(
+        self, place: Place, facts: Facts, settings: Settings, before: View | None, item: Item,
+        note: Callable[[ShareTransaction, View], None] | None = None,
+    ) -> View:  # fmt: skip
+        """Keep the facts as `settings` make them; `note` is written down with them."""
+
+        def work(tx: ShareTransaction) -> View:
+            view = _settle(tx, place, facts, settings, before, item)
+            if note is not None:
+                note(tx, view)
+            return view
+
+        return await self._store.write(work)
 
     async def recover(self) -> None:
         """Once, before the first request: finish what a crash cut in two."""
@@ -278,8 +317,10 @@ def _keep(records: ShareRecords, share: Share, item: Item, facts: Facts) -> None
 
 
 def _check_claim(view: View | None, claim: Claim) -> None:
-    """Refuse a change that the lease or the caller's own condition forbids."""
+    """Refuse a change that the lease, a pending copy or the caller's own condition forbids."""
     check_change(view.facts.lease if view else FREE, claim)
+    if view is not None and view.facts.copy is not None and view.facts.copy.is_pending:
+        raise WrongState("copy", "pending", "change")
     check_condition(view, claim)
 
 
@@ -299,8 +340,11 @@ def _without_copy(facts: Facts, settings: Settings) -> Facts:
 
 
 def _from(origin: View, settings: Settings) -> Settings:
-    """The settings with what the request wants from the source."""
-    return replace(settings, **{name: getattr(origin, name) for name in settings.from_source})
+    """The settings with what the request wants from the source. Its descriptor comes with its key."""
+    wanted = replace(settings, **{name: getattr(origin, name) for name in settings.from_source})
+    if settings.archive and "Archive" not in (wanted.attributes or ()):
+        return replace(wanted, attributes=(*(wanted.attributes or ()), "Archive"))
+    return wanted
 
 
 def _with_permission(records: ShareRecords, share: Share, settings: Settings) -> Settings:

@@ -115,6 +115,10 @@ class Tree(Protocol):
 
     async def clear(self, place: Place, path: str, offset: int, length: int) -> Item: ...
     async def resize(self, place: Place, path: str, size: int) -> Item: ...
+    async def source(self, place: Place, path: str) -> Source:
+        """A file as a copy reads it: one that changes meanwhile ends the copy."""
+        ...
+
     async def stamp(self, place: Place, path: str) -> Item:
         """A fresh time of modification, for a change of facts."""
         ...
@@ -152,10 +156,30 @@ class Tree(Protocol):
         ...
 
 
+class SourceFailed(Exception):
+    """A copy's source cannot be read any further; the text says why to who asked for the copy."""
+
+
+class Source(Protocol):
+    """The bytes that a copy reads, from front to back; `size` in bytes."""
+
+    size: int
+
+    async def read(self, start: int) -> tuple[int, bytes]:
+        """The next bytes that are not zero from `start` on, some MiB at most, and where; b"" when none are left.
+
+        Raises SourceFailed.
+        """
+        ...
+
+    async def close(self) -> None: ...
+
+
 class ShareRecords(Protocol):
     """Shares, facts of files and permissions, in one transaction of the store (`tx.shares`)."""
 
     def get(self, account: str, name: str, snapshot: str = "", version: str = "") -> Share | None: ...
+    def by_key(self, key: int) -> Share | None: ...
     def insert(self, share: Share) -> None:
         """Store a new share: sets its key."""
         ...

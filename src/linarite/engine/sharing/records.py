@@ -54,8 +54,11 @@ class Share(msgspec.Struct, kw_only=True):
     options: dict[str, str] = {}
 
 
+PENDING, SUCCESS, ABORTED, FAILED = "pending", "success", "aborted", "failed"
+
+
 class Copy(msgspec.Struct, frozen=True, kw_only=True):
-    """The last copy that ended in a file."""
+    """The last copy to a file. `source` is its URL as readers of the copy may see it."""
 
     id: str
     source: str
@@ -64,6 +67,11 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
     total: int
     completed_at: int | None = None
     description: str | None = None
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether it goes on: the file refuses other changes."""
+        return self.status == PENDING
 
 
 class Pinned(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from linarite.engine.ports import Clock
+from linarite.engine.sharing.copying import Copies
 from linarite.engine.sharing.files import Files
 from linarite.engine.sharing.ports import ShareStore, Tree
 from linarite.engine.sharing.service import Service
@@ -15,13 +16,16 @@ class Sharing:
 
     def __init__(self, store: ShareStore, tree: Tree, clock: Clock, *, retention: int = 0) -> None:
         self.files, self.shares, self.service = Files(store, tree), Shares(store, tree, retention), Service(store)
+        self.copies = Copies(store, tree, self.files, clock)
         self.upkeep = Upkeep(self.shares, clock)
 
     async def start(self) -> None:
         """Finish what an earlier run left, then do what time brings. Before anything is asked."""
         await self.files.recover()
         await self.upkeep.start()
+        await self.copies.start()
 
     async def stop(self) -> None:
         """What is at work in the background ends."""
+        await self.copies.stop()
         await self.upkeep.stop()

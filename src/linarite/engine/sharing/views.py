@@ -19,7 +19,7 @@ class Settings(msgspec.Struct, kw_only=True):
     """What a request sets on a file or directory. None leaves a value as it is (or at its default when new).
 
     `content` replaces all content headers together with `md5`, `merged` only those that it names. Times are nanoseconds
-    since the epoch.
+    since the epoch. `archive` adds that attribute to whatever the others are.
     """
 
     metadata: dict[str, str] | None = None
@@ -36,6 +36,7 @@ class Settings(msgspec.Struct, kw_only=True):
     permission: str | None = None
     descriptor: str | None = None
     from_source: frozenset[str] = frozenset()
+    archive: bool = False
 
     @property
     def protocols(self) -> set[str]:

@@ -42,6 +42,7 @@ class Call:
         "address",
         "base_url",
         "caller",
+        "copies",
         "files",
         "now",
         "request",
@@ -54,6 +55,7 @@ class Call:
     def __init__(self, request: Request, address: Address, version: str, sharing: Sharing) -> None:
         self.request, self.address, self.version = request, address, version
         self.files, self.shares, self.service = sharing.files, sharing.shares, sharing.service
+        self.copies = sharing.copies
         self.caller = Caller(kind="owner")
         self.now = request.now
         self.base_url = ""

@@ -89,7 +89,22 @@ def smb_of(call: Call) -> Settings:
         settings["permission"] = key
     if descriptor is not None and descriptor.lower() not in {"inherit", "preserve"}:
         settings["descriptor"] = permissions.read(descriptor, permissions.form_of(call))
+    if _takes_permission(call, key or descriptor):
+        from_source.add("permission")
     return Settings(**settings, from_source=frozenset(from_source))  # type: ignore[arg-type]
+
+
+def _takes_permission(call: Call, given: str | None) -> bool:
+    """Whether a copy takes its source's permission: it brings its own, or the source's, or (neither said) none."""
+    header = "x-ms-file-permission-copy-mode"
+    way = call.header(header)
+    if way is None:
+        return False
+    if way.lower() not in {"source", "override"} or (way.lower() == "source" and given is not None):
+        raise bad_header(header, way)
+    if way.lower() == "override" and given is None:
+        raise missing_header("x-ms-file-permission")
+    return way.lower() == "source"
 
 
 def _nfs_of(call: Call, from_source: set[str]) -> dict[str, object]:

@@ -90,7 +90,7 @@ def _properties(call: Call, view: View) -> dict[str, str]:
         "x-ms-server-encrypted": "true",
         **headers.smb(view),
         **headers.lease(view.facts.lease, call.now),
-        **headers.copy(view.facts.copy),
+        **headers.copy(call.copies.told(view.facts.copy)),
         **headers.metadata(view.facts.metadata),
     }
 

@@ -1,0 +1,240 @@
+"""Copies that go on after their answer: progress, end, abort, and what becomes of them when the server starts again.
+
+While one is pending its destination refuses other changes. What is at work is noted in the store beside the
+destination's facts: a copy from this server's own files begins anew after a restart, one from elsewhere has failed,
+since the right to read its source is not kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine
+from typing import Any
+
+import msgspec
+import structlog
+from msgspec.structs import replace
+
+from linarite.engine.errors import EngineError, NotFound, WrongState
+from linarite.engine.ports import Clock
+from linarite.engine.sharing.files import Files
+from linarite.engine.sharing.leases import Claim, check_change
+from linarite.engine.sharing.ports import Item, Place, ShareStore, ShareTransaction, Source, SourceFailed, Tree
+from linarite.engine.sharing.records import ABORTED, FAILED, PENDING, SUCCESS, Copy, Facts, Pinned
+from linarite.engine.sharing.views import Settings, View
+
+AT_ONCE = 4
+_KIND = "file copy"
+_UNREAD = '404 ResourceNotFound "Copy failed when reading the source."'
+_UNWRITTEN = '500 InternalError "Copy failed when writing the destination."'
+_GONE = '404 ResourceNotFound "The destination has gone."'
+_RESTARTED = '503 ServerBusy "The server was started again while the source was being read."'
+log = structlog.get_logger("linarite.sharing")
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """A pending copy. Its destination is the file of share number `share` that was `born` then, whatever its path.
+
+    `place` and `path` are the source when it is a file of this server.
+    """
+
+    id: str
+    share: int
+    born: int
+    place: Place | None = None
+    path: str = ""
+
+
+class Copies:
+    """Copies at work. Each goes on by itself; a few at once, the others wait."""
+
+    def __init__(self, store: ShareStore, tree: Tree, files: Files, clock: Clock) -> None:
+        self._store, self._tree, self._files, self._clock = store, tree, files, clock
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._copied: dict[str, int] = {}
+        self._room = asyncio.Semaphore(AT_ONCE)
+
+    async def start(self) -> None:
+        """Take up what an earlier run of the server left."""
+        left = await self._store.read(lambda tx: tx.documents.all(_KIND, 0))
+        for value in left.values():
+            job = msgspec.convert(value, Job)
+            if job.place is None:
+                await self._end(job, FAILED, _RESTARTED)
+            else:
+                self._run(job, self._from_file(job))
+
+    async def stop(self) -> None:
+        """Let go of all of them: they are pending until the server starts again."""
+        for task in self._running.values():
+            task.cancel()
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    async def from_file(
+        self, origin: tuple[Place, str], place: Place, path: str, settings: Settings, copy: Copy, claim: Claim
+    ) -> View:
+        """Begin to copy a file of this server; the destination is there, pending, when this returns."""
+        source = await self._files.look(*origin, directory=False)
+        wanted = await self._files.settings_of_copy(source, settings)
+        job = Job(id=copy.id, share=0, born=0, place=origin[0], path=source.item.path)
+        view, job = await self._begin(job, source.item.size, (place, path), wanted, (copy, claim))
+        self._run(job, self._from_file(job))
+        return view
+
+    async def from_source(
+        self, source: Source, place: Place, path: str, settings: Settings, copy: Copy, claim: Claim
+    ) -> View:
+        """Begin to copy what is read elsewhere. The source is closed when it has been read, or is refused."""
+        try:
+            job = Job(id=copy.id, share=0, born=0)
+            view, job = await self._begin(job, source.size, (place, path), settings, (copy, claim))
+        except BaseException:
+            await source.close()
+            raise
+        self._run(job, self._from(job, source))
+        return view
+
+    async def abort(self, place: Place, path: str, copy_id: str, claim: Claim) -> None:
+        """End a pending copy: the destination stays with no bytes, and with its metadata."""
+        view = await self._files.look(place, path, directory=False)
+        async with self._tree.hold(place, view.item.path, alone=True):
+            view = await self._files.look_held(place, path)
+            copy = view.facts.copy
+            if copy is None or not copy.is_pending:
+                raise WrongState("copy", "none pending", "abort")
+            if copy.id.lower() != copy_id.lower():
+                raise WrongState("copy", "another", "abort")
+            check_change(view.facts.lease, claim)
+            ended = replace(copy, status=ABORTED, copied=self._copied.get(copy.id, 0), completed_at=self._clock.now())
+            item = await self._tree.resize(place, view.item.path, 0)
+            await self._store.write(lambda tx: _settle(tx, view.share.key, item, view.facts, ended))
+        task = self._running.get(copy.id)
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    def told(self, copy: Copy | None) -> Copy | None:
+        """A copy with the progress that it has made by now."""
+        if copy is None or not copy.is_pending:
+            return copy
+        return replace(copy, copied=self._copied.get(copy.id, 0))
+
+    async def _begin(
+        self, job: Job, size: int, target: tuple[Place, str], settings: Settings, how: tuple[Copy, Claim]
+    ) -> tuple[View, Job]:
+        begun = job
+
+        def note(tx: ShareTransaction, view: View) -> None:
+            nonlocal begun
+            begun = replace(job, share=view.share.key, born=view.facts.born or 0)
+            tx.documents.put(_KIND, begun.id, msgspec.to_builtins(begun))
+
+        pending = replace(how[0], status=PENDING, copied=0, total=size)
+        view = await self._files.begin_copy(*target, size, settings, (pending, how[1]), note)
+        return view, begun
+
+    def _run(self, job: Job, work: Coroutine[Any, Any, None]) -> None:
+        self._copied[job.id] = 0
+        task = asyncio.create_task(work)
+        self._running[job.id] = task
+
+        def over(_: asyncio.Task[None]) -> None:
+            self._running.pop(job.id, None)
+            self._copied.pop(job.id, None)
+
+        task.add_done_callback(over)
+
+    async def _from_file(self, job: Job) -> None:
+        assert job.place is not None
+        try:
+            source = await self._tree.source(job.place, job.path)
+        except EngineError:
+            await self._end(job, FAILED, _UNREAD)
+        else:
+            await self._from(job, source)
+
+    async def _from(self, job: Job, source: Source) -> None:
+        """Copy to the end, which is noted whatever it is; a destination that has gone ends it too."""
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(source.close)
+            await stack.enter_async_context(self._room)
+            try:
+                await self._move(job, source)
+                await self._end(job, SUCCESS)
+            except SourceFailed as error:
+                await self._end(job, FAILED, str(error))
+            except Exception as error:  # noqa: BLE001 - nobody waits for it who could be told otherwise
+                log.warning("a copy failed", copy=job.id, why=repr(error))
+                await self._end(job, FAILED, _UNWRITTEN)
+
+    async def _move(self, job: Job, source: Source) -> None:
+        offset = 0
+        while offset < source.size:
+            start, data = await source.read(offset)
+            if not data:
+                break
+            place, path = await self._destination(job)
+            async with self._tree.hold(place, path, alone=False):
+                await self._destination(job)  # not aborted since
+                await self._tree.write(place, path, start, data)
+            self._copied[job.id] = offset = start + len(data)
+        self._copied[job.id] = source.size
+
+    async def _destination(self, job: Job) -> tuple[Place, str]:
+        """Where the destination is now. NotFound when it has gone, or is no more the destination of this copy."""
+        return await self._store.read(lambda tx: _destination(tx, job))
+
+    async def _end(self, job: Job, status: str, why: str | None = None) -> None:
+        """Note how a copy ended, and that it is at work no more."""
+        copied = self._copied.get(job.id, 0)
+        try:
+            place, path = await self._destination(job)
+            async with self._tree.hold(place, path, alone=True):
+                await self._destination(job)
+                item = await self._tree.stamp(place, path)
+                await self._store.write(lambda tx: self._note_end(tx, job, (status, why, copied), item))
+        except EngineError:
+            await self._store.write(lambda tx: self._note_end(tx, job, (FAILED, _GONE, copied), None))
+
+    def _note_end(self, tx: ShareTransaction, job: Job, how: tuple[str, str | None, int], item: Item | None) -> None:
+        tx.documents.delete(_KIND, job.id)
+        found = _facts(tx, job)
+        if found is None:
+            return
+        path, facts, copy = found
+        status, why, copied = how
+        ended = replace(copy, status=status, description=why, copied=copied, completed_at=self._clock.now())
+        if item is None:
+            tx.shares.put_facts(job.share, path, replace(facts, copy=ended))
+        else:
+            _settle(tx, job.share, item, facts, ended)
+
+
+def _facts(tx: ShareTransaction, job: Job) -> tuple[str, Facts, Copy] | None:
+    """The destination's path and facts, while the copy is pending there."""
+    path = tx.shares.born(job.share, job.born)
+    facts = None if path is None else tx.shares.facts(job.share, path)
+    if path is None or facts is None or facts.copy is None or facts.copy.id != job.id or not facts.copy.is_pending:
+        return None
+    return path, facts, facts.copy
+
+
+def _destination(tx: ShareTransaction, job: Job) -> tuple[Place, str]:
+    found, share = _facts(tx, job), tx.shares.by_key(job.share)
+    if found is None or share is None or share.version:
+        raise NotFound("resource", job.id)
+    return Place(share.account, share.name), found[0]
+
+
+def _settle(tx: ShareTransaction, share: int, item: Item, facts: Facts, copy: Copy) -> None:
+    """Facts of a file whose copy ended; what the client said about its times and its MD5 goes on to hold."""
+    now = item.modified
+    pinned = {
+        name: value and Pinned(value=value.value, at=now)
+        for name, value in (("written", facts.written), ("changed", facts.changed))
+    }
+    md5 = facts.md5 if copy.status == SUCCESS else None
+    settled = replace(facts, copy=copy, md5=md5, md5_at=now if md5 else 0, **pinned)
+    tx.shares.put_facts(share, item.path, settled)
+    tx.documents.delete(_KIND, copy.id)
