@@ -235,6 +235,6 @@ def _settle(tx: ShareTransaction, share: int, item: Item, facts: Facts, copy: Co
         for name, value in (("written", facts.written), ("changed", facts.changed))
     }
     md5 = facts.md5 if copy.status == SUCCESS else None
-    settled = replace(facts, copy=copy, md5=md5, md5_at=now if md5 else 0, **pinned)
+    settled = replace(facts, copy=copy, md5=md5, md5_at=now if md5 else 0, md5_of=item.version if md5 else 0, **pinned)
     tx.shares.put_facts(share, item.path, settled)
     tx.documents.delete(_KIND, copy.id)
