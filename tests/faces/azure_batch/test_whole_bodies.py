@@ -33,7 +33,8 @@ VALUES: dict[str, Any] = {
 }  # fmt: skip
 OF_OTHERS = {
     "virtualMachineImageId", "sharedGalleryImageId", "communityGalleryImageId", "pool.networkConfiguration.subnetId",
-    "pool.applicationPackageReferences", "certificateReferences",
+    "pool.applicationPackageReferences", "certificateReferences", "containerRegistries.identityReference",
+    "registry.identityReference",
 }  # fmt: skip
 """Names of what has to be there (or never is here): tests of their own."""
 ALTERNATIVES = (
