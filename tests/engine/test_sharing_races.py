@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.shares.clock import wait_for_a_tick
 
 from linarite.engine.sharing import Files, Place, Share, Shares
 from linarite.engine.sharing.leases import Claim
@@ -211,9 +212,7 @@ def test_the_md5_is_void_once_another_program_changed_the_bytes(tmp_path: Path) 
         share = await world.shares.snapshot(PLACE, {}, NOW)
         path = world.folder / "shares" / "account" / "share" / "f"
         before = path.stat()
-        scratch = world.folder / "clock"
-        while not scratch.exists() or scratch.stat().st_ctime_ns == before.st_ctime_ns:
-            scratch.write_bytes(b"")  # until the kernel's clock gives another time
+        wait_for_a_tick(path)
         path.write_bytes(b"xyz")
         os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
         assert (await world.files.look(PLACE, "f", directory=False)).md5 is None

@@ -89,11 +89,18 @@ def data(descriptor: int, start: int, end: int) -> Iterator[tuple[int, int]]:
             if error.errno == errno.ENXIO:
                 return
             raise
-        last = min(os.lseek(descriptor, first, os.SEEK_HOLE), end)
         if first >= end:
             return
+        last = min(os.lseek(descriptor, first, os.SEEK_HOLE), end)
         yield first, last
         start = last
+
+
+def missing(descriptor: int, offset: int, length: int) -> int:
+    """Bytes of the disk that a write would take: its holes, in whole blocks."""
+    block = os.fstat(descriptor).st_blksize
+    start, end = offset // block * block, offset + length + -(offset + length) % block
+    return end - start - sum(last - first for first, last in data(descriptor, start, end))
 
 
 def written(descriptor: int, start: int, end: int) -> list[tuple[int, int]]:

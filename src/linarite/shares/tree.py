@@ -21,6 +21,7 @@ from linarite.shares.holds import Holds, steps
 from linarite.shares.sources import FileSource
 from linarite.shares.spelling import Found, Spelling
 from linarite.shares.threads import on_thread
+from linarite.shares.usage import BLOCK, Usage, check_length
 
 
 class DirectoryTree:
@@ -32,6 +33,7 @@ class DirectoryTree:
         self._owner_of = owner_of
         self._spelling = Spelling(f"{root}/.names")
         self._holds = Holds()
+        self._usage = Usage(root)
         self._sweeping: set[asyncio.Future[None]] = set()
 
     def hold(self, place: Place, *paths: str, alone: bool) -> AbstractAsyncContextManager[None]:
@@ -59,17 +61,20 @@ class DirectoryTree:
     async def drop_share(self, place: Place) -> None:
         """Gone at once by name; its files are removed in the background."""
         trash = await on_thread(roots.drop, self._root, place, uuid.uuid4().hex)
+        self._usage.forget(place)
         self._sweep(trash)
 
     async def move_share(self, source: Place, target: Place) -> None:
         """Its files stand at `target` from now on; nothing is done when there are none at `source`."""
         await on_thread(roots.move, self._root, source, target)
+        self._usage.forget(source)
+        self._usage.forget(target)
 
     async def copy_share(self, source: Place, target: Place) -> None:
         await on_thread(roots.copy, self._root, source, target, uuid.uuid4().hex)
 
     async def usage(self, place: Place) -> int:
-        return await on_thread(roots.usage, self._base(place))
+        return await on_thread(self._usage.count, place)
 
     def sweep(self) -> None:
         """Remove what an earlier run of the server left in the trash, in the background."""
@@ -84,8 +89,9 @@ class DirectoryTree:
     def close(self, descriptor: int) -> None:
         os.close(descriptor)
 
-    async def create(self, place: Place, path: str, size: int, data: bytes = b"") -> Item:
-        return await on_thread(self._create, place, path, size, data)
+    async def create(self, place: Place, path: str, size: int, data: bytes = b"", *, limit: int | None = None) -> Item:
+        check_length(size, limit)
+        return await on_thread(self._create, place, path, size, data, limit)
 
     async def make_directory(self, place: Place, path: str) -> Item:
         return await on_thread(self._make_directory, place, path)
@@ -93,12 +99,8 @@ class DirectoryTree:
     async def remove(self, place: Place, path: str, *, directory: bool) -> None:
         await on_thread(self._remove, place, path, directory)
 
-    async def write(self, place: Place, path: str, offset: int, data: bytes) -> Item:
-        def put(descriptor: int) -> None:
-            _check_inside(descriptor, offset, len(data))
-            extents.write(descriptor, offset, data)
-
-        return await on_thread(self._change, place, path, put)
+    async def write(self, place: Place, path: str, offset: int, data: bytes, *, limit: int | None = None) -> Item:
+        return await on_thread(self._write, place, path, offset, data, limit)
 
     async def clear(self, place: Place, path: str, offset: int, length: int) -> Item:
         def clear(descriptor: int) -> None:
@@ -107,7 +109,8 @@ class DirectoryTree:
 
         return await on_thread(self._change, place, path, clear)
 
-    async def resize(self, place: Place, path: str, size: int) -> Item:
+    async def resize(self, place: Place, path: str, size: int, *, limit: int | None = None) -> Item:
+        check_length(size, limit)
         return await on_thread(self._change, place, path, lambda descriptor: os.ftruncate(descriptor, size))
 
     async def source(self, place: Place, path: str) -> FileSource:
@@ -118,8 +121,8 @@ class DirectoryTree:
     async def stamp(self, place: Place, path: str) -> Item:
         return await on_thread(self._stamp, place, path)
 
-    async def copy(self, source: Place, source_path: str, place: Place, path: str) -> Item:
-        return await on_thread(self._copy, source, source_path, place, path)
+    async def copy(self, source: Place, source_path: str, place: Place, path: str, *, limit: int | None = None) -> Item:
+        return await on_thread(self._copy, source, source_path, place, path, limit)
 
     async def rename(self, place: Place, source: str, target: str, *, replace: bool) -> Item:
         return await on_thread(self._rename, place, source, target, replace)
@@ -199,20 +202,21 @@ class DirectoryTree:
         descriptor = base.open_file(found.disk)
         return listing.item(base, found.disk, found.path, os.fstat(descriptor)), descriptor
 
-    def _create(self, place: Place, path: str, size: int, data: bytes) -> Item:
+    def _create(self, place: Place, path: str, size: int, data: bytes, limit: int | None) -> Item:
         base = self._base(place)
         found = self._spelling.locate(base, path)
         self._spelling.keep(path.rpartition("/")[2])
-        found = _alone(base, found)
-        with _opened(base, found.disk, os.O_RDWR | os.O_CREAT) as descriptor:
-            if found.stat is None:
-                self._give(place, descriptor)
-            os.ftruncate(descriptor, 0)
-            os.ftruncate(descriptor, size)
-            extents.write(descriptor, 0, data)
-            extents.stamp(descriptor)
-            os.fsync(descriptor)
-            stat = os.fstat(descriptor)
+        with self._usage.room(place, limit, lambda: len(data) - _freed(found)):
+            found = _alone(base, found)
+            with self._opened_for_change(place, base, found.disk, os.O_CREAT) as descriptor:
+                if found.stat is None:
+                    self._give(place, descriptor)
+                os.ftruncate(descriptor, 0)
+                os.ftruncate(descriptor, size)
+                extents.write(descriptor, 0, data)
+                extents.stamp(descriptor)
+                os.fsync(descriptor)
+                stat = os.fstat(descriptor)
         self._made(base, found)
         return listing.item(base, found.disk, found.path, stat)
 
@@ -242,12 +246,27 @@ class DirectoryTree:
             base.remove_directory(found.disk)
         else:
             base.unlink(found.disk)
+            self._usage.shrank(place, _freed(found))
         base.sync(found.disk.rpartition("/")[0])
+
+    def _write(self, place: Place, path: str, offset: int, data: bytes, limit: int | None) -> Item:
+        def put(descriptor: int) -> None:
+            _check_inside(descriptor, offset, len(data))
+            with self._usage.room(place, limit, lambda: extents.missing(descriptor, offset, len(data))):
+                extents.write(descriptor, offset, data)
+                self._usage.noted(place, descriptor)
+
+        return self._change(place, path, put)
+
+    @contextmanager
+    def _opened_for_change(self, place: Place, base: Beneath, disk: str, flags: int = 0) -> Iterator[int]:
+        with _opened(base, disk, os.O_RDWR | flags) as descriptor, self._usage.following(place, descriptor):
+            yield descriptor
 
     def _change(self, place: Place, path: str, change: Callable[[int], None]) -> Item:
         base = self._base(place)
         found = self._present(base, path)
-        with _opened(base, found.disk, os.O_RDWR) as descriptor:
+        with self._opened_for_change(place, base, found.disk) as descriptor:
             change(descriptor)
             extents.stamp(descriptor)
             os.fsync(descriptor)  # fdatasync may leave the time behind, which is the tag: old tag, new bytes
@@ -264,22 +283,25 @@ class DirectoryTree:
         finally:
             os.close(descriptor)
 
-    def _copy(self, source: Place, source_path: str, place: Place, path: str) -> Item:
+    def _copy(self, source: Place, source_path: str, place: Place, path: str, limit: int | None) -> Item:
         _, origin = self._open(source, source_path)
         try:
             base = self._base(place)
             found = self._spelling.locate(base, path)
             self._spelling.keep(path.rpartition("/")[2])
-            if found.stat is not None and not os.path.samestat(os.fstat(origin), found.stat):
-                found = _alone(base, found)
-            with _opened(base, found.disk, os.O_RDWR | os.O_CREAT) as target:
-                if found.stat is None:
-                    self._give(place, target)
-                if not os.path.sameopenfile(origin, target):
-                    extents.copy(origin, target)
-                extents.stamp(target)
-                os.fsync(target)
-                stat = os.fstat(target)
+            of = os.fstat(origin)
+            check_length(of.st_size, limit)
+            is_itself = found.stat is not None and os.path.samestat(of, found.stat)
+            with self._usage.room(place, limit, lambda: 0 if is_itself else of.st_blocks * BLOCK - _freed(found)):
+                found = found if is_itself else _alone(base, found)
+                with self._opened_for_change(place, base, found.disk, os.O_CREAT) as target:
+                    if found.stat is None:
+                        self._give(place, target)
+                    if not os.path.sameopenfile(origin, target):
+                        extents.copy(origin, target)
+                    extents.stamp(target)
+                    os.fsync(target)
+                    stat = os.fstat(target)
             self._made(base, found)
             return listing.item(base, found.disk, found.path, stat)
         finally:
@@ -301,6 +323,8 @@ class DirectoryTree:
         new = self._cleared(base, old, new, target, replace=replace)
         self._spelling.keep(new.path.rpartition("/")[2])
         base.rename(old.disk, new.disk, replace=True)
+        if new.stat is not None and old.stat is not None and new.stat.st_ino != old.stat.st_ino:
+            self._usage.shrank(place, _freed(new))
         for directory in {new.disk.rpartition("/")[0], old.disk.rpartition("/")[0]}:
             base.sync(directory)
             self._spelling.moved(base, directory)
@@ -330,6 +354,12 @@ def _alone(base: Beneath, found: Found) -> Found:
         return found
     base.unlink(found.disk)
     return found._replace(stat=None)
+
+
+def _freed(found: Found) -> int:
+    """Bytes of the disk that go with a name."""
+    stat = found.stat
+    return stat.st_blocks * BLOCK if stat and modes.S_ISREG(stat.st_mode) and stat.st_nlink == 1 else 0
 
 
 def _check_inside(descriptor: int, offset: int, length: int) -> None:

@@ -174,22 +174,22 @@ class Copies:
             start, data = await source.read(offset)
             if not data:
                 break
-            place, path = await self._destination(job)
+            place, path, limit = await self._destination(job)
             async with self._tree.hold(place, path, alone=False):
                 await self._destination(job)  # not aborted since
-                await self._tree.write(place, path, start, data)
+                await self._tree.write(place, path, start, data, limit=limit)
             self._copied[job.id] = offset = start + len(data)
         self._copied[job.id] = source.size
 
-    async def _destination(self, job: Job) -> tuple[Place, str]:
-        """Where the destination is now. NotFound when it has gone, or is no more the destination of this copy."""
+    async def _destination(self, job: Job) -> tuple[Place, str, int]:
+        """Where the destination is now, and how large its share may be. NotFound when it has gone, or is no more the destination of this copy."""
         return await self._store.read(lambda tx: _destination(tx, job))
 
     async def _end(self, job: Job, status: str, why: str | None = None) -> None:
         """Note how a copy ended, and that it is at work no more."""
         copied = self._copied.get(job.id, 0)
         try:
-            place, path = await self._destination(job)
+            place, path, _ = await self._destination(job)
             async with self._tree.hold(place, path, alone=True):
                 await self._destination(job)
                 item = await self._tree.stamp(place, path)
@@ -220,11 +220,11 @@ def _facts(tx: ShareTransaction, job: Job) -> tuple[str, Facts, Copy] | None:
     return path, facts, facts.copy
 
 
-def _destination(tx: ShareTransaction, job: Job) -> tuple[Place, str]:
+def _destination(tx: ShareTransaction, job: Job) -> tuple[Place, str, int]:
     found, share = _facts(tx, job), tx.shares.by_key(job.share)
     if found is None or share is None or share.version:
         raise NotFound("resource", job.id)
-    return Place(share.account, share.name), found[0]
+    return Place(share.account, share.name), found[0], share.limit
 
 
 def _settle(tx: ShareTransaction, share: int, item: Item, facts: Facts, copy: Copy) -> None:

@@ -35,7 +35,8 @@ class Files(Reading):
         await self._check(place, path, settings)
         async with self._tree.hold(place, path, alone=True):
             old = await self._replaceable(place, path, claim)
-            item = await self._tree.create(place, old.item.path if old else path, size, data)
+            limit = (await self._share(place)).limit
+            item = await self._tree.create(place, old.item.path if old else path, size, data, limit=limit)
             kept = Facts(lease=old.facts.lease) if old else Facts()
             return await self._settled(place, kept, settings, None, item)
 
@@ -62,7 +63,7 @@ class Files(Reading):
         await self._check(place, path, settings)
         async with self._tree.hold(place, path, alone=True):
             before = await self._changeable(place, path, claim)
-            item = await self._tree.resize(place, before.item.path, size)
+            item = await self._tree.resize(place, before.item.path, size, limit=before.share.limit)
             wanted = replace(settings, written=item.modified) if settings.written is None else settings
             return await self._settled(place, _without_copy(before.facts, settings), wanted, before, item)
 
@@ -71,8 +72,8 @@ class Files(Reading):
     ) -> View:
         """Put bytes into a file. Writers share the path, unless facts must follow."""
 
-        async def put(spelled: str) -> Item:
-            return await self._tree.write(place, spelled, offset, data)
+        async def put(before: View) -> Item:
+            return await self._tree.write(place, before.item.path, offset, data, limit=before.share.limit)
 
         return await self._change_bytes(place, path, claim, put, keep_written=keep_written)
 
@@ -81,8 +82,8 @@ class Files(Reading):
     ) -> View:
         """Make bytes of a file zero and give their room back."""
 
-        async def clear(spelled: str) -> Item:
-            return await self._tree.clear(place, spelled, offset, length)
+        async def clear(before: View) -> Item:
+            return await self._tree.clear(place, before.item.path, offset, length)
 
         def note(facts: Facts, item: Item) -> Facts:
             return facts.with_cleared(offset, length, item.modified)
@@ -125,7 +126,8 @@ class Files(Reading):
         source = await self.look(*origin, directory=False)
         async with self._tree.hold(place, path, alone=True):
             old = await self._replaceable(place, path, claim)
-            item = await self._tree.copy(origin[0], source.item.path, place, old.item.path if old else path)
+            spelled, limit = old.item.path if old else path, (await self._share(place)).limit
+            item = await self._tree.copy(origin[0], source.item.path, place, spelled, limit=limit)
             done = replace(copy, status="success", copied=item.size, total=item.size, completed_at=claim.now)
             kept = Facts(lease=old.facts.lease if old else FREE, copy=done)
             return await self._settled(place, kept, await self.settings_of_copy(source, settings), None, item)
@@ -142,7 +144,8 @@ class Files(Reading):
         await self._check(place, path, settings)
         async with self._tree.hold(place, path, alone=True):
             old = await self._replaceable(place, path, how[1])
-            item = await self._tree.create(place, old.item.path if old else path, size)
+            limit = (await self._share(place)).limit
+            item = await self._tree.create(place, old.item.path if old else path, size, limit=limit)
             kept = Facts(lease=old.facts.lease if old else FREE, copy=how[0])
             return await self._settled(place, kept, settings, None, item, note)
 
@@ -265,7 +268,7 @@ class Files(Reading):
         return old
 
     async def _change_bytes(
-        self, place: Place, path: str, claim: Claim, change: Callable[[str], Awaitable[Item]], *, keep_written: bool,
+        self, place: Place, path: str, claim: Claim, change: Callable[[View], Awaitable[Item]], *, keep_written: bool,
         note: Callable[[Facts, Item], Facts] | None = None,
     ) -> View:  # fmt: skip
         """Change bytes; `note` puts down what the facts shall remember of it."""
@@ -274,7 +277,7 @@ class Files(Reading):
         together = claim.condition is None and note is None and known.md5 is None and not keep_written
         async with self._tree.hold(place, path, alone=not together):
             before = await self._changeable(place, path, claim)
-            item = await change(before.item.path)
+            item = await change(before)
             if not keep_written and note is None and before.md5 is None:
                 return replace(before, item=item)
             settings = Settings(written=before.written if keep_written else item.modified)

@@ -63,7 +63,8 @@ class Tree(Protocol):
 
     `NotFound("parent")` when the directory above is missing, `NotFound("resource")` when only the name is;
     `WrongState("resource", <what it is>, <what was wanted>)` for a file where a directory is wanted, or the reverse.
-    What returns an `Item` after a change has it on disk.
+    What returns an `Item` after a change has it on disk. `limit` is how many bytes of the disk the share may take, and
+    how long a file may be: WrongState("share", "full", "write") and nothing changed beyond it. Holes take nothing.
     """
 
     def hold(self, place: Place, *paths: str, alone: bool) -> AbstractAsyncContextManager[None]:
@@ -97,7 +98,7 @@ class Tree(Protocol):
         """Close what `open` gave."""
         ...
 
-    async def create(self, place: Place, path: str, size: int, data: bytes = b"") -> Item:
+    async def create(self, place: Place, path: str, size: int, data: bytes = b"", *, limit: int | None = None) -> Item:
         """A file of `size` bytes that reads as `data` and then zeros, in place of one that may be there."""
         ...
 
@@ -109,12 +110,12 @@ class Tree(Protocol):
         """WrongState("directory", "not empty", ...) when something is in it."""
         ...
 
-    async def write(self, place: Place, path: str, offset: int, data: bytes) -> Item:
+    async def write(self, place: Place, path: str, offset: int, data: bytes, *, limit: int | None = None) -> Item:
         """WrongState("range", "outside", ...) when the range does not lie in the file: it never grows."""
         ...
 
     async def clear(self, place: Place, path: str, offset: int, length: int) -> Item: ...
-    async def resize(self, place: Place, path: str, size: int) -> Item: ...
+    async def resize(self, place: Place, path: str, size: int, *, limit: int | None = None) -> Item: ...
     async def source(self, place: Place, path: str) -> Source:
         """A file as a copy reads it: one that changes meanwhile ends the copy."""
         ...
@@ -123,7 +124,9 @@ class Tree(Protocol):
         """A fresh time of modification, for a change of facts."""
         ...
 
-    async def copy(self, source: Place, source_path: str, place: Place, path: str) -> Item: ...
+    async def copy(
+        self, source: Place, source_path: str, place: Place, path: str, *, limit: int | None = None
+    ) -> Item: ...
     async def rename(self, place: Place, source: str, target: str, *, replace: bool) -> Item: ...
     async def link(self, place: Place, source: str, target: str) -> Item:
         """A further name of a file. AlreadyExists when the name is taken."""

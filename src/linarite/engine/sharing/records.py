@@ -53,6 +53,11 @@ class Share(msgspec.Struct, kw_only=True):
     lease: Lease = Lease()
     options: dict[str, str] = {}
 
+    @property
+    def limit(self) -> int:
+        """Bytes of the disk that its files may take."""
+        return self.quota_gib * 1024**3
+
 
 PENDING, SUCCESS, ABORTED, FAILED = "pending", "success", "aborted", "failed"
 

@@ -1,0 +1,172 @@
+"""How much of the disk each share takes: counted once, followed by what is changed here, and counted again.
+
+What other programs change is found out by counting again: in the background now and then, and before anything is
+refused. A quota that the whole disk cannot fill needs no counting. What may not enter: how a share is changed.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from linarite.engine.errors import WrongState
+from linarite.engine.sharing.ports import Place
+from linarite.fs import Beneath
+from linarite.shares import roots
+
+BLOCK = 512
+_SHARES = 1024
+_STALE_SECONDS, _FRESH_SECONDS, _TIMES = 60.0, 1.0, 20
+
+
+def check_length(size: int, limit: int | None) -> None:
+    """A file cannot be longer than its share may be large: it could never be filled."""
+    if limit is not None and size > limit:
+        raise WrongState("share", "full", "write")
+
+
+class _Count:
+    """Bytes of a share; `reserved` are those that changes under way may add. `seconds`: how long counting took."""
+
+    __slots__ = ("at", "bytes", "counting", "reserved", "seconds")
+
+    def __init__(self) -> None:
+        self.bytes, self.reserved, self.counting = 0, 0, False
+        self.at, self.seconds = 0.0, 0.0
+
+
+class _Open:
+    """A file that is being changed: its blocks as they were last counted."""
+
+    __slots__ = ("blocks", "users")
+
+    def __init__(self, blocks: int) -> None:
+        self.blocks, self.users = blocks, 0
+
+
+class Usage:
+    """The shares below one root; for many threads."""
+
+    def __init__(self, root: str) -> None:
+        self._root = Beneath(root)
+        self._known: OrderedDict[Place, _Count] = OrderedDict()
+        self._open: dict[tuple[int, int], _Open] = {}
+        self._lock = threading.Lock()
+
+    def count(self, place: Place) -> int:
+        """Bytes on disk of a share, counted now."""
+        begun = time.monotonic()
+        found = roots.usage(Beneath(f"{self._root.root}/{roots.path(place)}"))
+        with self._lock:
+            count = self._known.setdefault(place, _Count())
+            count.bytes, count.at = found, time.monotonic()
+            count.seconds = count.at - begun
+            self._known.move_to_end(place)
+            while len(self._known) > _SHARES:
+                self._known.popitem(last=False)
+        return found
+
+    def forget(self, place: Place) -> None:
+        """The share is gone, or is another one."""
+        with self._lock:
+            self._known.pop(place, None)
+
+    def shrank(self, place: Place, size: int) -> None:
+        """Bytes of the disk were given back."""
+        with self._lock:
+            self._add(place, -size)
+
+    @contextmanager
+    def following(self, place: Place, descriptor: int) -> Iterator[None]:
+        """Count what a change of a file takes or gives back, also while others change the same file."""
+        stat = os.fstat(descriptor)
+        key = (stat.st_dev, stat.st_ino)
+        with self._lock:
+            file = self._open.setdefault(key, _Open(stat.st_blocks))
+            file.users += 1
+        try:
+            yield
+        finally:
+            self.noted(place, descriptor)
+            with self._lock:
+                file.users -= 1
+                if not file.users:
+                    del self._open[key]
+
+    def noted(self, place: Place, descriptor: int) -> None:
+        """Count what a file that is followed has taken or given back until now."""
+        with self._lock:
+            stat = os.fstat(descriptor)
+            file = self._open[stat.st_dev, stat.st_ino]
+            self._add(place, (stat.st_blocks - file.blocks) * BLOCK)
+            file.blocks = stat.st_blocks
+
+    @contextmanager
+    def room(self, place: Place, limit: int | None, wanted: Callable[[], int]) -> Iterator[None]:
+        """Keep room for so many more bytes meanwhile. WrongState("share", "full") when `limit` has not as much."""
+        if limit is None or limit >= self._capacity() or (more := wanted()) <= 0:
+            yield
+            return
+        count = self._counted(place)
+        if not self._reserve(count, more, limit):
+            self._count_again(place, count)
+            if not self._reserve(count, more, limit):
+                raise WrongState("share", "full", "write")
+        try:
+            yield
+        finally:
+            with self._lock:
+                count.reserved -= more
+
+    def _reserve(self, count: _Count, wanted: int, limit: int) -> bool:
+        with self._lock:
+            if count.bytes + count.reserved + wanted > limit:
+                return False
+            count.reserved += wanted
+            return True
+
+    def _counted(self, place: Place) -> _Count:
+        """The share's count: made now when there is none, anew in the background when it is old."""
+        with self._lock:
+            count = self._known.get(place)
+            is_stale = (
+                count is not None
+                and not count.counting
+                and time.monotonic() - count.at > max(_STALE_SECONDS, _TIMES * count.seconds)
+            )
+            if count is not None and is_stale:
+                count.counting = True
+        if count is None:
+            self.count(place)
+            with self._lock:
+                return self._known.setdefault(place, _Count())
+        if is_stale:
+            threading.Thread(target=self._refresh, args=(place, count), daemon=True).start()
+        return count
+
+    def _refresh(self, place: Place, count: _Count) -> None:
+        try:
+            self.count(place)
+        except OSError:  # the share went away
+            self.forget(place)
+        finally:
+            count.counting = False
+
+    def _count_again(self, place: Place, count: _Count) -> None:
+        """Before something is refused; not again at once where that takes long."""
+        if time.monotonic() - count.at > min(_FRESH_SECONDS, _TIMES * count.seconds):
+            self.count(place)
+
+    def _add(self, place: Place, size: int) -> None:
+        count = self._known.get(place)
+        if count is not None:
+            count.bytes = max(0, count.bytes + size)
+
+    def _capacity(self) -> int:
+        """Bytes of the whole disk."""
+        disk = os.statvfs(self._root.root)
+        return disk.f_blocks * disk.f_frsize

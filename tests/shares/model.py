@@ -1,0 +1,116 @@
+"""A share in memory: what the stateful test expects of the real one. No disk, no HTTP, no knowledge of our code.
+
+A change asks `refusals` first: the statuses with which the service may refuse it, none when it has to succeed.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+
+PAGE = 512
+Path = tuple[str, ...]
+
+
+def fold(path: Path) -> Path:
+    """Names are compared without their case."""
+    return tuple(name.upper() for name in path)
+
+
+@dataclass
+class Node:
+    """A file or directory. `name` as it was spelled; `tag` and `id` as the service told them last."""
+
+    name: str
+    is_directory: bool = False
+    data: bytearray = field(default_factory=bytearray)
+    metadata: dict[str, str] = field(default_factory=dict)
+    content_type: str = "application/octet-stream"
+    md5: bytes | None = None
+    attributes: frozenset[str] = frozenset({"Archive"})
+    lease: str | None = None
+    tag: str | None = None
+    id: str | None = None
+    created: str | None = None
+
+    @property
+    def is_read_only(self) -> bool:
+        return "ReadOnly" in self.attributes
+
+    @property
+    def ranges(self) -> list[tuple[int, int]]:
+        """The pages that are not all zero, merged."""
+        found: list[tuple[int, int]] = []
+        for start in range(0, len(self.data), PAGE):
+            page = self.data[start : start + PAGE]
+            if not any(page):
+                continue
+            if found and found[-1][1] + 1 == start:
+                found[-1] = (found[-1][0], start + len(page) - 1)
+            else:
+                found.append((start, start + len(page) - 1))
+        return found
+
+
+class Model:
+    """The tree of a share, by folded paths."""
+
+    def __init__(self) -> None:
+        self.nodes: dict[Path, Node] = {}
+        self.snapshots: dict[str, dict[Path, Node]] = {}
+
+    def get(self, path: Path) -> Node | None:
+        return self.nodes.get(fold(path))
+
+    def spelled(self, path: Path) -> Path:
+        """The path as its names were spelled when they were made."""
+        return tuple(self.nodes[fold(path[: length + 1])].name for length in range(len(path)))
+
+    def below(self, path: Path) -> list[Path]:
+        key = fold(path)
+        return [each for each in self.nodes if each[: len(key)] == key and each != key]
+
+    def children(self, path: Path) -> list[Node]:
+        return [node for key, node in self.nodes.items() if key[:-1] == fold(path)]
+
+    def missing(self, path: Path, *, directory: bool) -> set[int]:
+        """Why something that has to be there cannot be used as a file or directory."""
+        node = self.get(path)
+        if node is None:
+            return {404}
+        return {409} if node.is_directory != directory else set()
+
+    def no_place(self, path: Path) -> set[int]:
+        """Why nothing can be made at a path, whatever is there."""
+        above = self.get(path[:-1]) if len(path) > 1 else None
+        return {404} if len(path) > 1 and (above is None or not above.is_directory) else set()
+
+    def locked(self, path: Path, lease: str | None) -> set[int]:
+        """Why a lease is in the way of a change."""
+        node = self.get(path)
+        held = node.lease if node else None
+        return {412} if held != lease else set()
+
+    def read_only(self, path: Path) -> set[int]:
+        node = self.get(path)
+        return {409} if node is not None and node.is_read_only else set()
+
+    def put(self, path: Path, node: Node) -> Node:
+        """What is made at a path; the spelling, lease and number of a file that it replaces stay."""
+        old = self.get(path)
+        if old is not None:
+            node.name, node.lease, node.id = old.name, old.lease, old.id
+        self.nodes[fold(path)] = node
+        return node
+
+    def rename(self, source: Path, target: Path) -> Node:
+        replaced = self.get(target) if fold(source) != fold(target) else None
+        old, new = fold(source), fold(target)
+        moved = {new + key[len(old) :]: self.nodes.pop(key) for key in [old, *self.below(source)]}
+        self.nodes.update(moved)
+        node = self.nodes[new]
+        node.name = replaced.name if replaced else target[-1]
+        return node
+
+    def keep(self, snapshot: str) -> None:
+        self.snapshots[snapshot] = copy.deepcopy(self.nodes)
