@@ -182,7 +182,7 @@ class Copies:
         self._copied[job.id] = source.size
 
     async def _destination(self, job: Job) -> tuple[Place, str, int]:
-        """Where the destination is now, and how large its share may be. NotFound when it has gone, or is no more the destination of this copy."""
+        """Where the destination is now, and how large its share may be. NotFound when it is this copy's no more."""
         return await self._store.read(lambda tx: _destination(tx, job))
 
     async def _end(self, job: Job, status: str, why: str | None = None) -> None:
