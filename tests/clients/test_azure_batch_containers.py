@@ -100,6 +100,14 @@ def test_task_tells_of_its_container_while_it_runs(client: BatchClient, busybox:
     assert done.container_info.container_id == running.container_info.container_id
 
 
+def test_statistics_count_what_runs_in_a_container(client: BatchClient, busybox: str):
+    """The shell inside computes until it has used half a second of a processor."""
+    script = "while read -r facts < /proc/$$/stat; set -- $facts; [ ${14} -lt 50 ]; do :; done"
+    assert run(client, script, settings(busybox)).exit_code == 0
+    stats = client.get_task("job", "task", expand=["stats"]).task_statistics
+    assert stats.user_cpu_time >= timedelta(seconds=0.5)
+
+
 def test_task_that_is_tried_again_has_another_container(client: BatchClient, busybox: str):
     """The record tells of the last one."""
     script = "echo x >> $AZ_BATCH_NODE_SHARED_DIR/tries; exit 9"

@@ -99,7 +99,8 @@ alike.
 id, its state (`running`, `exited`, or `created` when it could not start) and then why. It is removed as soon as its
 command line has ended. What podman refuses to make or to start fails with ContainerInvalidSettings before it runs, and
 is not tried again: unknown options, a program that is not in the image. (Which code the service gives a program that is
-not there is not known.) `expand=stats` counts the processes of podman, not those in the container.
+not there is not known.) Statistics count what runs in a
+container; those of instances of a task do not.
 
 Images that a pool names in `containerImageNames` come to a node, for the account's own tasks, before its start task and
 at each of its later starts where they lack; a node whose image cannot be had is unusable, with ContainerInvalidImage,

@@ -13,7 +13,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import monotonic
 
 from linarite.engine.containers import Container, ContainerInfo, Registry, reference
@@ -49,6 +49,7 @@ def create(program: str, contained: Contained, stopped: Stopped = never) -> Cont
     image = have_image(program, wanted, folder, stopped)
     own = own_environment(folder)
     words = [_QUIET, "create", f"--name={contained.name}", "--network=host", "--log-driver=none"]
+    words.append(f"--conmon-pidfile={watcher_file(folder, contained.name)}")
     words += [*_seen(contained), *_told(contained.variables), *wanted.options]
     words += [*_IDLE, image] if contained.stays else [image, *contained.words]
     done = _run([program, *words], {**contained.variables, **own}, SECONDS, stopped)
@@ -99,6 +100,20 @@ def _seen(contained: Contained) -> list[str]:
     if not any(wd.startswith(f"{path}/") for path in folders):
         words.append(f"--volume={wd}")
     return [*words, f"--workdir={wd}"]
+
+
+def watcher_file(folder: str, name: str) -> str:
+    """The file with the number of the process that watches a container and waits for what runs in it."""
+    return f"{folder}/run/{name}.pid"
+
+
+def watcher(folder: str, name: str) -> int | None:
+    """The number of that process; None when the container never started."""
+    try:
+        with open(watcher_file(folder, name), encoding="ascii") as file:
+            return int(file.read())
+    except (OSError, ValueError):
+        return None
 
 
 def have_image(program: str, wanted: Container, folder: str, stopped: Stopped = never) -> str:
@@ -160,6 +175,9 @@ def remove(program: str, folder: str, names: Sequence[str]) -> None:
     Raises ContainerError when podman does not answer.
     """
     words = [_QUIET, "rm", "--force", "--ignore", "--volumes", "--time=0", *names]
+    for name in names:
+        with suppress(FileNotFoundError):
+            os.unlink(watcher_file(folder, name))
     _run([program, *words], own_environment(folder), SECONDS)
 
 

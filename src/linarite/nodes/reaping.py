@@ -10,6 +10,7 @@ from linarite.engine.launching import Usage
 from linarite.nodes.processes import BLOCK, ProcessUse, high_water
 
 _own_peak = [0]
+_KEPT = 256
 
 
 def next_zombie() -> os.waitid_result | None:
@@ -35,6 +36,33 @@ def usage_of(used: resource.struct_rusage, left: Sequence[ProcessUse]) -> Usage:
         write_operations=used.ru_oublock + sum(use.write_bytes for use in left) // BLOCK,
         peak_bytes=_peak(used.ru_maxrss),
     )
+
+
+class Watchers:
+    """What the processes that watched containers have used, with all that ran in these, until somebody asks."""
+
+    def __init__(self) -> None:
+        """None has ended yet."""
+        self._used: dict[int, Usage] = {}
+
+    def note(self, pid: int, used: resource.struct_rusage) -> None:
+        """Keep what one used that has ended; what nobody asks about gives way to later ones."""
+        self._used[pid] = usage_of(used, ())
+        if len(self._used) > _KEPT:
+            del self._used[next(iter(self._used))]
+
+    def take(self, pid: int | None) -> Usage | None:
+        """What the process used, once; None when it has not ended or is not known."""
+        return None if pid is None else self._used.pop(pid, None)
+
+
+def is_watcher(pid: int) -> bool:
+    """Tell whether a process that has ended, and was not waited for yet, was podman's watcher of a container."""
+    try:
+        with open(f"/proc/{pid}/comm", "rb") as file:
+            return file.read() == b"conmon\n"
+    except OSError:
+        return False
 
 
 def _peak(kilobytes: int) -> int:

@@ -16,14 +16,15 @@ class Run:
     """A run that the server may still ask about: waiting, fetching, a process, sending, or ended and unacknowledged.
 
     `home` is where its container is, should it have one of its own, and `container` that one, once it is made; `going`
-    tells that it is being removed. A run that `enters` a container is out of reach of its process. `returned` is how
-    its command line ended when the run stays. `exited` is its report once the process has ended and its files are being
-    taken away. `asked` is whether it was to end, and then whether its files go all the same.
+    tells that it is being removed. `watcher` is the process that waits for what runs in it. A run that `enters` a
+    container is out of reach of its process. `returned` is how its command line ended when the run stays. `exited` is
+    its report once the process has ended and its files are being taken away. `asked` is whether it was to end, and then
+    whether its files go all the same.
     """
 
     __slots__ = (
         "asked", "container", "directory", "ended", "enters", "errand", "exited", "going", "home", "name", "request",
-        "returned", "spawned", "stays",
+        "returned", "spawned", "stays", "watcher",
     )  # fmt: skip
 
     def __init__(self, name: str, request: LaunchRun | None = None, ended: Ended | None = None, home: str = "") -> None:
@@ -38,6 +39,7 @@ class Run:
         self.spawned: Spawned | None = None
         self.stays = False
         self.enters = False
+        self.watcher: int | None = None
         self.returned: RunExited | None = None
         self.errand: int | None = None
         self.exited: RunExited | None = None

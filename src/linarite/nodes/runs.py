@@ -27,6 +27,7 @@ from linarite.nodes.journal import Forgotten, Intended, Journal, KnownRun, Recor
 from linarite.nodes.metering import Meter
 from linarite.nodes.moving.carriage import Carriage
 from linarite.nodes.moving.errands import Done
+from linarite.nodes.podman import watcher
 from linarite.nodes.processes import (
     CannotStartError,
     boot_ticks,
@@ -36,7 +37,7 @@ from linarite.nodes.processes import (
     signal_group,
     signal_marked,
 )
-from linarite.nodes.reaping import exit_code, next_zombie, usage_of
+from linarite.nodes.reaping import Watchers, exit_code, is_watcher, next_zombie, usage_of
 from linarite.nodes.run import Run, container_home, ended_early, failed, not_started, now, returned, story
 from linarite.nodes.starting import Starter
 from linarite.nodes.staying import Staying
@@ -64,6 +65,7 @@ class Runs:
         self._runs: dict[str, Run] = {}
         self._processes: dict[int, Run] = {}
         self._staying = Staying()
+        self._watchers = Watchers()
         self._waiting: deque[Run] = deque()
         self._moving: set[str] = set()
         self._deadlines: list[tuple[float, str]] = []
@@ -242,7 +244,10 @@ class Runs:
             signal_group(pid, signal.SIGKILL)
         # Cut short, it has not waited for what it started, which the kernel then counts for nobody.
         left = [] if run is None or well else left_by(pid)
+        watches = run is None and is_watcher(pid)
         _, status, used = os.wait4(pid, 0)
+        if watches:
+            self._watchers.note(pid, used)
         if run is None or run.spawned is None:
             return
         code, usage = exit_code(status), usage_of(used, left)
@@ -261,7 +266,7 @@ class Runs:
         if not run.home:
             self._conclude(run, report)
             return
-        run.going = True
+        run.going, run.watcher = True, watcher(run.home, container_name(run.name))
         self._moving.add(run.name)
         self._carriage.discard(
             [container_name(run.name)], run.home, lambda done: self._on_discarded(run, report, done),
@@ -280,7 +285,8 @@ class Runs:
             return
         report = replace(report, at=now(), container=info)
         if isinstance(report, RunExited) and not run.enters and done.code is not None:
-            report = replace(report, code=done.code)  # podman's own, when it was ended before its container, says less
+            # Podman's own, when it was ended before its container, says less; and it has used next to nothing.
+            report = replace(report, code=done.code, usage=self._watchers.take(run.watcher) or report.usage)
         self._conclude(run, report)
 
     def _conclude(self, run: Run, report: RunExited | RunFailed) -> None:
