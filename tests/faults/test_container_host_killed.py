@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from azure.batch import BatchClient, models
-from tests.faults.test_host_killed import _hosts
 from tests.support import image
 from tests.support.batch import batch_client, make_pool, wait_task
 from tests.support.contained import (
@@ -24,7 +23,7 @@ from tests.support.contained import (
     shared_folder,
     wait_output,
 )
-from tests.support.server import RunningServer
+from tests.support.server import RunningServer, host_processes
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +54,7 @@ SCRIPT = (
 
 
 def _kill_host(server: RunningServer) -> None:
-    hosts = _hosts(Path(server.data))
+    hosts = host_processes(server.data)
     assert hosts
     for host in hosts:
         os.kill(host, signal.SIGKILL)
