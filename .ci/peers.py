@@ -22,6 +22,7 @@ from typing import Any
 from tally import counts
 
 KEY = "bGluYXJpdGUtZGV2ZWxvcG1lbnQta2V5LW5vdC1hLXNlY3JldA=="  # the well-known development key
+PREMIUM = "devpremium"
 START_SECONDS, STOP_SECONDS, SUITE_SECONDS = 60, 30, 1800
 PORTS = ("batch", "files", "hpc", "superoffice", "dashboard")
 
@@ -96,7 +97,7 @@ def provision(linarite: Path, folder: Path) -> None:
 def run(name: str, command: list[str], report: Path) -> tuple[int, int]:
     """Run one suite to its end or its time limit, and count."""
     # Further accounts, for copies between them and for shares that only some have: every name with the key is one here.
-    accounts = {"AZFILES_PEER_SECONDARY_ACCOUNT": "devsecond", "AZFILES_PEER_PREMIUM_ACCOUNT": "devpremium"}
+    accounts = {"AZFILES_PEER_SECONDARY_ACCOUNT": "devsecond", "AZFILES_PEER_PREMIUM_ACCOUNT": PREMIUM}
     keys = {"AZFILES_PEER_SECONDARY_KEY": KEY, "AZFILES_PEER_PREMIUM_KEY": KEY}
     names = {**os.environ, **accounts, **keys, "BATCH_RUN": name}
     process = subprocess.Popen(
@@ -119,6 +120,7 @@ def serving(linarite: Path, folder: Path) -> Iterator[dict[str, Any]]:
     data, ready_file, log = folder / "data", folder / "ready.json", folder / "server.log"
     ports = [word for port in PORTS for word in (f"--{port}-port", "0")]
     command = [str(linarite), "serve", "--data", str(data), "--ready-file", str(ready_file), *ports]
+    command += ["--premium-accounts", PREMIUM]
     with log.open("wb") as out:
         server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
     try:

@@ -164,7 +164,9 @@ def _faces(
     addresses = {face: public(face) or url for face, url in local.items()}
     return {
         "batch": AzureBatch(engine, identity, public_url=public("batch")),
-        "files": AzureFiles(sharing, identity, public_url=public("files")),
+        "files": AzureFiles(
+            sharing, identity, public_url=public("files"), premium=settings.premium_accounts
+        ),
         "hpc": HpcPack(
             engine, identity, public_url=public("hpc"), cluster=settings.hpc_cluster,
             default_pool=settings.hpc_default_pool,

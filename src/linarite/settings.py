@@ -127,6 +127,9 @@ class Settings(BaseSettings):
     events_days: float | None = Field(90, gt=0, description="Days for which history is kept; 0 or none: for ever.")
     finished_jobs_days: float | None = Field(None, gt=0, description="Days for which finished jobs are kept.")
 
+    premium_accounts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Accounts whose new file shares are of the tier Premium, with its figures."
+    )
     deleted_shares_days: float | None = Field(
         7, gt=0, description="Days for which deleted file shares can be restored; 0 or none: they are gone at once."
     )
@@ -160,7 +163,7 @@ class Settings(BaseSettings):
     def _for_ever(cls, value: object) -> object:
         return None if str(value).lower() in {"0", "none", ""} else value
 
-    @field_validator("tls_names", "host_names", mode="before")
+    @field_validator("tls_names", "host_names", "premium_accounts", mode="before")
     @classmethod
     def _from_commas(cls, value: object) -> object:
         return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value

@@ -185,3 +185,64 @@ def test_properties_of_the_other_protocol_are_refused(share: ShareClient, raw: R
     for way, wanted in (("other", "InvalidHeaderValue"), ("override", "MissingRequiredHeader")):
         answer = raw("PUT", f"{share.share_name}/c", {**source, "x-ms-file-mode-copy-mode": way})
         assert code(answer) == (400, wanted)
+
+
+NEWEST = {"x-ms-version": "2027-03-07"}
+
+
+@pytest.mark.operation("Get Hard Links")
+def test_a_file_tells_all_its_names(share: ShareClient, raw: Raw) -> None:
+    """By its id, with its properties; another id has none."""
+    file = share.create_directory("d").get_file_client("f")
+    file.upload_file(b"hello", content_settings=ContentSettings(content_type="text/plain"))
+    share.get_file_client("other").create_hardlink(target="d/f")
+    share.get_file_client("alone").upload_file(b"1")
+    found, above = file.get_file_properties(), share.get_directory_client("d").get_directory_properties()
+    answer = raw("GET", f"{share.share_name}?comp=hardlinks&fileid={found.file_id}", NEWEST)
+    assert answer.status_code == 200
+    for name, parent in (("f", above.file_id), ("other", "0")):
+        wanted = f"<HardLink><FileName>{name}</FileName><ParentId>{parent}</ParentId></HardLink>"
+        assert answer.text.count(wanted) == 1
+    assert answer.text.count("<HardLink>") == 2
+    told = answer.headers
+    assert (told["x-ms-content-type"], told["x-ms-content-length"], told["x-ms-link-count"]) == ("text/plain", "5", "2")
+    assert (told["content-type"], told["x-ms-file-id"], told["etag"]) == ("application/xml", found.file_id, found.etag)
+
+
+@pytest.mark.parametrize(
+    ("query", "headers", "wanted"),
+    [
+        ("", NEWEST, (400, "MissingRequiredQueryParameter")),
+        ("&fileid=x", NEWEST, (400, "InvalidQueryParameterValue")),
+        ("&fileid=99999999999999999999999", NEWEST, (400, "InvalidQueryParameterValue")),
+        ("&fileid=7", NEWEST, (404, "ResourceNotFound")),
+        ("&fileid=7", {}, (400, "InvalidQueryParameterValue")),
+    ],
+)
+def test_hard_links_of_nothing(
+    share: ShareClient, raw: Raw, query: str, headers: dict[str, str], wanted: tuple[int, str]
+) -> None:
+    assert code(raw("GET", f"{share.share_name}?comp=hardlinks{query}", headers)) == wanted
+
+
+def test_hard_links_are_of_nfs_alone(service: FileService, raw: Raw) -> None:
+    raw("PUT", "smb?restype=share")
+    assert code(raw("GET", "smb?comp=hardlinks&fileid=7", NEWEST)) == (400, "InvalidQueryParameterValue")
+
+
+@pytest.mark.operation("List Directories and Files")
+def test_newer_lists_tell_links_and_owners(share: ShareClient, raw: Raw) -> None:
+    """A symbolic link as itself, even one that leads nowhere; owners, modes and counts of names where asked."""
+    share.get_file_client("f").create_file(3, owner="345", group="123", file_mode="0640")
+    share.get_file_client("g").create_hardlink(target="f")
+    share.get_file_client("l").create_symlink(target="nowhere")
+    path = f"{share.share_name}?restype=directory&comp=list"
+    newest = raw("GET", f"{path}&include=NfsAttributes,LinkCount", NEWEST).text
+    assert "<SymLink><Name>l</Name>" in newest
+    assert "<Uid>345</Uid><Gid>123</Gid><Mode>0640</Mode></Properties><LinkCount>2</LinkCount>" in newest
+    every = raw("GET", f"{path}&include=All", NEWEST).text
+    assert "<Mode>0640</Mode>" in every
+    assert "<Etag>" in every
+    older = raw("GET", f"{path}&include=NfsAttributes,LinkCount").text
+    assert "SymLink" not in older
+    assert "<Uid>" not in older

@@ -54,3 +54,19 @@ def test_a_setting_that_is_none_is_refused(service: FileService, headers: dict[s
         assert (answer.status_code, answer.headers["x-ms-error-code"]) == (400, "InvalidHeaderValue")
     assert raw("GET", "share?restype=share").headers["etag"] == before
     assert raw("GET", "new?restype=share").status_code == 404
+
+
+@pytest.mark.operation("Create Share", "Get Share Properties", "List Shares")
+def test_a_premium_share_tells_what_its_size_brings(service: FileService) -> None:
+    """By its properties and by a list, and anew when the size changes; what was set goes before it."""
+    client = ShareServiceClient(f"{service.url}/premium", credential=KEY, retry_total=0)
+    share = client.create_share("share", quota=100)
+    (listed,) = client.list_shares()
+    for found in (share.get_share_properties(), listed):
+        assert (found.access_tier, found.provisioned_iops, found.provisioned_bandwidth) == ("Premium", 3100, 110)
+        assert (found.provisioned_ingress_mbps, found.provisioned_egress_mbps) == (44, 66)
+        assert (found.included_burst_iops, found.max_burst_credits_for_iops) == (10_000, 6_900 * 3600)
+        assert found.next_allowed_quota_downgrade_time is not None
+    share.set_share_properties(quota=10_000, provisioned_bandwidth_mibps=5_000)
+    found = share.get_share_properties()
+    assert (found.provisioned_iops, found.provisioned_bandwidth, found.included_burst_iops) == (13_000, 5_000, 30_000)

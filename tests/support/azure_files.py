@@ -113,7 +113,7 @@ def file_service(folder: Path, port: int = 0, *, retention: float = WEEK) -> Ite
         store = open_store(folder / "store.db")
         sharing = Sharing(store, DirectoryTree(str(folder / "shares")), WallClock(), retention=int(retention))
         await sharing.start()
-        face = AzureFiles(sharing, DevelopmentAccess())
+        face = AzureFiles(sharing, DevelopmentAccess(), premium=("premium",))
         config = uvicorn.Config(
             Funnel(face), http=SpellingProtocol, lifespan="off", log_config=None, server_header=False,
             date_header=False, timeout_graceful_shutdown=5,

@@ -32,6 +32,16 @@ def read(spelling: Spelling, base: Beneath, path: str) -> tuple[Item, str]:
     return listing.item(base, link, spelled, stat), base.read_link(link)
 
 
+def names(spelling: Spelling, base: Beneath, file_id: int) -> list[Item]:
+    """All names of a file: the whole share is looked through."""
+    found = (entry for entry in base.walk() if entry.is_file and entry.stat.st_ino == file_id)
+    return [
+        listing.item(base, entry.name, "/".join(spelled), entry.stat)
+        for entry in found
+        if all(spelled := [spelling.protocol(part) or "" for part in entry.name.split("/")])
+    ]
+
+
 def remove(spelling: Spelling, base: Beneath, path: str) -> None:
     """The link goes, what it leads to stays."""
     link, _, _ = _find(spelling, base, path)

@@ -19,7 +19,14 @@ def item(base: Beneath, disk: str, path: str, stat: os.stat_result) -> Item:
 
 
 def page(
-    spelling: Spelling, base: Beneath, directory: tuple[str, str], prefix: str, marker: str, limit: int
+    spelling: Spelling,
+    base: Beneath,
+    directory: tuple[str, str],
+    prefix: str,
+    marker: str,
+    limit: int,
+    *,
+    links: bool = False,
 ) -> tuple[list[Item], str]:
     """Items of a directory (as on disk, as spelled) from `marker` on, and the name that the next page begins with."""
     disk, path = directory
@@ -30,7 +37,7 @@ def page(
     for folded, name, on_disk in names:
         if (folded, name) < first or not folded.startswith(wanted):
             continue
-        stat = _stat(base, f"{disk}/{on_disk}" if disk else on_disk)
+        stat = _stat(base, f"{disk}/{on_disk}" if disk else on_disk, links=links)
         if stat is None:
             continue
         if len(found) == limit:
@@ -55,10 +62,15 @@ def _item(path: str, stat: os.stat_result, parent: int) -> Item:
     )
 
 
-def _stat(base: Beneath, disk: str) -> os.stat_result | None:
-    """None for what is gone, for a link that leads nowhere or outside, and for what is neither file nor directory."""
+def _stat(base: Beneath, disk: str, *, links: bool) -> os.stat_result | None:
+    """None for what is gone, for a link that leads nowhere or outside, and for what is neither file nor directory.
+
+    With `links` a link is itself.
+    """
     try:
-        stat = base.stat(disk)
+        stat = base.stat(disk, follow=not links)
     except OSError:
         return None
+    if links and modes.S_ISLNK(stat.st_mode):
+        return stat
     return stat if modes.S_ISREG(stat.st_mode) or modes.S_ISDIR(stat.st_mode) else None

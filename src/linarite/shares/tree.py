@@ -142,13 +142,19 @@ class DirectoryTree:
     async def remove_symbolic_link(self, place: Place, path: str) -> None:
         await on_thread(links.remove, self._spelling, self._base(place), path)
 
-    async def page(self, place: Place, path: str, prefix: str, marker: str, limit: int) -> tuple[list[Item], str]:
+    async def names(self, place: Place, file_id: int) -> list[Item]:
+        """All names of a file in the share."""
+        return await on_thread(links.names, self._spelling, self._base(place), file_id)
+
+    async def page(
+        self, place: Place, path: str, prefix: str, marker: str, limit: int, *, links: bool = False
+    ) -> tuple[list[Item], str]:
         """Up to `limit` items of a directory, by name, that begin with `prefix`, from `marker` on; the next marker."""
 
         def page() -> tuple[list[Item], str]:
             base = self._base(place)
             found = self._present(base, path)
-            return listing.page(self._spelling, base, (found.disk, found.path), prefix, marker, limit)
+            return listing.page(self._spelling, base, (found.disk, found.path), prefix, marker, limit, links=links)
 
         return await on_thread(page)
 

@@ -141,8 +141,17 @@ class Tree(Protocol):
         ...
 
     async def remove_symbolic_link(self, place: Place, path: str) -> None: ...
-    async def page(self, place: Place, path: str, prefix: str, marker: str, limit: int) -> tuple[list[Item], str]:
-        """Up to `limit` items of a directory, by name, that begin with `prefix`, from `marker` on; the next marker."""
+    async def names(self, place: Place, file_id: int) -> list[Item]:
+        """All names of a file in the share."""
+        ...
+
+    async def page(
+        self, place: Place, path: str, prefix: str, marker: str, limit: int, *, links: bool
+    ) -> tuple[list[Item], str]:
+        """Up to `limit` items of a directory, by name, that begin with `prefix`, from `marker` on; the next marker.
+
+        `links`: symbolic links are told as themselves, not as what they lead to.
+        """
         ...
 
     async def changes(

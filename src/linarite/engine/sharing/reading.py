@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from linarite.engine.errors import NotFound, WrongState
+from linarite.engine.errors import NotFound, NotSupported, WrongState
 from linarite.engine.sharing.leases import Claim, check_named
 from linarite.engine.sharing.names import check_path
 from linarite.engine.sharing.ports import Item, Place, ShareStore, ShareTransaction, Tree
@@ -44,12 +44,29 @@ class Reading:
                 raise
         return view, descriptor
 
-    async def page(self, place: Place, path: str, prefix: str, marker: str, limit: int) -> tuple[View, list[View], str]:
-        """A directory, up to `limit` of what is in it, and the marker of the next page ("" at the end)."""
+    async def hard_links(self, place: Place, file_id: int, claim: Claim) -> tuple[View, list[Item]]:
+        """A file of an NFS share by its id, and all its names there."""
+        share = await self._share(place)
+        if share.protocol != "NFS":
+            raise NotSupported("hard links of another protocol than NFS")
+        names = await self._tree.names(place, file_id)
+        if not names:
+            raise NotFound("resource", str(file_id))
+        return await self.look(place, names[0].path, claim, directory=False), names
+
+    async def page(
+        self, place: Place, path: str, prefix: str, marker: str, limit: int, *, links: bool = False
+    ) -> tuple[View, list[View], str]:
+        """A directory, up to `limit` of what is in it, and the marker of the next page ("" at the end).
+
+        `links`: symbolic links of an NFS share are told as themselves.
+        """
         check_path(path)
         async with self._tree.hold(place, path, alone=False):
             above = await self._view(place, path, directory=True)
-            items, following = await self._tree.page(place, above.item.path, prefix, marker, limit)
+            items, following = await self._tree.page(
+                place, above.item.path, prefix, marker, limit, links=links and above.is_nfs
+            )
             facts = await self._store.read(lambda tx: tx.shares.facts_in(above.share.key, above.item.path))
         views = [View(share=above.share, item=item, facts=facts.get(item.name) or Facts()) for item in items]
         return above, views, following

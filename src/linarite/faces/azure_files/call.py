@@ -44,6 +44,7 @@ class Call:
         "caller",
         "copies",
         "files",
+        "is_premium",
         "now",
         "request",
         "resolve",
@@ -59,6 +60,7 @@ class Call:
         self.caller = Caller(kind="owner")
         self.now = request.now
         self.base_url = ""
+        self.is_premium = False
         self.account_keys: Callable[[], Awaitable[tuple[bytes, ...]]] = _none
         self.resolve: Callable[[str, Call], Awaitable[tuple[Place, str]]] | None = None
 

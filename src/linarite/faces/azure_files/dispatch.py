@@ -85,7 +85,7 @@ TABLE: Mapping[tuple[str, str, str], Mapping[str, Operation]] = {
     },
     ("share", "share", "stats"): {"GET": _share("Get Share Stats", shares.get_share_statistics, "r")},
     ("share", "share", "undelete"): {"PUT": _share("Restore Share", shares.restore_share, "w")},
-    ("share", "", "hardlinks"): {"GET": _read("Get Hard Links", None)},
+    ("share", "", "hardlinks"): {"GET": _read("Get Hard Links", links.get_hard_links)},
     ("path", "directory", ""): {
         "PUT": Operation("Create Directory", directories.create_directory, "cw"),
         "GET": _read("Get Directory Properties", directories.get_directory_properties),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from functools import partial
 from urllib.parse import urlsplit
@@ -29,12 +30,15 @@ class AzureFiles:
 
     name = "azure_files"
 
-    def __init__(self, sharing: Sharing, access: Access, *, public_url: str | None = None) -> None:
+    def __init__(
+        self, sharing: Sharing, access: Access, *, public_url: str | None = None, premium: Collection[str] = ()
+    ) -> None:
         """`public_url` stands in answers, and for this server in copy sources, instead of the address that was called.
 
-        It has no account in it: `http://files.example.org:10004`.
+        It has no account in it: `http://files.example.org:10004`. Shares of the accounts `premium` are of that tier
+        from the start.
         """
-        self._sharing, self._access = sharing, access
+        self._sharing, self._access, self._premium = sharing, access, frozenset(premium)
         self._public_url = public_url.rstrip("/") if public_url else None
         own = urlsplit(self._public_url).hostname if self._public_url else None
         self._own_hosts: frozenset[str] = frozenset({own} if own else ())
@@ -53,6 +57,7 @@ class AzureFiles:
         call.caller = await authenticate(request, address, self._access, await self._named_share(request, address))
         call.base_url = self._base_url(request, address)
         call.resolve = self._resolve
+        call.is_premium = address.account in self._premium
         call.account_keys = partial(self._access.account_keys, address.account)
         operation = dispatch.find(call)
         check_allowed(call, operation.letters, operation.kind, owner_only=operation.owner_only)

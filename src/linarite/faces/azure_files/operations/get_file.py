@@ -50,6 +50,14 @@ async def get_file_metadata(call: Call) -> Response:
     return Response(200, b"", {**headers.tags(view), **headers.metadata(view.facts.metadata)})
 
 
+def told(call: Call, view: View) -> dict[str, str]:
+    """The properties of a file whose content is not the answer's: its content headers have names of their own."""
+    own = {"Content-MD5": view.md5} if view.md5 is not None else {}
+    found = {**_properties(call, view), **own, "Content-Length": str(view.item.size)}
+    plain = {*headers.CONTENT.values(), *own, "Content-Length"}
+    return {f"x-ms-{name.lower()}" if name in plain else name: value for name, value in found.items()}
+
+
 async def _answer(call: Call, view: View, descriptor: int, wanted: ByteRange | None, with_md5: bool) -> Response:  # noqa: FBT001
     found = {**_properties(call, view), "Accept-Ranges": "bytes"}
     size = view.item.size

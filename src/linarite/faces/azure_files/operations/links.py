@@ -6,10 +6,13 @@ from urllib.parse import quote, unquote
 
 from msgspec.structs import replace
 
-from linarite.faces.azure_files import headers
+from linarite.faces.azure_files import headers, xml
 from linarite.faces.azure_files.call import Call
-from linarite.faces.azure_files.errors import bad_header, bad_query
+from linarite.faces.azure_files.errors import Refused, bad_header, bad_query
+from linarite.faces.azure_files.operations import get_file
+from linarite.faces.azure_files.versions import LINKS_SINCE
 from linarite.http.messages import Response
+from linarite.http.numbers import parse_count
 
 MAX_TEXT = 2048
 
@@ -30,6 +33,25 @@ async def get_symbolic_link(call: Call) -> Response:
     return Response(200, b"", {**headers.tags(view), "x-ms-link-text": quote(text.encode("utf-8", "surrogateescape"))})
 
 
+async def get_hard_links(call: Call) -> Response:
+    """All names of the file that a query names by its id, with the file's properties."""
+    if call.version < LINKS_SINCE:
+        raise bad_query("comp", "hardlinks", f"Known from version {LINKS_SINCE} on.")
+    text = call.query("fileid")
+    if text is None:
+        raise Refused("MissingRequiredQueryParameter", QueryParameterName="fileid")
+    found = parse_count(text)
+    if found is None or found >= 1 << 64:
+        raise bad_query("fileid", text, "Not the id of a file.")
+    await _check_nfs(call, "comp")
+    view, names = await call.files.hard_links(call.place, found, call.claim)
+    links = (
+        xml.parent("HardLink", [xml.named("FileName", each.name), xml.element("ParentId", str(each.parent_id))])
+        for each in names
+    )
+    return xml.answer(xml.parent("HardLinks", links), get_file.told(call, view))
+
+
 async def create_hard_link(call: Call) -> Response:
     """A further name of a file of the same share."""
     await _check_nfs(call)
@@ -40,11 +62,10 @@ async def create_hard_link(call: Call) -> Response:
     return Response(201, b"", {**headers.tags(view), **headers.ENCRYPTED, **headers.smb(view)})
 
 
-async def _check_nfs(call: Call) -> None:
+async def _check_nfs(call: Call, parameter: str = "restype") -> None:
     share = await call.shares.get(call.place)
     if share.protocol != "NFS":
-        restype = call.query("restype") or ""
-        raise bad_query("restype", restype, "Only shares whose protocol is NFS have links.")
+        raise bad_query(parameter, call.query(parameter) or "", "Only shares whose protocol is NFS have links.")
 
 
 def _text(call: Call, name: str) -> str:

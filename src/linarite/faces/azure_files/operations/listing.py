@@ -12,11 +12,13 @@ from linarite.faces.azure_files import headers, share_options, xml
 from linarite.faces.azure_files.call import Call
 from linarite.faces.azure_files.errors import bad_query
 from linarite.faces.azure_files.values import attributes_text, tag, time_text, version_tag
-from linarite.faces.azure_files.versions import FILE_IDS_SINCE
+from linarite.faces.azure_files.versions import FILE_IDS_SINCE, LINKS_SINCE
 from linarite.http.dates import http_date
 from linarite.http.messages import Response
 
 DEFAULT = 5000
+SMB_ONLY = {"attributes", "permissionkey"}
+NEWER = {"linkcount", "nfsattributes", "all"}
 DAY = 86_400_000_000
 
 
@@ -41,8 +43,13 @@ async def list_directory(call: Call) -> Response:
     """What is in a directory, one level."""
     prefix, include, limit = call.query("prefix"), call.includes(), call.limit()
     above, entries, following = await call.files.page(
-        call.place, call.path, prefix or "", _unmark(call.query("marker")), limit or DEFAULT
-    )
+        call.place, call.path, prefix or "", _unmark(call.query("marker")), limit or DEFAULT,
+        links=call.version >= LINKS_SINCE,
+    )  # fmt: skip
+    if call.version < LINKS_SINCE:
+        include -= NEWER
+    elif "all" in include:
+        include |= {"timestamps", "etag", "attributes", "permissionkey", *NEWER}
     with_ids = call.version >= FILE_IDS_SINCE or call.flag("x-ms-file-extended-info")
     body = [
         xml.element("Marker", call.query("marker")), xml.named("Prefix", prefix),
@@ -98,14 +105,17 @@ def _end(call: Call, share: Share) -> list[str]:
 
 
 def _entry(view: View, include: set[str], *, with_ids: bool) -> str:
+    smb = include - SMB_ONLY if view.is_nfs else include
     parts = [
         xml.named("Name", view.item.name),
         xml.element("FileId", str(view.item.id) if with_ids else None),
         xml.parent("Properties", _properties(view, include)),
-        xml.element("Attributes", attributes_text(view.attributes) if "attributes" in include else None),
-        xml.element("PermissionKey", view.permission if "permissionkey" in include else None),
+        xml.element("Attributes", attributes_text(view.attributes) if "attributes" in smb else None),
+        xml.element("PermissionKey", view.permission if "permissionkey" in smb else None),
+        xml.element("LinkCount", str(view.item.links) if "linkcount" in include and view.is_nfs else None),
     ]
-    return xml.parent("Directory" if view.item.is_directory else "File", parts)
+    kind = "Directory" if view.item.is_directory else "SymLink" if view.item.is_link else "File"
+    return xml.parent(kind, parts)
 
 
 def _properties(view: View, include: set[str]) -> Iterator[str]:
@@ -119,6 +129,10 @@ def _properties(view: View, include: set[str]) -> Iterator[str]:
         yield xml.element("Last-Modified", http_date(view.modified // 1000))
     if "etag" in include:
         yield xml.element("Etag", version_tag(view.version))
+    if "nfsattributes" in include and view.is_nfs:
+        yield xml.element("Uid", view.owner)
+        yield xml.element("Gid", view.group)
+        yield xml.element("Mode", view.mode)
 
 
 def _share_marker(marker: str | None) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from linarite.engine.sharing.records import MAX_QUOTA_GIB
 from linarite.faces.azure_files import headers, permissions, share_options, xml
 from linarite.faces.azure_files.call import Call
 from linarite.faces.azure_files.errors import Refused, bad_header
+from linarite.faces.azure_files.share_options import PREMIUM
 from linarite.http.dates import http_date
 from linarite.http.messages import Response
 
@@ -24,7 +25,8 @@ async def create_share(call: Call) -> Response:
         raise bad_header("x-ms-enabled-protocols", protocol)
     share = Share(
         account=call.place.account, name=call.place.share, created_at=call.now, modified_at=call.now,
-        tier_changed_at=call.now, protocol=protocol.upper(), metadata=headers.metadata_of(call),
+        tier_changed_at=call.now, tier=PREMIUM if call.is_premium else TIERS["transactionoptimized"],
+        protocol=protocol.upper(), metadata=headers.metadata_of(call),
     )  # fmt: skip
     created = await call.shares.create(msgspec.structs.replace(share, **_settings(call)))
     return Response(201, b"", {**headers.share_tags(created), "x-ms-share-quota": str(created.quota_gib)})
