@@ -182,6 +182,7 @@ async def test_launch_environment(site: Site, monkeypatch: pytest.MonkeyPatch) -
         "AZ_BATCH_CERTIFICATES_DIR": f"{folder}/certs",
         "AZ_BATCH_JOB_ID": "job1",
         "FOO": "a b=c",
+        "LINARITE_PROGRESS": f"{folder}/progress-{run}.jsonl",
         "LINARITE_RUN": site.mark(run),
     }
 

@@ -128,7 +128,7 @@ def reset(u: Ledger, task: Task, **changes: object) -> Task:
         task, state=TaskState.ACTIVE, state_at=u.now, previous_state=task.state, previous_state_at=task.state_at,
         queued=task.waiting == 0, started_at=None, ended_at=None, exit_code=None, result=None, failure=None,
         ending=None, ending_reason=None, node_key=None, node=None, pool=None, held_by=None, deadline=None,
-        cleanup_at=None, container=None, **{"losses": 0, **changes},
+        cleanup_at=None, percent=None, stage=None, container=None, **{"losses": 0, **changes},
     )  # fmt: skip
 
 

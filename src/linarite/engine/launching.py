@@ -16,6 +16,7 @@ from linarite.engine.containers import Container, ContainerInfo
 from linarite.engine.mounting import Mount
 from linarite.engine.outputs import OutputFile
 from linarite.engine.packages import Package
+from linarite.engine.progress import Progress
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,7 +157,7 @@ class RunExited(msgspec.Struct, frozen=True, kw_only=True, tag="exited"):
     """The process ended. `code` is its exit code; 128 + N when signal N ended it, as a shell tells it.
 
     `at` is the end of the run: what was to be taken away has been, or `upload` tells what went wrong. Codes:
-    `upload-not-found` (the container), `upload-refused`, `upload-failed`, `failed`.
+    `upload-not-found` (the container), `upload-refused`, `upload-failed`, `failed`. `progress` is what it told last.
     """
 
     run: str
@@ -165,7 +166,16 @@ class RunExited(msgspec.Struct, frozen=True, kw_only=True, tag="exited"):
     at: int
     usage: Usage = Usage()
     upload: Problem | None = None
+    progress: Progress | None = None
     container: ContainerInfo | None = None
+
+
+class Watched(msgspec.Struct, frozen=True, kw_only=True):
+    """A run on a node, and its task's directory there: whoever asks how far it is names these."""
+
+    node: NodeRef
+    run: str
+    directory: str
 
 
 class RunFailed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
@@ -308,6 +318,10 @@ class Nodes(Protocol):
 
     async def usages(self, runs: Sequence[tuple[NodeRef, str]]) -> dict[str, Usage]:
         """What runs that go on have used until now, by their names; what is not known soon is left out."""
+        ...
+
+    async def progress(self, runs: Sequence[Watched]) -> list[Progress | None]:
+        """What each run has told last of how far it is; None when it told nothing that can be taken."""
         ...
 
     async def forget_others(self, nodes: Sequence[NodeRef]) -> None:

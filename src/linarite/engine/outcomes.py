@@ -10,6 +10,7 @@ from linarite.engine.failures import LOST_OFTEN, MOST_LOSSES, ended_failure, tol
 from linarite.engine.launching import Ended, RunExited, RunFailed, RunLost, Usage
 from linarite.engine.ledger import Ledger
 from linarite.engine.model import Ending, Failure, JobState, Task, TaskState
+from linarite.engine.progress import Progress
 
 ENDED = 143
 
@@ -17,6 +18,8 @@ ENDED = 143
 def take(u: Ledger, task: Task, report: Ended) -> None:
     """Bring the end of its current run into a task, which is charged for it."""
     task = charged(u, task, report)
+    if isinstance(report, RunExited) and report.progress is not None:
+        task = advanced(task, report.progress)
     if not isinstance(report, RunLost) and report.container is not None:
         task = replace(task, container=report.container)
     match report:
@@ -26,6 +29,13 @@ def take(u: Ledger, task: Task, report: Ended) -> None:
             _failed(u, task, report)
         case RunLost():
             _lost(u, task, report)
+
+
+def advanced(task: Task, told: Progress) -> Task:
+    """The task with what its run told; what the line does not say stays as it was."""
+    percent = task.percent if told.percent is None else told.percent
+    stage = task.stage if told.description is None else told.description
+    return replace(task, percent=percent, stage=stage)
 
 
 def charged(u: Ledger, task: Task, report: Ended) -> Task:

@@ -11,6 +11,7 @@ import os
 import zlib
 from functools import lru_cache
 
+from linarite.engine import progress
 from linarite.engine.launching import Launch
 
 NODE_FOLDERS = ("applications", "fsmounts", "shared", "startup/wd", "volatile", "workitems")
@@ -47,6 +48,7 @@ def run_environment(launch: Launch, root: str, directory: str) -> dict[str, str]
         environment["USER"] = environment["LOGNAME"] = launch.user.name
     environment["AZ_BATCH_TASK_DIR"] = directory
     environment["AZ_BATCH_TASK_WORKING_DIR"] = wd
+    environment[progress.VARIABLE] = f"{directory}/{progress.file_name(launch.run)}"
     environment["AZ_BATCH_CERTIFICATES_DIR"] = f"{directory}/certs"
     environment.update(launch.environment)
     for name, path in launch.folders.items():

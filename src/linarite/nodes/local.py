@@ -32,9 +32,11 @@ from linarite.engine.launching import (
     RunFailed,
     Usage,
     UseListener,
+    Watched,
 )
 from linarite.engine.mounting import Mount, Mountable, MountError
 from linarite.engine.packages import Package
+from linarite.engine.progress import Progress
 from linarite.nodes.channel import HostStarter
 from linarite.nodes.environment import stays_below
 from linarite.nodes.link import HostLink
@@ -42,6 +44,7 @@ from linarite.nodes.mounts import attach, detach
 from linarite.nodes.moving.parcels import Parcel
 from linarite.nodes.node_logs import host_logs, send
 from linarite.nodes.places import HostPlace, Places, task_directories
+from linarite.nodes.progress import watched
 from linarite.nodes.wire import LaunchRun, MakeNode, Remove, RootUse
 
 _GREETING = 15.0
@@ -289,6 +292,10 @@ class LocalNodes:
             self._sending.add(going)
             going.add_done_callback(self._sending.discard)
         return len(files)
+
+    async def progress(self, runs: Sequence[Watched]) -> list[Progress | None]:
+        """Look into the files that the runs were given for it."""
+        return await asyncio.to_thread(lambda: [watched(self._places.root(run.node), run) for run in runs])
 
     def root(self, node: NodeRef) -> str:
         """The folder on this machine that holds the node's files."""

@@ -37,6 +37,7 @@ from linarite.nodes.processes import (
     signal_group,
     signal_marked,
 )
+from linarite.nodes.progress import progress_of
 from linarite.nodes.reaping import Watchers, exit_code, is_watcher, next_zombie, usage_of
 from linarite.nodes.run import Run, container_home, ended_early, failed, not_started, now, returned, story
 from linarite.nodes.starting import Starter
@@ -251,7 +252,10 @@ class Runs:
         if run is None or run.spawned is None:
             return
         code, usage = exit_code(status), usage_of(used, left)
-        report = RunExited(run=run.name, code=code, started_at=run.spawned.at, at=now(), usage=usage)
+        told = progress_of(run.directory, run.name)
+        report = RunExited(
+            run=run.name, code=code, started_at=run.spawned.at, at=now(), usage=usage, progress=told
+        )  # fmt: skip
         if stays:
             run.returned = report
             self._meter.returned(run.name, usage)

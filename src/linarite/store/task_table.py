@@ -59,6 +59,8 @@ tasks = Table(
     number("held_by", null=True),
     number("deadline", null=True),
     number("cleanup_at", null=True),
+    number("percent", null=True),
+    text("stage", null=True),
     packed("failure", null=True),
     packed("usage", null=True),
     packed("container", null=True),
@@ -176,8 +178,8 @@ _ASKED = ("slots", "instances", "spec", "facts")
 STATE = rows.names_but(*_IDENTITY, *_ASKED, "waiting")
 _LATER = (
     "previous_state", "previous_state_at", "retried_at", "requeued_at", "started_at", "ended_at", "exit_code", "result",
-    "ending", "ending_reason", "node_key", "node", "pool", "held_by", "deadline", "cleanup_at", "failure", "usage",
-    "container",
+    "ending", "ending_reason", "node_key", "node", "pool", "held_by", "deadline", "cleanup_at", "percent", "stage",
+    "failure", "usage", "container",
 )  # fmt: skip
 insert_rows = rows.inserter(later=_LATER)
 update_state = rows.updater(STATE)

@@ -76,6 +76,9 @@ _QUEUE = Query(
     .limit(_LIMIT)
 )
 _RUNNING_OF_JOB = Query(IN_RUN.answers(_PAGE))
+_IN_RUN_OF_ACCOUNT = Query(
+    IN_RUN.answers(rows.select).where(tasks.c.account == bindparam("account")).order_by(tasks.c.job_key, tasks.c.key)
+)
 _RUNNING_ON_NODE = Query(
     ON_NODE.answers(rows.select).where(tasks.c.node_key == bindparam("node_key")).order_by(tasks.c.key)
 )
@@ -189,6 +192,9 @@ class SqlTasks:
 
     def running_of_job(self, job_key: int, after: int = 0, limit: int = 10_000) -> list[Task]:
         return rows.many(self._connection, _RUNNING_OF_JOB, job_key=job_key, after=after, limit=limit)
+
+    def in_run_of_account(self, account: str) -> list[Task]:
+        return rows.many(self._connection, _IN_RUN_OF_ACCOUNT, account=account)
 
     def running_on_node(self, node_key: int) -> list[Task]:
         return rows.many(self._connection, _RUNNING_ON_NODE, node_key=node_key)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from tests.faces.hpc_pack.site import BASIC, VERSION, Site, body, pairs
+from tests.faces.hpc_pack.site import BASIC, VERSION, Site, body, pairs, rows
 
+from linarite.engine.launching import NodeRef
+from linarite.engine.layout import task_directory
 from linarite.engine.model import TaskSpec
 
 SEED_TEXT = """
@@ -291,3 +294,26 @@ def test_get_job_when_accept_says_otherwise(site: Site):
     job = site.create()
     answer = site.get(f"Job/{job}", headers={"Accept": "text/html, image/gif, application/json"})
     assert answer.headers["Content-Type"] == "application/xml; charset=utf-8"
+
+
+def test_get_job_shows_what_its_tasks_tell(site: Site):
+    """A running task counts as far as it says it is, and its description is the message; a client's words win."""
+    job = site.create(Name="telling")
+    told = '{"percent": 50, "description": "half way"}'
+    line = f"echo '{told}' > $LINARITE_PROGRESS; while [ ! -e go ]; do sleep 0.05; done"
+    site.task(job, "true")
+    site.task(job, line)
+    site.submit(job)
+    wanted = {"Progress": "75", "ProgressMessage": "half way"}
+    site.until(lambda: site.job(job, "Progress", "ProgressMessage") == wanted)
+    listed = rows(site.get("Jobs", params={"Properties": "Id,Progress,ProgressMessage", "RowsPerRead": "1000"}))
+    assert {"Id": str(job), **wanted} in listed
+    site.put(f"Job/{job}", body(ProgressMessage="mine")).raise_for_status()
+    assert site.job(job, "Progress", "ProgressMessage") == wanted | {"ProgressMessage": "mine"}
+    record = site.task_record(job, 2)
+    node = NodeRef(account=record.account, pool=record.pool, node=record.node, key=record.node_key)
+    root = Path(site.engine.nodes.root(node))
+    (root / task_directory(site.record(job).spec.id, record.spec.id) / "wd" / "go").touch()
+    site.until_job(job, "Finished")
+    assert site.job(job, "Progress") == {"Progress": "100"}
+    assert (site.task_record(job, 2).percent, site.task_record(job, 2).stage) == (50, "half way")

@@ -14,14 +14,16 @@ import requests
 from linarite.engine import jobs, pools, tasks
 from linarite.engine.core import Engine
 from linarite.engine.housekeeping import Retention
-from linarite.engine.launching import Launch, Listener, NodeOrder, NodeReady, NodeRef, RunExited
+from linarite.engine.launching import Launch, Listener, NodeOrder, NodeReady, NodeRef, RunExited, Watched
 from linarite.engine.model import JobSpec, PoolSpec, Role, Task, TaskSpec
+from linarite.engine.progress import Progress, file_name
 from linarite.faces.superoffice import Definition, SuperOffice
 from linarite.http.funnel import Funnel, now_microseconds
 from linarite.http.serving import Servers, address, bind
 from linarite.identity import users
 from linarite.identity.access import Identity
 from linarite.identity.issuing import keep_session
+from linarite.nodes.progress import watched
 from linarite.store import open_store
 
 T = TypeVar("T")
@@ -75,6 +77,9 @@ class QuietNodes:
         now = WallClock().now()
         assert self._listener is not None
         await self._listener.on_reports([RunExited(run=run, code=code, started_at=now, at=now)])
+
+    async def progress(self, runs: Sequence[Watched]) -> list[Progress | None]:
+        return [watched(self.root(run.node), run) for run in runs]
 
     async def forget_others(self, nodes: Sequence[NodeRef]) -> None:
         return
@@ -183,6 +188,14 @@ class Site:
         directory.mkdir(parents=True, exist_ok=True)
         (directory / "stdout.txt").write_text(stdout)
         self.run(self.nodes.exit(launch.run, code))
+
+    def tell(self, id: int, line: str) -> None:
+        """Write a line of progress as the task's process would."""
+        launch = self.running(id)
+        directory = Path(self.nodes.root(launch.node)) / launch.directory
+        directory.mkdir(parents=True, exist_ok=True)
+        with (directory / file_name(launch.run)).open("a") as file:
+            file.write(line + "\n")
 
     def user(self, name: str, role: Role, account: str = ACCOUNT) -> tuple[str, str]:
         """A user of their own; gives the credentials."""

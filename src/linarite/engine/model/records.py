@@ -223,7 +223,7 @@ class Task(msgspec.Struct, kw_only=True):
     `requeues` the ones taken back through no fault of the task, `losses` those in a row whose host was lost. `waiting`
     counts dependencies not yet satisfied; `queued` tells that it could start now. `satisfied` tells its dependents.
     `held_by` is the number of the node task that has to succeed before the run may start. `usage` is that of all runs,
-    `container` that of the last one, where it ran in one.
+    `container` that of the last one, where it ran in one. `percent` and `stage` are what the last one told of itself.
     """
 
     key: int = 0
@@ -261,6 +261,8 @@ class Task(msgspec.Struct, kw_only=True):
     held_by: int | None = None
     deadline: int | None = None
     cleanup_at: int | None = None
+    percent: int | None = None
+    stage: str | None = None
     usage: Spent | None = None
     container: ContainerInfo | None = None
     facts: Facts = {}

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from linarite.engine.access import Access, Principal
 from linarite.engine.core import Engine
 from linarite.engine.errors import NotAllowed, TooMany
+from linarite.engine.following import follow, in_run
 from linarite.engine.model import Ending, Job, Role, Task
 from linarite.engine.ports import Transaction
 from linarite.faces.superoffice import changes
@@ -63,12 +64,18 @@ class BatchTasks:
 
     async def find(self, caller: Principal, id: int) -> Entry:
         """The task of that number in the caller's account. NotFound."""
-        pairs = await self._engine.ask(lambda tx: [pair(tx, caller.account, id)])
+
+        def ask(tx: Transaction) -> list[tuple[Job, Task]]:
+            return [pair(tx, caller.account, id)]
+
+        await follow(self._engine, ask)
+        pairs = await self._engine.ask(ask)
         entries = await with_output(self._engine, await self._entries(pairs, {}))
         return entries[0]
 
     async def select(self, caller: Principal, wanted: Wanted) -> list[Entry]:
         """Every task that is wanted, by number. TooMany when they are more than such a call can answer."""
+        await follow(self._engine, in_run(caller.account))
         found, after, numbers = list[Entry](), 0, dict[str, int]()
         while True:
             pairs = await self._engine.ask(_page(caller.account, after, wanted.state))

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from linarite.engine import jobs
+from linarite.engine.following import follow
 from linarite.engine.ledger import Ledger
-from linarite.engine.model import Job, JobSpec, OnAllTasksComplete
+from linarite.engine.model import Job, JobSpec, OnAllTasksComplete, Task
 from linarite.engine.ports import Transaction
 from linarite.faces.hpc_pack import job_xml, states
 from linarite.faces.hpc_pack.answers import Answer, Nothing, Number, Pairs, Properties
@@ -16,7 +17,7 @@ from linarite.faces.hpc_pack.callers import FACE
 from linarite.faces.hpc_pack.calls import Call
 from linarite.faces.hpc_pack.errors import JOB_STATE, bad
 from linarite.faces.hpc_pack.operations.finding import the_job
-from linarite.faces.hpc_pack.properties.job_view import JobView
+from linarite.faces.hpc_pack.properties.job_view import FIRST_TASKS, JobView
 from linarite.faces.hpc_pack.properties.job_wanted import JobWanted, choose_pool, of_job
 from linarite.faces.hpc_pack.properties.jobs import JOBS
 from linarite.faces.hpc_pack.properties.table import Property, Until
@@ -29,6 +30,7 @@ async def get_job(call: Call) -> Answer:
     """Get Job: the properties asked for, or all of them, or job XML."""
     asked = call.list_of("properties")
     wanted = JOBS.pick(asked)
+    await follow(call.engine, lambda tx: _running(tx, call))
     if call.wants_job_xml():
         return await job_xml.of_job(call, wanted if asked else None)
 
@@ -36,6 +38,11 @@ async def get_job(call: Call) -> Answer:
         return JOBS.write(wanted, JobView(tx, the_job(tx, call), call.service.cluster))
 
     return Properties(await call.engine.ask(question))
+
+
+def _running(tx: Transaction, call: Call) -> list[tuple[Job, Task]]:
+    job = the_job(tx, call)
+    return [(job, task) for task in tx.tasks.running_of_job(job.key, 0, FIRST_TASKS)] if job.counts.running else []
 
 
 async def create_job(call: Call) -> Answer:

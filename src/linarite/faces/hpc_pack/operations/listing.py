@@ -8,6 +8,7 @@ from itertools import chain
 from operator import attrgetter
 
 from linarite.engine.filtering import Both, Compare, Expression
+from linarite.engine.following import follow, in_run
 from linarite.engine.model import Job, Node
 from linarite.engine.ports import Transaction
 from linarite.faces.hpc_pack import filters, output, states
@@ -65,6 +66,7 @@ async def get_jobs(call: Call) -> Answer:
             if wanted.admits(states.job_state(job), view.changed_at, tuple(view.node_groups)):
                 yield job.key, view
 
+    await follow(call.engine, in_run(call.account))
     listing: Listing[JobView, JobWanted] = Listing(job_table.JOBS, "Id", source)
     return await answer(call, listing, query, job_table.LIST_DEFAULT)
 

@@ -13,6 +13,9 @@ from linarite.faces.hpc_pack.callers import FACE
 
 SECOND = 1_000_000
 FIRST_TASKS = 1000
+PROGRESS_MESSAGE = 80
+TOLD_TASKS = 50
+"""So many tasks of a job in which nothing runs are looked at for what they told: lists have many jobs."""
 FAILED = Both(left=Compare("state", "eq", "completed"), right=Compare("executionInfo/result", "eq", "failure"))
 
 
@@ -53,7 +56,7 @@ class JobView:
 
     @property
     def progress(self) -> int:
-        """What a client set, else the share of finished tasks, 0 to 100."""
+        """What a client set, else the share of finished tasks, 0 to 100; a running one counts as far as it says."""
         own = self.fact("Progress")
         if own is not None:
             return int(own)
@@ -62,7 +65,24 @@ class JobView:
         counts = self.job.counts
         done = counts.succeeded + counts.failed
         total = done + counts.active + counts.running
-        return 100 * done // total if total else 0
+        under_way = sum(task.percent or 0 for task in self._running)
+        return (100 * done + under_way) // total if total else 0
+
+    @property
+    def progress_message(self) -> str | None:
+        """What a client set, else what a task told: the last begun that runs, else of the first ones the last ended."""
+        own = self.fact("ProgressMessage")
+        if own is not None:
+            return str(own)
+        running = [task for task in self._running if task.stage]
+        first = [] if self._running else self.tx.tasks.page(self.job.key, None, 0, TOLD_TASKS)
+        ended = [task for task in first if task.stage]
+        told = max((*running, *ended), key=lambda task: (task.ended_at or 0, task.started_at or 0), default=None)
+        return None if told is None else (told.stage or "")[:PROGRESS_MESSAGE]
+
+    @cached_property
+    def _running(self) -> list[Task]:
+        return self.tx.tasks.running_of_job(self.job.key, 0, FIRST_TASKS) if self.job.counts.running else []
 
     @property
     def seconds(self) -> int:

@@ -171,5 +171,10 @@ def set_progress(wanted: JobWanted, value: int | None) -> None:
     wanted.keep("Progress", value)
 
 
+def set_progress_message(wanted: JobWanted, value: str | None) -> None:
+    """ProgressMessage: the client's from now on."""
+    wanted.keep("ProgressMessage", value)
+
+
 def ignore(wanted: JobWanted, value: object) -> None:
     """Password: taken and never kept."""

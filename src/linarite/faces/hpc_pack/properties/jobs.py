@@ -7,7 +7,7 @@ from typing import Any
 
 from linarite.faces.hpc_pack import enums, states
 from linarite.faces.hpc_pack.properties import job_wanted as put
-from linarite.faces.hpc_pack.properties.job_view import JobView
+from linarite.faces.hpc_pack.properties.job_view import PROGRESS_MESSAGE, JobView
 from linarite.faces.hpc_pack.properties.job_wanted import JobWanted
 from linarite.faces.hpc_pack.properties.table import Property, Table, Until, constant
 from linarite.faces.hpc_pack.values import (
@@ -133,7 +133,10 @@ JOBS: Table[JobView, JobWanted] = Table(
         _kept("OrderBy", ORDER_BY, ""),
         _kept("ClientSource", TEXT),
         Property("Progress", INTEGER, lambda view: view.progress, put.set_progress, until=Until.ALWAYS),
-        _kept("ProgressMessage", TEXT, limit=80, until=Until.ALWAYS),
+        Property(
+            "ProgressMessage", TEXT, lambda view: view.progress_message, put.set_progress_message,
+            limit=PROGRESS_MESSAGE, until=Until.ALWAYS,
+        ),
         _kept("TargetResourceCount", NATURAL, 0),
         Property(
             "ExpandedPriority", INTEGER, lambda view: view.expanded_priority, put.set_expanded_priority,
