@@ -22,7 +22,7 @@ from azure.core.exceptions import (
     ResourceModifiedError,
     ResourceNotFoundError,
 )  # fmt: skip
-from tests.support.batch import MACHINE, batch_client, make_pool, wait_task
+from tests.support.batch import MACHINE, batch_client, held, make_pool, wait_task
 from tests.support.server import DEVELOPMENT_KEY, RunningServer, running_server
 
 
@@ -137,7 +137,7 @@ def test_create_of_what_is_there_is_exists(client: BatchClient):
 
 def test_wrong_key_is_an_authentication_error(server: RunningServer):
     wrong = base64.b64encode(b"wrong").decode()
-    client = BatchClient(server.batch, AzureNamedKeyCredential("devaccount", wrong), retry_total=0)
+    client = BatchClient(server.batch, AzureNamedKeyCredential("devaccount", wrong), retry_total=0, **held())
     with pytest.raises((ClientAuthenticationError, HttpResponseError)) as caught:
         list(client.list_pools())
     assert caught.value.status_code == 403
@@ -249,7 +249,7 @@ def test_supported_images_are_listed(client: BatchClient):
 
 async def scenario(url: str, account: str) -> list[str]:
     """The async client through the same server."""
-    async with AsyncBatchClient(url, AzureNamedKeyCredential(account, DEVELOPMENT_KEY)) as client:
+    async with AsyncBatchClient(url, AzureNamedKeyCredential(account, DEVELOPMENT_KEY), **held()) as client:
         info = models.BatchPoolInfo(
             auto_pool_specification=models.BatchAutoPoolSpecification(
                 pool_lifetime_option="job",
@@ -295,6 +295,6 @@ def test_bearer_token_over_https(account: str):
     """azure-core sends tokens over https alone: the server's own certificate authority is trusted by its file."""
     with running_server(tls=True) as server:
         assert server.batch.startswith("https://")
-        with BatchClient(server.batch, DevelopmentToken(account), connection_verify=str(server.ca)) as client:
+        with BatchClient(server.batch, DevelopmentToken(account), connection_verify=str(server.ca), **held()) as client:
             make_job(client)
             assert [job.url for job in client.list_jobs()] == [f"{server.batch}/jobs/j"]

@@ -19,6 +19,7 @@ from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
 from azure.identity.aio import DefaultAzureCredential as AsyncDefaultAzureCredential
 from azure.storage.fileshare import ShareServiceClient
 from tests.faces.azure_batch.raw import RawBatch
+from tests.support.batch import held
 from tests.support.server import RunningServer, running_server
 
 JOB = models.BatchJobCreateOptions(id="j", pool_info=models.BatchPoolInfo(pool_id="p"))
@@ -48,7 +49,7 @@ def raw(secure: RunningServer, account: str) -> RawBatch:
 
 def test_default_credential_opens_azure_batch(secure: RunningServer) -> None:
     """Of the default account: the address names none."""
-    with DefaultAzureCredential() as credential, BatchClient(secure.batch, credential) as client:
+    with DefaultAzureCredential() as credential, BatchClient(secure.batch, credential, **held()) as client:
         client.create_job(JOB)
         assert [job.id for job in client.list_jobs()] == ["j"]
     assert RawBatch(secure.batch, "devaccount", ca=secure.ca).call("GET", "/jobs/j").status == 200
@@ -68,7 +69,7 @@ def test_default_credential_serves_the_async_client(secure: RunningServer) -> No
     async def names() -> list[str]:
         async with (
             AsyncDefaultAzureCredential(connection_verify=str(secure.ca)) as credential,
-            AsyncBatchClient(secure.batch, credential, connection_verify=str(secure.ca)) as client,
+            AsyncBatchClient(secure.batch, credential, connection_verify=str(secure.ca), **held()) as client,
         ):
             return [image.node_agent_sku_id async for image in client.list_supported_images()]
 
@@ -78,7 +79,7 @@ def test_default_credential_serves_the_async_client(secure: RunningServer) -> No
 def test_user_assigned_identity_is_an_account(secure: RunningServer, raw: RawBatch) -> None:
     """By its client id; the token opens that account and no other."""
     with ManagedIdentityCredential(client_id=raw.account) as credential:
-        with BatchClient(secure.batch, credential) as client:
+        with BatchClient(secure.batch, credential, **held()) as client:
             client.create_job(JOB)
         token = credential.get_token(SCOPE).token
     assert raw.call("GET", "/jobs/j").status == 200
@@ -107,7 +108,7 @@ class BadToken:
 def test_client_that_follows_challenges_does_not_go_round(secure: RunningServer) -> None:
     """azure-core looks for claims in the challenge of a 401 and finds none; the storage client tries one token more."""
     batch, files = BadToken(), BadToken()
-    with BatchClient(secure.batch, batch) as client, pytest.raises(ClientAuthenticationError) as refused:
+    with BatchClient(secure.batch, batch, **held()) as client, pytest.raises(ClientAuthenticationError) as refused:
         list(client.list_jobs())
     assert refused.value.status_code == 401
     assert len(batch.asked) == 1

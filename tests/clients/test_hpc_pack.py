@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 from azure.batch import BatchClient
 from azure.core.credentials import AzureNamedKeyCredential
-from tests.support.batch import make_pool
+from tests.support.batch import held, make_pool
 from tests.support.server import DEVELOPMENT_ACCOUNT, DEVELOPMENT_KEY, RunningServer, running_server
 
 pytestmark = pytest.mark.specs
@@ -43,7 +43,7 @@ def served() -> Iterator[RunningServer]:
     """A server with a certificate of its own authority, which the client does not ask for, and a pool."""
     with running_server(tls=True) as running:
         credential = AzureNamedKeyCredential(DEVELOPMENT_ACCOUNT, DEVELOPMENT_KEY)
-        with BatchClient(running.urls["batch"], credential, connection_verify=str(running.ca)) as client:
+        with BatchClient(running.urls["batch"], credential, connection_verify=str(running.ca), **held()) as client:
             make_pool(client, "sample", slots=4)
         yield running
 

@@ -22,7 +22,7 @@ from azure.batch import BatchClient
 from azure.core import exceptions
 from azure.core.credentials import AccessToken
 from tests.faces.azure_batch.raw import Answer, RawBatch
-from tests.support.batch import batch_client
+from tests.support.batch import batch_client, held
 from tests.support.server import DEVELOPMENT_KEY, RunningServer, running_server
 
 pytestmark = pytest.mark.operation("Tasks_GetTaskFile")
@@ -366,7 +366,7 @@ def test_security_over_https_with_the_real_client():
             return AccessToken(bearer(account="devaccount").partition(" ")[2], int(time.time()) + 600)
 
     with running_server(tls=True) as secure:
-        client = BatchClient(secure.batch, Credential(), connection_verify=str(secure.ca), retry_total=0)
+        client = BatchClient(secure.batch, Credential(), connection_verify=str(secure.ca), retry_total=0, **held())
         with pytest.raises(exceptions.ResourceNotFoundError):
             b"".join(client.download_task_file("none", "t", "stdout.txt"))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from inspect import iscoroutinefunction
 from typing import Any
 
 from azure.batch import BatchClient, models
@@ -20,11 +21,11 @@ MACHINE = models.VirtualMachineConfiguration(
 
 
 class HeldAgainstTheSpecification(SansIOHTTPPolicy[Any, Any]):
-    """A policy that looks at every answer which a client reads; what is streamed is a file."""
+    """A policy that looks at every answer which a client reads, sync or async; what is streamed is a file."""
 
     def on_response(self, request: Any, response: Any) -> None:
         asked, answer = request.http_request, response.http_response
-        if answer.status_code >= 400:
+        if answer.status_code >= 400 and not iscoroutinefunction(answer.read):
             answer.read()
         try:
             body = answer.content
@@ -35,11 +36,15 @@ class HeldAgainstTheSpecification(SansIOHTTPPolicy[Any, Any]):
         specification.check(specification.Exchange(asked.method, f"/{target}", answer.status_code, headers, body))
 
 
+def held() -> dict[str, Any]:
+    """What makes a client that a test makes for itself one whose answers are held against the specification."""
+    return {"per_retry_policies": [HeldAgainstTheSpecification()]}
+
+
 def batch_client(server: Any, account: str = DEVELOPMENT_ACCOUNT, *, retries: int = 3) -> BatchClient:
     """A client of an account; with `retries` 0 an error is told at once."""
     credential = AzureNamedKeyCredential(account, DEVELOPMENT_KEY)
-    held = [HeldAgainstTheSpecification()]
-    return BatchClient(server.urls["batch"], credential, retry_total=retries, per_retry_policies=held)
+    return BatchClient(server.urls["batch"], credential, retry_total=retries, **held())
 
 
 def make_pool(client: BatchClient, name: str, *, nodes: int = 1, slots: int = 1, **options: Any) -> None:

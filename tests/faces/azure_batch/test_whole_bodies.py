@@ -56,15 +56,22 @@ TURNS = range(4)
 GIVEN_BACK_TO_NOBODY = {*specification.SECRETS, "sshPrivateKey", "protectedSettings"}
 
 
-def whole(kind: str, version: str, turn: int) -> Any:
-    """A body with everything but the alternatives of other turns."""
+CHANGES = (
+    ("pool", "PATCH", ""), ("pool", "POST", "/updateproperties"), ("job", "PATCH", ""), ("job", "PUT", ""),
+    ("task", "PUT", ""), ("schedule", "PATCH", ""), ("schedule", "PUT", ""),
+)  # fmt: skip
+
+
+def whole(kind: str, version: str, turn: int, method: str = "POST", target: str = "") -> Any:
+    """A body with everything but the alternatives of other turns: of what makes a thing, or of another request."""
     left = OF_OTHERS.union(*(
         names for group in ALTERNATIVES for place, names in enumerate(group) if place != turn % len(group)
     ))  # fmt: skip
     description = specification.describe(version)
-    operation = description.operation("POST", LISTS[kind])
+    operation = description.operation(method, target or LISTS[kind])
     schema = next(part["schema"] for part in operation["parameters"] if part["in"] == "body")
-    return {**fill(description, schema, VALUES, left, kind, turn), "id": f"{kind}{turn}"}
+    body = fill(description, schema, VALUES, left, kind, turn)
+    return body if target else {**body, "id": f"{kind}{turn}"}
 
 
 def ids(batch: RawBatch, kind: str) -> list[str]:
@@ -105,6 +112,26 @@ def test_everything_is_shown_as_it_was_sent(batch: RawBatch, version: str, kind:
         assert list(differences(sent, shown)) == []
         listed = {one["id"]: one for one in batch.call("GET", LISTS[kind]).json["value"]}
         assert list(differences(sent, listed[sent["id"]])) == []
+
+
+@pytest.mark.parametrize("version", sorted(versions.KNOWN))
+def test_everything_that_is_changed_is_shown(batch: RawBatch, version: str):
+    """Patched and put with all that the version lets a client change; the pool has no nodes, so that it may."""
+    batch.version = version
+    needed = {"applicationPackageReferences": [], "certificateReferences": []}
+    if version >= versions.WITHOUT_TOKENS:
+        del needed["certificateReferences"]
+    for kind, target in LISTS.items():
+        assert batch.call("POST", target, whole(kind, version, 1)).status == 201
+    for kind, method, action in CHANGES:
+        place = f"{LISTS[kind]}/{kind}1"
+        sent = whole(kind, version, 1, method, place + action) | (needed if action else {})
+        assert len(sent) > 0
+        answer = batch.call(method, place + action, sent)
+        assert answer.status < 300, (method, place + action, answer.body)
+        shown = batch.call("GET", place).json
+        missed = [one for one in differences(sent, shown) if not one.endswith("[] became None")]
+        assert missed == [], (method, place + action)
 
 
 def spoilt(value: Any) -> Iterator[Any]:
