@@ -9,6 +9,7 @@ import os
 import random
 import secrets
 import signal
+import socket
 import sys
 import time
 import uuid
@@ -21,9 +22,11 @@ import structlog
 import uvloop
 
 from linarite import __version__, logs
-from linarite.data import DataFolder, default_uid_base, write_whole
+from linarite.data import Claim, DataFolder, default_uid_base, write_whole
 from linarite.engine.core import Engine
 from linarite.engine.housekeeping import Retention
+from linarite.engine.leading import Lease
+from linarite.engine.ports import Transaction
 from linarite.engine.sharing import Sharing
 from linarite.faces.azure_batch import AzureBatch
 from linarite.faces.azure_files import AzureFiles
@@ -49,7 +52,7 @@ from linarite.refusal import Refused
 from linarite.settings import DAY, FACES, Settings, check_exposure
 from linarite.settings import Issuer as TrustedIssuer
 from linarite.shares import DirectoryTree, MountableShares
-from linarite.store import SqlStore, open_store
+from linarite.store import SqlStore, is_shared, open_store
 
 log = structlog.get_logger("linarite")
 COLLECT = (10_000, 20, 50)
@@ -83,24 +86,24 @@ def serve(settings: Settings) -> None:
     check_exposure(settings)
     folder = DataFolder(settings.data)
     folder.make()
-    with folder.alone(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, folder))
+    with folder.claim() as claim, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(settings, folder, claim))
 
 
-async def _serve(settings: Settings, folder: DataFolder) -> None:
+async def _serve(settings: Settings, folder: DataFolder, claim: Claim) -> None:
     asked_to_stop, ready = _listen_for_signals(), asyncio.Event()
     certificate = _certificate(settings, folder)
     sockets = {face: bind(settings.host, settings.port(face)) for face in FACES}
     local = {face: address(bound, "https" if certificate else "http") for face, bound in sockets.items()}
     first_uid = _first_uid(settings, folder)
     async with AsyncExitStack() as stack:
-        store = open_store(settings.store_url.get_secret_value() if settings.store_url else folder.database)
+        store = await _store(settings, folder, claim)
         stack.push_async_callback(store.close)
         tokens, managed = TaskTokens(folder.keys), _managed_identity(settings, folder)
         identity = Identity(store, WallClock(), _trusted(settings, folder, tokens), development=settings.development)
         await identity.start()
-        engine = _engine(settings, folder, store, identity, local, first_uid, tokens)
-        sharing = await _sharing(settings, folder, store, identity, first_uid)
+        engine = _engine(settings, folder, store, identity, local, first_uid, tokens, claim)
+        sharing = await _sharing(settings, folder, store, identity, first_uid, alone=claim.taken())
         stack.push_async_callback(sharing.stop)
         faces = _faces(settings, engine, sharing, identity, local)
         await engine.start()
@@ -119,6 +122,29 @@ async def _serve(settings: Settings, folder: DataFolder) -> None:
         log.info("stopping: requests in flight are finished first")
 
 
+async def _store(settings: Settings, folder: DataFolder, claim: Claim) -> SqlStore:
+    """The store. The data folder is this server's alone, or all servers' that share the database. Raises Refused."""
+    where = settings.store_url.get_secret_value() if settings.store_url else folder.database
+    if not is_shared(where):
+        folder.take(claim)
+    store = open_store(where)
+    here = folder.identity()
+    if store.shared and here != await store.write(lambda tx: _first(tx, here)):
+        raise Refused(
+            f"The database has the records of another data folder than {folder.path}: the files of its tasks and "
+            "shares are not here. Servers that share a database share the folder too."
+        )
+    return store
+
+
+def _first(tx: Transaction, identity: str) -> str:
+    """The identity of the data folder that the store goes with: that of the first one."""
+    known: str | None = tx.documents.get("server", "data folder", 0)
+    if known is None:
+        tx.documents.put("server", "data folder", identity)
+    return known or identity
+
+
 def _host_names(settings: Settings) -> HostNames:
     """What the server may be called while everybody knows its secrets."""
     public = [urlsplit(url).hostname for face in FACES if (url := settings.public_url(face))]
@@ -127,7 +153,7 @@ def _host_names(settings: Settings) -> HostNames:
 
 def _engine(
     settings: Settings, folder: DataFolder, store: SqlStore, identity: Identity, local: dict[str, str],
-    first_uid: int | None, tokens: TaskTokens,
+    first_uid: int | None, tokens: TaskTokens, claim: Claim,
 ) -> Engine:  # fmt: skip
     nodes = LocalNodes(
         folder.path, allow_elevated=settings.allow_elevated, ca_file=authority(folder.tls) if settings.tls else None,
@@ -139,7 +165,8 @@ def _engine(
     days = {"events": settings.events_days, "finished_jobs": settings.finished_jobs_days}
     retention = Retention(**{name: None if value is None else int(value * DAY) for name, value in days.items()})
     environment = ServiceEnvironment(batch_url, settings.hpc_cluster, tokens.issue)
-    return Engine(store, nodes, WallClock(), make_id, environment, retention, random.random)
+    lease = Lease(store, f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}", claim.taken)
+    return Engine(store, nodes, WallClock(), make_id, environment, retention, random.random, lease)
 
 
 def _uid_of(first_uid: int | None, identity: Identity) -> Callable[[str], int] | None:
@@ -148,10 +175,11 @@ def _uid_of(first_uid: int | None, identity: Identity) -> Callable[[str], int] |
 
 
 async def _sharing(
-    settings: Settings, folder: DataFolder, store: SqlStore, identity: Identity, first_uid: int | None
+    settings: Settings, folder: DataFolder, store: SqlStore, identity: Identity, first_uid: int | None, *, alone: bool
 ) -> Sharing:
     tree = DirectoryTree(str(folder.make_shares()), _uid_of(first_uid, identity))
-    tree.sweep()
+    if alone:
+        tree.sweep()
     sharing = Sharing(store, tree, WallClock(), retention=int((settings.deleted_shares_days or 0) * DAY))
     await sharing.start()
     return sharing

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from linarite.nodes.places import ARCHIVES
@@ -23,6 +24,30 @@ UNUSED_UIDS = 1_900_000_000
 """Nobody gives out numbers from here on (systemd's list of ranges ends below)."""
 FEW_UIDS = 50_000
 """For containers that have 65,536 numbers only."""
+
+
+class Claim:
+    """A lock that goes with the process; once taken it stays."""
+
+    def __init__(self, descriptor: int) -> None:
+        """Nothing is taken yet."""
+        self._descriptor, self._taken = descriptor, False
+
+    def taken(self) -> bool:
+        """Take it if nobody else has it; tells whether it is this process's."""
+        if not self._taken:
+            try:
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+            self._taken = True
+        return True
+
+    def holder(self) -> str:
+        """The process that has it, as it says itself."""
+        return os.pread(self._descriptor, 32, 0).decode(errors="replace").strip()
 
 
 class DataFolder:
@@ -73,22 +98,39 @@ class DataFolder:
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Have the folder for this process alone. Raises Refused."""
+        with self.claim() as claim:
+            self.take(claim)
+            yield
+
+    def take(self, claim: Claim) -> None:
+        """Take the claim. Raises Refused."""
+        if not claim.taken():
+            raise Refused(
+                f"Another linarite server (process {claim.holder() or 'unknown'}) uses the data folder "
+                f"{self.path}. Stop it, or choose another folder with --data."
+            )
+
+    @contextmanager
+    def claim(self) -> Iterator[Claim]:
+        """A claim to the folder's nodes, which one process has at a time. Raises Refused."""
         try:
             descriptor = os.open(self.server / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise Refused(f"The data folder {self.path} cannot be used: {error.strerror}.") from error
-        with os.fdopen(descriptor, "r+") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise Refused(
-                    f"Another linarite server (process {lock.read().strip() or 'unknown'}) uses the data folder "
-                    f"{self.path}. Stop it, or choose another folder with --data."
-                ) from None
-            lock.truncate(0)
-            lock.write(f"{os.getpid()}\n")
-            lock.flush()
-            yield
+        try:
+            yield Claim(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def identity(self) -> str:
+        """What names this folder, wherever it is mounted; made with it. Raises Refused."""
+        file = self.server / "identity"
+        try:
+            with suppress(FileExistsError), file.open("x") as fresh:
+                fresh.write(f"{uuid.uuid4()}\n")
+            return file.read_text().strip()
+        except OSError as error:
+            raise Refused(f"{file} cannot be used: {error.strerror}.") from error
 
 
 def write_whole(path: Path, text: str) -> None:

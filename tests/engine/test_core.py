@@ -133,6 +133,16 @@ class Store:
             self.fail[what] -= 1
             raise Unavailable("The store cannot be used just now.")
 
+    @property
+    def shared(self) -> bool:
+        return self.real.shared
+
+    def listen(self, told: Callable[[], object]) -> Callable[[], None]:
+        return self.real.listen(told)
+
+    def read_now(self, work: Callable[[Any], Any]) -> Any:
+        return self.real.read_now(work)
+
     async def read(self, work: Callable[[Any], Any]) -> Any:
         self._count("read")
         return await self.real.read(work)

@@ -31,7 +31,7 @@ def _task(number: int) -> models.BatchTaskCreateOptions:
     )
 
 
-def _add_all(server, number: int, added: set[int], over: threading.Event) -> None:
+def add_all(server, number: int, added: set[int], over: threading.Event) -> None:
     """Add so many tasks in small collections, again and again until each was acknowledged once."""
     for first in range(0, number, 20):
         tasks = [_task(number) for number in range(first, first + 20)]
@@ -48,7 +48,7 @@ def _add_all(server, number: int, added: set[int], over: threading.Event) -> Non
             break
 
 
-def _completed(server) -> int:
+def completed(server) -> int:
     """How many tasks are completed; fewer than there are while the store cannot be asked."""
     try:
         with batch_client(server, retries=0) as client:
@@ -100,7 +100,7 @@ def _run_job(server, number: int, faults: Sequence[Callable[[], None]]) -> None:
         client.create_job(models.BatchJobCreateOptions(id="job", pool_info=models.BatchPoolInfo(pool_id="pool")))
     added: set[int] = set()
     over = threading.Event()
-    adding = threading.Thread(target=_add_all, args=(server, number, added, over), daemon=True)
+    adding = threading.Thread(target=add_all, args=(server, number, added, over), daemon=True)
     adding.start()
     try:
         for turn, fault in enumerate(faults):
@@ -112,17 +112,17 @@ def _run_job(server, number: int, faults: Sequence[Callable[[], None]]) -> None:
         over.set()
         adding.join(30)
     assert added == set(range(number))
-    _check(server, number)
+    check(server, number)
 
 
 def _wait_until(server, completed: int) -> None:
     deadline = time.monotonic() + PATIENCE
-    while (now := _completed(server)) < completed:
+    while (now := completed(server)) < completed:
         assert time.monotonic() < deadline, f"{now} of {completed} tasks completed"
         time.sleep(0.02)
 
 
-def _check(server, number: int) -> None:
+def check(server, number: int) -> None:
     with batch_client(server) as client:
         tasks = list(client.list_tasks("job"))
         nodes = [node.id for node in client.list_nodes("pool")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import secrets
 import shutil
 import signal
 import subprocess
@@ -35,10 +36,10 @@ class RunningServer:
     superoffice: str
     dashboard: str
 
-    def __init__(self, home: Path, options: dict[str, Any]) -> None:
+    def __init__(self, home: Path, options: dict[str, Any], name: str = "server") -> None:
         """Start in `home` and wait until it is ready. Raises RuntimeError with the log when it does not come."""
         self.home, self.data = home, home / "data"
-        self._ready, self._log = home / "ready.json", home / "server.log"
+        self._ready, self._log = home / f"{name}.json", home / f"{name}.log"
         self._options = {f"{face}_port": 0 for face in FACES} | _own_users() | options
         self.urls: dict[str, str] = {}
         self.identity: dict[str, str] = {}
@@ -120,6 +121,19 @@ def running_server(**options: Any) -> Iterator[RunningServer]:
             if server is not None and server.process.poll() is None:
                 with suppress(subprocess.TimeoutExpired):
                     server.terminate()
+
+
+@contextmanager
+def another_server(first: RunningServer) -> Iterator[RunningServer]:
+    """One more server on the same data folder and the same database."""
+    faces = {f"{face}_port": 0 for face in FACES}
+    second = RunningServer(first.home, first._options | faces, f"server-{secrets.token_hex(4)}")
+    try:
+        yield second
+    finally:
+        if second.process.poll() is None:
+            with suppress(subprocess.TimeoutExpired):
+                second.terminate()
 
 
 @contextmanager

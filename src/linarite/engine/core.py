@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -16,6 +17,7 @@ from linarite.engine import housekeeping, leftovers, pools, runs, sampling
 from linarite.engine.errors import Unavailable
 from linarite.engine.going import Going
 from linarite.engine.launching import NodeReport, Nodes, NodeUse, Report, RunStarted
+from linarite.engine.leading import RENEWED, Lease, SupersededError, leave_orders, take_orders
 from linarite.engine.ledger import Effects, Environment, Ledger, node_ref
 from linarite.engine.model import Node
 from linarite.engine.ports import Clock, Store, Transaction
@@ -33,19 +35,24 @@ class Engine:
 
     def __init__(
         self, store: Store, nodes: Nodes, clock: Clock, make_id: Callable[[str], str], environment: Environment,
-        retention: housekeeping.Retention, rand: Callable[[], float] = lambda: 0.0,
+        retention: housekeeping.Retention, rand: Callable[[], float] = lambda: 0.0, lease: Lease | None = None,
     ) -> None:  # fmt: skip
-        """`make_id` makes names (of nodes), `environment` the service's variables of a task, `rand` chance."""
+        """`make_id` makes names (of nodes), `environment` the service's variables of a task, `rand` chance.
+
+        `lease` is the claim to schedule, for a store that other servers may use.
+        """
         self.store, self.nodes, self.clock, self.rand = store, nodes, clock, rand
         self._make_id, self._environment, self._retention = make_id, environment, retention
-        self._wake = asyncio.Event()
+        self._lease = lease or Lease(store, "")
+        self._wake, self._ordered = asyncio.Event(), asyncio.Event()
         self._tend, self._doubtful = True, False
         self._moment = 0
         self._order = asyncio.Lock()
         self._awaited: set[str] = set()
         self._going: set[asyncio.Task[Any]] = set()
-        self._loop: asyncio.Task[None] | None = None
-        self._sweeping: asyncio.Task[None] | None = None
+        self._leading: list[asyncio.Task[None]] = []
+        self._standing: asyncio.Task[None] | None = None
+        self._epoch: int | None = None
 
     # What the faces call.
 
@@ -69,13 +76,69 @@ class Engine:
     # Its life.
 
     async def start(self) -> None:
-        """Take up the work where it was left: the nodes repeat their reports, what should run is launched."""
+        """Take up the work where it was left, or stand by while another server does it."""
+        if not self._lease.shared:
+            await self._take_up()
+            return
+        await self._campaign()
+        self._standing = asyncio.create_task(self._stand())
+
+    async def _stand(self) -> None:
+        while True:
+            await asyncio.sleep(RENEWED)
+            try:
+                await self._campaign()
+            except Exception:
+                log.exception("the lease could not be renewed", again_in_seconds=RENEWED)
+
+    async def _campaign(self) -> None:
+        """Keep the lease, or take it from one who fell silent: a new epoch begins as after a start."""
+        epoch = await self._lease.renew()
+        if epoch == self._epoch:
+            return
+        if self._epoch is not None:
+            log.warning("another server schedules from now on", epoch=self._epoch)
+            self._epoch = None
+            await self._step_down()
+        if epoch is not None:
+            log.info("this server schedules", epoch=epoch)
+            try:
+                await self._take_up()
+            except BaseException:
+                await self._step_down()
+                raise
+        self._epoch = epoch
+
+    async def _take_up(self) -> None:
+        """Let the nodes repeat their reports, and launch what should run."""
         await self.nodes.start(self)
-        await self.do(runs.resume, who="restart")
+        await self._unit(runs.resume, "restart", leading=True)
         known = await self.ask(lambda tx: tx.nodes.all())
         await self.nodes.forget_others([node_ref(node) for node in known])
-        self._loop = asyncio.create_task(self._run())
-        self._sweeping = asyncio.create_task(self._sweep(known))
+        self._leading = [asyncio.create_task(work) for work in (self._run(), self._sweep(known), self._follow())]
+
+    async def _step_down(self) -> None:
+        """Stop scheduling; what runs goes on running."""
+        passing, self._leading = self._leading, []
+        for task in passing:
+            task.cancel()
+        await asyncio.gather(*passing, return_exceptions=True)
+        await asyncio.gather(*self._going, return_exceptions=True)
+        await self.nodes.stop()
+
+    async def _follow(self) -> None:
+        """Carry out what other servers leave."""
+        loop = asyncio.get_running_loop()
+        end = self.store.listen(lambda: loop.call_soon_threadsafe(self._ordered.set))
+        try:
+            while True:
+                await self._ordered.wait()
+                self._ordered.clear()
+                with contextlib.suppress(Unavailable, SupersededError):
+                    while await self._unit(take_orders, "restart", leading=True):
+                        pass
+        finally:
+            await asyncio.to_thread(end)
 
     async def _sweep(self, nodes: Sequence[Node]) -> None:
         """Remove what a crash left of tasks that are gone, beside all else."""
@@ -84,18 +147,20 @@ class Engine:
                 directories = await self.nodes.directories(node_ref(node))
                 for first in range(0, len(directories), leftovers.AT_ONCE):
                     some = directories[first : first + leftovers.AT_ONCE]
-                    await self.do(leftovers.sweep, node.key, some, who="restart")
+                    await self._unit(
+                        partial(leftovers.sweep, node_key=node.key, directories=some), "restart", leading=True
+                    )
             except Exception:
                 log.exception("what was left on a node could not be removed", node=node.id)
 
     async def stop(self) -> None:
         """Stop scheduling; what runs goes on running, and the nodes hear of all that was committed."""
-        passing = [task for task in (self._loop, self._sweeping) if task is not None]
-        for task in passing:
-            task.cancel()
-        await asyncio.gather(*passing, return_exceptions=True)
-        await asyncio.gather(*self._going, return_exceptions=True)
-        await self.nodes.stop()
+        if self._standing is not None:
+            self._standing.cancel()
+            await asyncio.gather(self._standing, return_exceptions=True)
+        await self._step_down()
+        with contextlib.suppress(Unavailable):
+            await self._lease.let_go()
 
     # What the nodes call.
 
@@ -103,7 +168,7 @@ class Engine:
         """Commit what the runs report and start what can start in their place, in one unit."""
         news = [report for report in reports if not isinstance(report, RunStarted) or report.run in self._awaited]
         if news:
-            await self._unit(lambda u: self._take(u, news), "node")
+            await self._unit(lambda u: self._take(u, news), "node", leading=True)
             # Until its end is acknowledged, a host knows a run and does not start it twice: launches that were
             # committed before this report leave before the acknowledgement does.
             async with self._order:
@@ -119,27 +184,35 @@ class Engine:
 
     async def on_node_reports(self, reports: Sequence[NodeReport]) -> None:
         """Commit what became of the nodes."""
-        await self.do(runs.take_nodes, reports, who="node")
+        await self._unit(lambda u: runs.take_nodes(u, reports), "node", leading=True)
 
     async def on_node_uses(self, uses: Sequence[NodeUse], slot: int) -> None:
         """Commit what the runs on nodes used, for the samples of `slot`."""
-        await self.do(sampling.keep_uses, uses, slot, who="node")
+        await self._unit(lambda u: sampling.keep_uses(u, uses, slot), "node", leading=True)
 
     # Inside.
 
-    async def _unit(self, operation: Callable[[Ledger], T], who: str) -> T:
-        """One unit and its effects, as a whole: a caller that is cancelled stops waiting for it, and no more."""
-        going = asyncio.create_task(self._whole(operation, who))
+    async def _unit(self, operation: Callable[[Ledger], T], who: str, *, leading: bool = False) -> T:
+        """One unit and its effects, as a whole: a caller that is cancelled stops waiting for it, and no more.
+
+        Raises SupersededError for what is `leading` when another server schedules: nothing is committed then.
+        """
+        going = asyncio.create_task(self._whole(operation, who, leading=leading))
         self._going.add(going)
         going.add_done_callback(self._going.discard)
         return await asyncio.shield(going)
 
-    async def _whole(self, operation: Callable[[Ledger], T], who: str) -> T:
+    async def _whole(self, operation: Callable[[Ledger], T], who: str, *, leading: bool) -> T:
         def work(tx: Transaction) -> tuple[T, Effects]:
+            held = self._lease.held(tx)
+            if leading and not held:
+                raise SupersededError
             unit = Ledger(tx, self.clock.now(), who, self._make_id, self._environment, self.rand)
             result = operation(unit)
             pools.retire(unit)
             unit.flush()
+            if not held:
+                leave_orders(unit)
             return result, unit.effects
 
         try:
@@ -215,8 +288,8 @@ class Engine:
         self._tend = False
         if self._doubtful:
             self._doubtful = False
-            await self._unit(runs.resume, "restart")
-        await self._unit(lambda u: self._pass(u, tend=tend), "scheduler")
+            await self._unit(runs.resume, "restart", leading=True)
+        await self._unit(lambda u: self._pass(u, tend=tend), "scheduler", leading=True)
 
     def _pass(self, u: Ledger, *, tend: bool) -> None:
         if tend:

@@ -425,6 +425,30 @@ class UsageRecords(Protocol):
     def prune(self, before: int, limit: int) -> int: ...
 
 
+class Leases(Protocol):
+    """Which server schedules, and what the others want of it. One lease; its epoch grows with every new owner."""
+
+    def take(self, owner: str, life: int) -> int | None:
+        """Take the lease, or renew one's own, for `life` microseconds; its epoch, None while it is another's."""
+        ...
+
+    def held(self, owner: str, epoch: int) -> bool:
+        """Tell whether the lease is this owner's and of this epoch: nobody has taken it since."""
+        ...
+
+    def let_go(self, owner: str, epoch: int) -> None:
+        """Let anybody take it at once."""
+        ...
+
+    def order(self, value: bytes) -> None:
+        """Leave an order, and tell who listens that there is one."""
+        ...
+
+    def take_orders(self, limit: int) -> Sequence[bytes]:
+        """Take the oldest orders, in their order."""
+        ...
+
+
 class Transaction(Protocol):
     """The repositories, all over one transaction."""
 
@@ -453,11 +477,26 @@ class Transaction(Protocol):
     @property
     def usage(self) -> UsageRecords: ...
     @property
+    def leases(self) -> Leases: ...
+    @property
     def shares(self) -> Any: ...  # noqa: ANN401 - `engine.sharing` states its own protocol
 
 
 class Store(Protocol):
     """Durable state."""
+
+    @property
+    def shared(self) -> bool:
+        """Tell whether other servers may use it at the same time."""
+        ...
+
+    def read_now(self, work: Callable[[Transaction], T]) -> T:
+        """Read, blocking for some milliseconds: for what cannot wait and is seldom asked."""
+        ...
+
+    def listen(self, told: Callable[[], object]) -> Callable[[], None]:
+        """Have `told` called, in any thread, whenever another server may have left orders; returns what ends that."""
+        ...
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` alone and commit; returns its result once that is on disk. What it raises is raised, undone."""

@@ -59,7 +59,12 @@ class Identity:
             self.default_account = min(self._numbers, key=self._numbers.__getitem__, default="")
 
     def number(self, account: str) -> int:
-        """The number of an account that was met before. Raises KeyError."""
+        """The number of an account. Blocks for a moment when another server made it. Raises KeyError."""
+        if account not in self._numbers:
+            found = self._store.read_now(lambda tx: tx.accounts.get(account))
+            if found is None:
+                raise KeyError(account)
+            self._meet(found)
         return self._numbers[account]
 
     async def account_keys(self, account: str) -> tuple[bytes, ...]:

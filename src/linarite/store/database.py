@@ -69,6 +69,16 @@ def reading(url: URL) -> Engine:
     return _postgresql(url).execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
+def hearing(url: URL) -> Engine:
+    """An engine for who waits for what other servers tell: no transaction stays open. PostgreSQL alone has that."""
+    return _postgresql(url).execution_options(isolation_level="AUTOCOMMIT")
+
+
+def is_shared(where: str | Path) -> bool:
+    """Tell whether several servers may use the store at the same time."""
+    return location(where).get_backend_name() != "sqlite"
+
+
 def is_lost(connection: Connection) -> bool:
     """Tell whether the database has ended this connection: SQLite never does."""
     return connection.invalidated or bool(getattr(connection.connection.driver_connection, "closed", False))

@@ -12,9 +12,11 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from linarite.engine.errors import Unavailable
 from linarite.engine.ports import Transaction
 from linarite.refusal import Refused
-from linarite.store.database import location, reading, writing
+from linarite.store.database import hearing, is_shared, location, reading, writing
+from linarite.store.listening import Listener
 from linarite.store.migrations import bring_up_to_date
 from linarite.store.readers import Readers
+from linarite.store.transaction import SqlTransaction
 from linarite.store.units import Queue, Unit
 from linarite.store.writer import Writer
 
@@ -26,6 +28,7 @@ class SqlStore:
 
     def __init__(self, where: str | Path) -> None:
         url = location(where)
+        self._url, self._shared = url, is_shared(where)
         self._engines = writing(url), reading(url)
         bring_up_to_date(self._engines[0])
         self._writer = Writer(self._engines[0])
@@ -37,6 +40,18 @@ class SqlStore:
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
         return await self._done(self._readers.queue, work)
+
+    @property
+    def shared(self) -> bool:
+        return self._shared
+
+    def listen(self, told: Callable[[], object]) -> Callable[[], None]:
+        return Listener(hearing(self._url), told).close if self.shared else lambda: None
+
+    def read_now(self, work: Callable[[Transaction], T]) -> T:
+        """Read on a connection of its own, blocking for some milliseconds: for what cannot wait and is seldom asked."""
+        with self._engines[1].connect() as connection:
+            return work(SqlTransaction(connection))
 
     async def close(self) -> None:
         """Commit what is queued and let go of the database. Closing twice does nothing."""

@@ -11,6 +11,7 @@ from linarite.store.accounts import SqlAccounts
 from linarite.store.documents import SqlDocuments
 from linarite.store.events import SqlEvents
 from linarite.store.jobs import SqlJobs
+from linarite.store.leases import SqlLeases
 from linarite.store.node_tasks import SqlNodeTasks
 from linarite.store.nodes import SqlNodes
 from linarite.store.pools import SqlPools
@@ -37,6 +38,7 @@ class SqlTransaction:
         self._node_tasks: ports.NodeTasks = SqlNodeTasks(connection)
         self._events: ports.Events = SqlEvents(connection)
         self._documents: ports.Documents = SqlDocuments(connection)
+        self._leases: ports.Leases = SqlLeases(connection)
         self._usage: ports.UsageRecords = SqlUsage(connection)
         self._shares = Shares(connection)
 
@@ -87,6 +89,10 @@ class SqlTransaction:
     @property
     def usage(self) -> ports.UsageRecords:
         return self._usage
+
+    @property
+    def leases(self) -> ports.Leases:
+        return self._leases
 
     @property
     def shares(self) -> Any:  # noqa: ANN401 - its protocol is the file service's own
