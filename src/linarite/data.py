@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from linarite.nodes.places import ARCHIVES
 from linarite.refusal import Refused
@@ -110,6 +111,14 @@ class DataFolder:
                 f"{self.path}. Stop it, or choose another folder with --data."
             )
 
+    def _name(self, file: Path) -> None:
+        """Make the file that names this folder, whole and once, whoever else does the same."""
+        with NamedTemporaryFile("w", dir=self.server) as fresh:  # its owner's alone
+            fresh.write(f"{uuid.uuid4()}\n")
+            fresh.flush()
+            with suppress(FileExistsError):
+                file.hardlink_to(fresh.name)
+
     @contextmanager
     def claim(self) -> Iterator[Claim]:
         """A claim to the folder's nodes, which one process has at a time. Raises Refused."""
@@ -126,8 +135,8 @@ class DataFolder:
         """What names this folder, wherever it is mounted; made with it. Raises Refused."""
         file = self.server / "identity"
         try:
-            with suppress(FileExistsError), file.open("x") as fresh:
-                fresh.write(f"{uuid.uuid4()}\n")
+            if not file.exists():
+                self._name(file)
             return file.read_text().strip()
         except OSError as error:
             raise Refused(f"{file} cannot be used: {error.strerror}.") from error

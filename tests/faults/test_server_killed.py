@@ -104,10 +104,10 @@ def _run_job(server, number: int, faults: Sequence[Callable[[], None]]) -> None:
     adding.start()
     try:
         for turn, fault in enumerate(faults):
-            _wait_until(server, (number - 60) * turn // len(faults))
+            wait_until(server, (number - 60) * turn // len(faults))
             time.sleep(chance.uniform(0, 0.12))  # not a wait for something: the moment itself is what is tried
             fault()
-        _wait_until(server, number)
+        wait_until(server, number)
     finally:
         over.set()
         adding.join(30)
@@ -115,10 +115,11 @@ def _run_job(server, number: int, faults: Sequence[Callable[[], None]]) -> None:
     check(server, number)
 
 
-def _wait_until(server, completed: int) -> None:
+def wait_until(server, number: int) -> None:
+    """Wait until so many tasks are completed."""
     deadline = time.monotonic() + PATIENCE
-    while (now := completed(server)) < completed:
-        assert time.monotonic() < deadline, f"{now} of {completed} tasks completed"
+    while (now := completed(server)) < number:
+        assert time.monotonic() < deadline, f"{now} of {number} tasks completed"
         time.sleep(0.02)
 
 

@@ -9,7 +9,7 @@ import time
 import pytest
 from azure.batch import models
 from azure.storage.fileshare import ShareClient
-from tests.faults.test_server_killed import add_all, check, completed
+from tests.faults.test_server_killed import add_all, check, wait_until
 from tests.support import postgres
 from tests.support.batch import batch_client, make_pool, wait_task
 from tests.support.left_out import leave_out
@@ -84,24 +84,17 @@ def test_scheduling_server_killed_completes_every_task_once(pair):
     try:
         for turn in range(3):
             leader, other = sorted(servers, key=_epoch, reverse=True)
-            _wait_until(other, TASKS * turn // 4 + 10)
+            wait_until(other, TASKS * turn // 4 + 10)
             leader.kill9()
             _wait_until_epoch(other, turn + 2)
             leader.start()
-        _wait_until(servers[0], TASKS)
+        wait_until(servers[0], TASKS)
     finally:
         over.set()
         adding.join(30)
     assert added == set(range(TASKS))
     for server in servers:
         check(server, TASKS)
-
-
-def _wait_until(server, number: int) -> None:
-    deadline = time.monotonic() + 240
-    while (now := completed(server)) < number:
-        assert time.monotonic() < deadline, f"{now} of {number} tasks completed"
-        time.sleep(0.02)
 
 
 def _wait_until_epoch(server, epoch: int) -> None:

@@ -36,10 +36,10 @@ class RunningServer:
     superoffice: str
     dashboard: str
 
-    def __init__(self, home: Path, options: dict[str, Any], name: str = "server") -> None:
+    def __init__(self, home: Path, options: dict[str, Any], name: str = "") -> None:
         """Start in `home` and wait until it is ready. Raises RuntimeError with the log when it does not come."""
         self.home, self.data = home, home / "data"
-        self._ready, self._log = home / f"{name}.json", home / f"{name}.log"
+        self._ready, self._log = home / f"{name}ready.json", home / f"{name}server.log"
         self._options = {f"{face}_port": 0 for face in FACES} | _own_users() | options
         self.urls: dict[str, str] = {}
         self.identity: dict[str, str] = {}
@@ -127,7 +127,7 @@ def running_server(**options: Any) -> Iterator[RunningServer]:
 def another_server(first: RunningServer) -> Iterator[RunningServer]:
     """One more server on the same data folder and the same database."""
     faces = {f"{face}_port": 0 for face in FACES}
-    second = RunningServer(first.home, first._options | faces, f"server-{secrets.token_hex(4)}")
+    second = RunningServer(first.home, first._options | faces, f"{secrets.token_hex(4)}-")
     try:
         yield second
     finally:
