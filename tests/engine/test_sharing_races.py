@@ -220,3 +220,18 @@ def test_the_md5_is_void_once_another_program_changed_the_bytes(tmp_path: Path) 
         assert then.md5 == "bWQ1"
 
     play(tmp_path, story)
+
+
+def test_twins_by_case_keep_their_own_facts(tmp_path: Path) -> None:
+    """Another program put `a` beside `A`: what happens to one directory says nothing of the other's files."""
+
+    async def story(world: World) -> None:
+        for name in ("A", "a", "b%"):
+            (world.folder / "shares" / "account" / "share" / name / "d").mkdir(parents=True)
+            for path in (f"{name}/f", f"{name}/d/f"):
+                await world.files.create(PLACE, path, 1, Settings(metadata={"of": name.replace("%", "")}), NOTHING)
+        await world.files.rename(PLACE, "a", "c", Settings(), (NOTHING, NOTHING), directory=True)
+        for path, of in (("A/f", "A"), ("A/d/f", "A"), ("c/f", "a"), ("c/d/f", "a"), ("b%/d/f", "b")):
+            assert (await world.files.look(PLACE, path, directory=False)).facts.metadata == {"of": of}
+
+    play(tmp_path, story)

@@ -68,6 +68,7 @@ file_permissions = Table(
 )
 
 SELF = "~"
+AFTER_SLASH = chr(ord("/") + 1)
 _shares, _facts = file_shares.c, file_facts.c
 _share_of = msgspec.json.Decoder(Share).decode
 _facts_of = msgspec.json.Decoder(Facts).decode
@@ -239,5 +240,6 @@ def _spot(key: int, path: str) -> dict[str, object]:
 
 
 def _below(key: int, path: str) -> ColumnElement[bool]:
-    inside = or_(_facts.parent == path, _facts.parent.startswith(f"{path}/", autoescape=True))
+    # By a span, not by LIKE: that ignores case in SQLite, and "a" may stand beside "A"; and a span is found by the key.
+    inside = or_(_facts.parent == path, and_(_facts.parent > f"{path}/", _facts.parent < f"{path}{AFTER_SLASH}"))
     return and_(_facts.share == key, inside)

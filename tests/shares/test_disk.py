@@ -1,0 +1,173 @@
+"""What the disk has when a change is answered, and what no link and no size leads to."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azure.core.exceptions import HttpResponseError
+from azure.storage.fileshare import ShareServiceClient
+from tests.support.azure_files import KEY, FileService, file_service
+
+from linarite.engine.errors import EngineError
+from linarite.engine.sharing.ports import Place
+from linarite.shares import DirectoryTree
+
+PLACE = Place("account", "share")
+TIB = 1024**4
+
+
+def run(work: Coroutine[Any, Any, Any]) -> Any:
+    return asyncio.run(work)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> DirectoryTree:
+    made = DirectoryTree(str(tmp_path / "shares"))
+    run(made.make_share(PLACE))
+    run(made.make_directory(PLACE, "d"))
+    run(made.make_directory(PLACE, "e"))
+    run(made.create(PLACE, "d/f", 8192, b"data"))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("change", "synced"),
+    [
+        (lambda tree: tree.create(PLACE, "d/new", 10), {"d/new", "d"}),
+        (lambda tree: tree.create(PLACE, "d/f", 10), {"d/f"}),
+        (lambda tree: tree.make_directory(PLACE, "d/g"), {"d/g", "d"}),
+        (lambda tree: tree.write(PLACE, "d/f", 0, b"x"), {"d/f"}),
+        (lambda tree: tree.clear(PLACE, "d/f", 0, 4096), {"d/f"}),
+        (lambda tree: tree.resize(PLACE, "d/f", 1), {"d/f"}),
+        (lambda tree: tree.stamp(PLACE, "d/f"), {"d/f"}),
+        (lambda tree: tree.stamp(PLACE, "d"), {"d"}),
+        (lambda tree: tree.copy(PLACE, "d/f", PLACE, "e/f"), {"e/f", "e"}),
+        (lambda tree: tree.rename(PLACE, "d/f", "e/g", replace=False), {"e/g", "d", "e"}),
+        (lambda tree: tree.rename(PLACE, "d", "e/d", replace=False), {"e/d", "e", ""}),
+        (lambda tree: tree.link(PLACE, "d/f", "e/g"), {"e/g", "e"}),
+        (lambda tree: tree.make_symbolic_link(PLACE, "e/link", "../d/f"), {"e"}),
+        (lambda tree: tree.remove(PLACE, "d/f", directory=False), {"d"}),
+        (lambda tree: tree.create(PLACE, "Ж" * 200, 10), {".names", ""}),
+    ],
+)
+def test_what_changed_was_synced_last(
+    tree: DirectoryTree, monkeypatch: pytest.MonkeyPatch, change: Any, synced: set[str]
+) -> None:
+    """Bytes and times of the file, and the names in its directory: by fsync, since fdatasync leaves times behind."""
+    share, told, fsync = Path(tree._root.root, "account", "share"), set[str](), os.fsync
+
+    def record(descriptor: int) -> None:
+        fsync(descriptor)
+        path = os.path.relpath(os.readlink(f"/proc/self/fd/{descriptor}"), share)
+        told.add("" if path == "." else path.removeprefix("../../"))
+
+    monkeypatch.setattr(os, "fsync", record)
+    run(change(tree))
+    assert synced <= told
+
+
+@pytest.mark.timeout(60)
+def test_a_link_that_is_swapped_in_meanwhile_leads_nowhere(tree: DirectoryTree, tmp_path: Path) -> None:
+    """A directory that turns into a link to the outside and back, as fast as a program can, under every request."""
+    outside, share = tmp_path / "outside", Path(tree._root.root, "account", "share")
+    outside.mkdir()
+    (outside / "f").write_bytes(b"secret")
+    over, swaps = threading.Event(), [0]
+
+    def swap() -> None:
+        (share / "real").mkdir()
+        (share / "real" / "f").write_bytes(b"inside")
+        while not over.is_set():
+            (share / "real").rename(share / "x")
+            (share / "x").rename(share / "real")
+            (share / "x").symlink_to(outside)
+            (share / "x").unlink()
+            swaps[0] += 1
+
+    swapping = threading.Thread(target=swap, daemon=True)
+    swapping.start()
+
+    async def try_all(number: int) -> None:
+        for call in (
+            tree.create(PLACE, f"x/new{number}", 6, b"escape"),
+            tree.write(PLACE, "x/f", 0, b"escape"),
+            tree.resize(PLACE, "x/f", 6),
+            tree.make_directory(PLACE, f"x/made{number}"),
+            tree.copy(PLACE, "d/f", PLACE, f"x/copy{number}"),
+            tree.rename(PLACE, f"x/new{number}", f"x/renamed{number}", replace=True),
+            tree.remove(PLACE, f"x/renamed{number}", directory=False),
+            tree.page(PLACE, "x", "", "", 100),
+        ):
+            try:
+                told = await call
+            except EngineError:
+                continue
+            assert "secret" not in repr(told)
+        try:
+            _, descriptor = await tree.open(PLACE, "x/f")
+        except EngineError:
+            return
+        assert os.pread(descriptor, 6, 0) != b"secret"
+        os.close(descriptor)
+
+    async def story() -> None:
+        number = 0
+        while number < 150 or swaps[0] < 500:
+            await try_all(number)
+            number += 1
+
+    try:
+        run(story())
+    finally:
+        over.set()
+        swapping.join(10)
+    assert {each.name: each.read_bytes() for each in outside.iterdir()} == {"f": b"secret"}
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[FileService]:
+    with file_service(tmp_path) as running:
+        yield running
+
+
+def test_a_file_of_four_tebibytes_takes_what_was_written(service: FileService) -> None:
+    """Made, written at its ends, listed, read, cleared, copied and kept in a snapshot, on a disk a fraction of that."""
+    share = ShareServiceClient(f"{service.url}/devaccount", credential=KEY, retry_total=0).create_share("share")
+    file, disk = share.get_file_client("f"), service.path("share", "f")
+    try:
+        file.create_file(4 * TIB)
+    except HttpResponseError:
+        with disk.open("ab") as probe, pytest.raises(OSError, match="large"):
+            probe.truncate(4 * TIB)
+        pytest.skip("this file system has no files of 4 TiB")
+    file.upload_range(b"first", 0, 5)
+    file.upload_range(b"last", 4 * TIB - 4, 4)
+    expected = [(0, 511), (4 * TIB - 512, 4 * TIB - 1)]
+    assert [(each.start, each.end) for each in file.list_ranges()] == expected
+    assert disk.stat().st_blocks * 512 <= 64 * 1024
+    assert share.get_share_stats() <= 64 * 1024
+    assert file.download_file(offset=2 * TIB, length=4096).readall() == bytes(4096)
+    assert file.download_file(offset=4 * TIB - 6, length=6).readall() == b"\0\0last"
+    snapshot = share.create_snapshot()["snapshot"]
+    share.get_file_client("copy").start_copy_from_url(file.url)
+    file.clear_range(0, 4 * TIB - 512)
+    assert [(each.start, each.end) for each in file.list_ranges()] == expected[1:]
+    file.clear_range(0, 4 * TIB)
+    assert list(file.list_ranges()) == []
+    assert disk.stat().st_blocks == 0
+    for other in (share.get_file_client("copy"), _then(service, str(snapshot))):
+        assert [(each.start, each.end) for each in other.list_ranges()] == expected
+        assert other.get_file_properties().size == 4 * TIB
+    used = sum(each.stat().st_blocks for each in service.folder.rglob("*") if each.is_file())
+    assert used * 512 <= 256 * 1024
+
+
+def _then(service: FileService, snapshot: str) -> Any:
+    client = ShareServiceClient(f"{service.url}/devaccount", credential=KEY, retry_total=0)
+    return client.get_share_client("share", snapshot=snapshot).get_file_client("f")
