@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
-from benchmarks import adding, getting, latency, million, reading, throughput
+from benchmarks import adding, getting, latency, million, putting, reading, throughput
 
 BENCHMARKS = {
     "throughput": throughput.run,
@@ -14,6 +14,7 @@ BENCHMARKS = {
     "reading": reading.run,
     "million": million.run,
     "getting": getting.run,
+    "putting": putting.run,
 }
 
 

@@ -68,14 +68,14 @@ class Server:
 
 
 @contextlib.contextmanager
-def server(home: Path) -> Iterator[Server]:
-    """`linarite serve` on free ports with its data below `home`; ended afterwards."""
+def server(home: Path, *words: str) -> Iterator[Server]:
+    """`linarite serve` with these words, on free ports, its data below `home`; ended afterwards."""
     ready = home / "ready.json"
     ready.unlink(missing_ok=True)
     ports = [word for face in ("batch", "files", "hpc", "superoffice", "dashboard") for word in (f"--{face}-port", "0")]
     command = [sys.executable, "-m", "linarite", "serve", "--data", str(home / "data"), "--ready-file", str(ready)]
     with (home / "server.log").open("wb") as log:
-        process = subprocess.Popen([*command, "--log-level", "warning", *ports], stdout=log, stderr=log)
+        process = subprocess.Popen([*command, "--log-level", "warning", *ports, *words], stdout=log, stderr=log)
     try:
         deadline = time.monotonic() + 30
         while not ready.exists():

@@ -193,7 +193,8 @@ def _faces(
     return {
         "batch": AzureBatch(engine, identity, public_url=public("batch")),
         "files": AzureFiles(
-            sharing, identity, public_url=public("files"), premium=settings.premium_accounts
+            sharing, identity, public_url=public("files"), premium=settings.premium_accounts,
+            tells_md5=settings.files_md5 == "always",
         ),
         "hpc": HpcPack(
             engine, identity, public_url=public("hpc"), cluster=settings.hpc_cluster,

@@ -87,6 +87,10 @@ class Settings(BaseSettings):
     dashboard_port: int = Field(10040, ge=0, le=65535, description="Port of the dashboard.")
     batch_public_url: str | None = Field(None, description="Azure Batch's address as clients see it, for links.")
     files_public_url: str | None = Field(None, description="The same for Azure Files.")
+    files_md5: Literal["always", "asked"] = Field(
+        "always",
+        description="When Put Range tells the MD5 of its bytes: as the service does, or if it was sent one.",
+    )
     hpc_public_url: str | None = Field(None, description="The same for HPC Pack.")
     superoffice_public_url: str | None = Field(None, description="The same for SuperOffice.")
     dashboard_public_url: str | None = Field(None, description="The same for the dashboard.")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 import struct
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx
 import jwt
@@ -15,6 +17,7 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.storage.fileshare import FileSasPermissions, ShareClient, ShareServiceClient, generate_file_sas
 from tests.support.azure_files import ABSENT, KEY, FileService, Raw, file_service
+from tests.support.server import running_server
 
 from linarite.http import structured
 
@@ -208,3 +211,20 @@ def test_a_range_from_elsewhere_that_is_not_as_told_is_refused(
     usual = {**UPDATE, "x-ms-source-range": "bytes=0-8", "x-ms-copy-source": signed(share, "source")}
     assert code(raw("PUT", "share/f?comp=range", {**usual, **headers})) == refusal
     assert raw("GET", "share/f").content == before
+
+
+def test_md5_is_told_only_where_one_was_sent_if_so_set(tmp_path: Path) -> None:
+    """`--files-md5 asked` spares the work: what is sent is checked and told as ever."""
+    with running_server(files_md5="asked") as server:
+        raw = Raw(FileService(server.files, tmp_path))
+        raw("PUT", "share?restype=share")
+        raw("PUT", "share/f", {"x-ms-type": "file", "x-ms-content-length": "5"})
+        put = {"x-ms-write": "update", "x-ms-range": "bytes=0-4"}
+        plain = raw("PUT", "share/f?comp=range", put, b"plain")
+        assert (plain.status_code, plain.headers.get("content-md5")) == (201, None)
+        wrong, right = (base64.b64encode(hashlib.md5(text).digest()).decode() for text in (b"other", b"right"))
+        refused = raw("PUT", "share/f?comp=range", {**put, "Content-MD5": wrong}, b"right")
+        assert (refused.status_code, refused.headers["x-ms-error-code"]) == (400, "Md5Mismatch")
+        assert raw("GET", "share/f").content == b"plain"
+        told = raw("PUT", "share/f?comp=range", {**put, "Content-MD5": right}, b"right")
+        assert (told.status_code, told.headers["content-md5"]) == (201, right)

@@ -148,7 +148,11 @@ class Request:
 
     async def body(self, limit: int) -> bytes:
         """The whole body; BodyTooLarge past `limit` bytes."""
-        return b"".join([chunk async for chunk in self.chunks(limit)])
+        return b"".join(await self.pieces(limit))
+
+    async def pieces(self, limit: int) -> list[bytes]:
+        """The whole body in the pieces that came; BodyTooLarge past `limit` bytes."""
+        return [chunk async for chunk in self.chunks(limit)]
 
 
 class FileBody:

@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from linarite.http.limits import LimitedProtocol
 from linarite.http.messages import ZERO_COPY
+from linarite.http.pieces import PieceProtocol
 
 T = TypeVar("T")
 _TURN_SECONDS = 0.02
@@ -26,7 +26,7 @@ _MOMENT_MS = 2
 _PIECE = 256 * 1024
 
 
-class ZeroCopyProtocol(LimitedProtocol):
+class ZeroCopyProtocol(PieceProtocol):
     """A connection whose answers may be files."""
 
     _waiting: asyncio.Future[None] | None = None

@@ -8,10 +8,15 @@ import fcntl
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
+from itertools import islice
+
+from linarite.engine.sharing.ports import Data, pieces_of
 
 PAGE = 512
 _CHUNK = 1024 * 1024
+_MOST_PIECES = 1024  # as many as one call of the kernel's takes: IOV_MAX
 _FICLONE = 0x40049409
 _KEEP_SIZE, _PUNCH_HOLE = 0x01, 0x02
 _UNSUPPORTED = {errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOTTY, errno.EXDEV, errno.EINVAL, errno.EPERM}
@@ -36,12 +41,16 @@ def stamp(descriptor: int) -> None:
             os.utime(descriptor)
 
 
-def write(descriptor: int, offset: int, data: bytes) -> None:
-    """Write all of `data`."""
-    view = memoryview(data)
-    while view:
-        done = os.pwrite(descriptor, view, offset)
-        view, offset = view[done:], offset + done
+def write(descriptor: int, offset: int, data: Data) -> None:
+    """Write all of `data`, one piece after the other."""
+    views = deque(memoryview(piece) for piece in pieces_of(data) if piece)
+    while views:
+        done = os.pwritev(descriptor, list(islice(views, _MOST_PIECES)), offset)
+        offset += done
+        while views and done >= len(views[0]):
+            done -= len(views.popleft())
+        if done:
+            views[0] = views[0][done:]
 
 
 def clear(descriptor: int, offset: int, length: int) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 
 from linarite.engine.errors import AlreadyExists, NotFound, WrongState
-from linarite.engine.sharing.ports import Item, Place
+from linarite.engine.sharing.ports import Data, Item, Place, size_of
 from linarite.fs import Beneath
 from linarite.shares import differences, extents, links, listing, roots
 from linarite.shares.holds import Holds, steps
@@ -89,7 +89,7 @@ class DirectoryTree:
     def close(self, descriptor: int) -> None:
         os.close(descriptor)
 
-    async def create(self, place: Place, path: str, size: int, data: bytes = b"", *, limit: int | None = None) -> Item:
+    async def create(self, place: Place, path: str, size: int, data: Data = b"", *, limit: int | None = None) -> Item:
         check_length(size, limit)
         return await on_thread(self._create, place, path, size, data, limit)
 
@@ -99,7 +99,7 @@ class DirectoryTree:
     async def remove(self, place: Place, path: str, *, directory: bool) -> None:
         await on_thread(self._remove, place, path, directory)
 
-    async def write(self, place: Place, path: str, offset: int, data: bytes, *, limit: int | None = None) -> Item:
+    async def write(self, place: Place, path: str, offset: int, data: Data, *, limit: int | None = None) -> Item:
         return await on_thread(self._write, place, path, offset, data, limit)
 
     async def clear(self, place: Place, path: str, offset: int, length: int) -> Item:
@@ -208,11 +208,11 @@ class DirectoryTree:
         descriptor = base.open_file(found.disk)
         return listing.item(base, found.disk, found.path, os.fstat(descriptor)), descriptor
 
-    def _create(self, place: Place, path: str, size: int, data: bytes, limit: int | None) -> Item:
+    def _create(self, place: Place, path: str, size: int, data: Data, limit: int | None) -> Item:
         base = self._base(place)
         found = self._spelling.locate(base, path)
         self._spelling.keep(path.rpartition("/")[2])
-        with self._usage.room(place, limit, lambda: len(data) - _freed(found)):
+        with self._usage.room(place, limit, lambda: size_of(data) - _freed(found)):
             found = _alone(base, found)
             with self._opened_for_change(place, base, found.disk, os.O_CREAT) as descriptor:
                 if found.stat is None:
@@ -255,10 +255,10 @@ class DirectoryTree:
             self._usage.shrank(place, _freed(found))
         base.sync(found.disk.rpartition("/")[0])
 
-    def _write(self, place: Place, path: str, offset: int, data: bytes, limit: int | None) -> Item:
+    def _write(self, place: Place, path: str, offset: int, data: Data, limit: int | None) -> Item:
         def put(descriptor: int) -> None:
-            _check_inside(descriptor, offset, len(data))
-            with self._usage.room(place, limit, lambda: extents.missing(descriptor, offset, len(data))):
+            _check_inside(descriptor, offset, size_of(data))
+            with self._usage.room(place, limit, lambda: extents.missing(descriptor, offset, size_of(data))):
                 extents.write(descriptor, offset, data)
                 self._usage.noted(place, descriptor)
 

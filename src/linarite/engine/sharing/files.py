@@ -11,7 +11,7 @@ from linarite.engine.sharing import moves
 from linarite.engine.sharing.leases import FREE, Change, Claim, check_change
 from linarite.engine.sharing.moves import Move
 from linarite.engine.sharing.names import check_metadata, check_path
-from linarite.engine.sharing.ports import Item, Place, ShareRecords, ShareTransaction
+from linarite.engine.sharing.ports import Data, Item, Place, ShareRecords, ShareTransaction
 from linarite.engine.sharing.reading import NOTHING, Reading, check_condition, require
 from linarite.engine.sharing.records import MAX_FILE_BYTES, Copy, Facts, Share
 from linarite.engine.sharing.views import (
@@ -28,7 +28,7 @@ class Files(Reading):
     """Files and directories of all shares. Paths and settings are checked here."""
 
     async def create(
-        self, place: Place, path: str, size: int, settings: Settings, claim: Claim, data: bytes = b""
+        self, place: Place, path: str, size: int, settings: Settings, claim: Claim, data: Data = b""
     ) -> View:
         """A new file of zeros (after `data`), in place of one that was there; an active lease stays."""
         _check_size(size)
@@ -68,7 +68,7 @@ class Files(Reading):
             return await self._settled(place, _without_copy(before.facts, settings), wanted, before, item)
 
     async def write(
-        self, place: Place, path: str, offset: int, data: bytes, claim: Claim, *, keep_written: bool = False
+        self, place: Place, path: str, offset: int, data: Data, claim: Claim, *, keep_written: bool = False
     ) -> View:
         """Put bytes into a file. Writers share the path, unless facts must follow."""
 

@@ -58,6 +58,20 @@ def version(*facts: int) -> int:
     return int.from_bytes(blake2b(b"%d %d %d %d" % facts, digest_size=8).digest()) >> 12
 
 
+Data = bytes | Sequence[bytes]
+"""Bytes in one piece, or in the pieces that they came in: they are put together nowhere but in the file."""
+
+
+def pieces_of(data: Data) -> Sequence[bytes]:
+    """Its pieces."""
+    return (data,) if isinstance(data, bytes) else data
+
+
+def size_of(data: Data) -> int:
+    """How many bytes there are."""
+    return sum(map(len, pieces_of(data)))
+
+
 class Tree(Protocol):
     """Directory trees with names that keep their case and ignore it, and sparse files.
 
@@ -98,7 +112,7 @@ class Tree(Protocol):
         """Close what `open` gave."""
         ...
 
-    async def create(self, place: Place, path: str, size: int, data: bytes = b"", *, limit: int | None = None) -> Item:
+    async def create(self, place: Place, path: str, size: int, data: Data = b"", *, limit: int | None = None) -> Item:
         """A file of `size` bytes that reads as `data` and then zeros, in place of one that may be there."""
         ...
 
@@ -110,7 +124,7 @@ class Tree(Protocol):
         """WrongState("directory", "not empty", ...) when something is in it."""
         ...
 
-    async def write(self, place: Place, path: str, offset: int, data: bytes, *, limit: int | None = None) -> Item:
+    async def write(self, place: Place, path: str, offset: int, data: Data, *, limit: int | None = None) -> Item:
         """WrongState("range", "outside", ...) when the range does not lie in the file: it never grows."""
         ...
 

@@ -50,6 +50,7 @@ class Call:
         "resolve",
         "service",
         "shares",
+        "tells_md5",
         "version",
     )
 
@@ -60,7 +61,7 @@ class Call:
         self.caller = Caller(kind="owner")
         self.now = request.now
         self.base_url = ""
-        self.is_premium = False
+        self.is_premium, self.tells_md5 = False, True
         self.account_keys: Callable[[], Awaitable[tuple[bytes, ...]]] = _none
         self.resolve: Callable[[str, Call], Awaitable[tuple[Place, str]]] | None = None
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 
+from linarite.engine.sharing.ports import Data, pieces_of
 from linarite.engine.sharing.records import MAX_FILE_BYTES, MAX_RANGE_BYTES
 from linarite.faces.azure_files.call import Call
 from linarite.faces.azure_files.errors import Refused, bad_header
@@ -16,15 +18,27 @@ CRC64_BYTES = 8
 _FORM = structured.FORM.replace(" ", "").lower()
 
 
-def check_md5(call: Call, data: bytes) -> str:
-    """The MD5 of a body (base64); refused when Content-MD5 says another."""
-    found = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+async def _md5(call: Call, data: Data) -> dict[str, str]:
+    """The MD5 of a body, for its answer; refused when Content-MD5 says another.
+
+    The service always tells it; where the settings say so, it is computed only when the request has one to compare.
+    """
     given = call.header("content-md5")
+    if given is None and not call.tells_md5:
+        return {}
+    found = await asyncio.to_thread(_digest, data)
     if given is not None and len(given) != len(found):
         raise Refused("InvalidMd5", HeaderName="Content-MD5", HeaderValue=given)
     if given is not None and given != found:
         raise Refused("Md5Mismatch", UserSpecifiedMd5=given, ServerCalculatedMd5=found)
-    return found
+    return {"Content-MD5": found}
+
+
+def _digest(data: Data) -> str:
+    digest = hashlib.md5(usedforsecurity=False)
+    for piece in pieces_of(data):
+        digest.update(piece)
+    return base64.b64encode(digest.digest()).decode()
 
 
 def requested_range(call: Call) -> ByteRange | None:
@@ -57,18 +71,18 @@ def announced_length(call: Call) -> int | None:
     return call.request.content_length
 
 
-async def read_body(call: Call) -> tuple[bytes, dict[str, str]]:
+async def read_body(call: Call) -> tuple[Data, dict[str, str]]:
     """The data of at most 4 MiB that a request brings, checked as it asks, and what the answer tells of the check."""
     if is_structured(call):
         return await _structured_body(call)
-    data = await call.request.body(MAX_RANGE_BYTES)
+    pieces = await call.request.pieces(MAX_RANGE_BYTES)
     given = crc64_of(call, "x-ms-content-crc64")
     if given is None:
-        return data, {"Content-MD5": check_md5(call, data)}
+        return pieces, await _md5(call, pieces)
     if call.header("content-md5") is not None:
         raise bad_header("x-ms-content-crc64", base64.b64encode(given).decode())
-    check_crc64(given, structured.crc64_bytes(data))
-    return data, {"x-ms-content-crc64": base64.b64encode(given).decode()}
+    check_crc64(given, structured.crc64_bytes(b"".join(pieces)))
+    return pieces, {"x-ms-content-crc64": base64.b64encode(given).decode()}
 
 
 def crc64_of(call: Call, name: str) -> bytes | None:

@@ -31,14 +31,16 @@ class AzureFiles:
     name = "azure_files"
 
     def __init__(
-        self, sharing: Sharing, access: Access, *, public_url: str | None = None, premium: Collection[str] = ()
-    ) -> None:
+        self, sharing: Sharing, access: Access, *, public_url: str | None = None, premium: Collection[str] = (),
+        tells_md5: bool = True,
+    ) -> None:  # fmt: skip
         """`public_url` stands in answers, and for this server in copy sources, instead of the address that was called.
 
         It has no account in it: `http://files.example.org:10004`. Shares of the accounts `premium` are of that tier
-        from the start.
+        from the start. `tells_md5`: of every body that is written, be it asked for or not.
         """
         self._sharing, self._access, self._premium = sharing, access, frozenset(premium)
+        self._tells_md5 = tells_md5
         self._public_url = public_url.rstrip("/") if public_url else None
         own = urlsplit(self._public_url).hostname if self._public_url else None
         self._own_hosts: frozenset[str] = frozenset({own} if own else ())
@@ -55,6 +57,7 @@ class AzureFiles:
         _check_timeout(request)
         call = Call(request, address, version, self._sharing)
         call.caller = await authenticate(request, address, self._access, await self._named_share(request, address))
+        call.tells_md5 = self._tells_md5
         call.base_url = self._base_url(request, address)
         call.resolve = self._resolve
         call.is_premium = address.account in self._premium

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from linarite.engine.sharing.leases import Claim
+from linarite.engine.sharing.ports import Data, size_of
 from linarite.engine.sharing.records import MAX_FILE_BYTES
 from linarite.engine.sharing.views import Settings
 from linarite.faces.azure_files import headers
@@ -89,11 +90,12 @@ async def rename(call: Call, *, directory: bool) -> Response:
     return Response(200, b"", {**headers.tags(view), **headers.ENCRYPTED, **headers.smb(view)})
 
 
-async def _body(call: Call, size: int) -> tuple[bytes, dict[str, str]]:
+async def _body(call: Call, size: int) -> tuple[Data, dict[str, str]]:
     """The content that may come along with Create File from BODY_SINCE on, and what the answer tells of it."""
     if not call.request.content_length and call.request.content_length is not None:
         return b"", {}
     data, told = await read_body(call)
-    if data and (call.version < BODY_SINCE or len(data) > size):
-        raise Refused("InvalidHeaderValue", HeaderName="Content-Length", HeaderValue=str(len(data)))
-    return data, told if data else {}
+    came = size_of(data)
+    if came and (call.version < BODY_SINCE or came > size):
+        raise Refused("InvalidHeaderValue", HeaderName="Content-Length", HeaderValue=str(came))
+    return data, told if came else {}

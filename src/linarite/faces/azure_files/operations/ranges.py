@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from linarite.engine.sharing.ports import size_of
 from linarite.engine.sharing.records import MAX_RANGE_BYTES
 from linarite.engine.sharing.views import View
 from linarite.faces.azure_files import headers, xml
@@ -77,8 +78,8 @@ async def _update(call: Call) -> Response:
     if announced_length(call) != length:
         raise bad_header("Content-Length", str(announced_length(call)))
     data, told = await read_body(call)
-    if len(data) != length:
-        raise bad_header("Content-Length", str(len(data)))
+    if (came := size_of(data)) != length:
+        raise bad_header("Content-Length", str(came))
     keep = keeps_last_write(call)
     view = await call.files.write(call.place, call.path, start, data, call.claim, keep_written=keep)
     return Response(201, b"", {**written(call, view), **headers.ENCRYPTED, **told})
