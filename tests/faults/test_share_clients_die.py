@@ -41,7 +41,7 @@ def _die(service: FileService, part: int, *, resets: bool) -> None:
         "x-ms-version": "2025-01-05", "x-ms-date": formatdate(usegmt=True), "x-ms-write": "update",
         "x-ms-range": f"bytes=0-{SIZE - 1}", "Content-Length": str(SIZE),
     }  # fmt: skip
-    signature = Raw(service)._signature("PUT", url, fields, "SharedKey")
+    signature = Raw(service).signature("PUT", url, fields, "SharedKey")
     fields |= {"Authorization": f"SharedKey devaccount:{signature}", "Host": f"127.0.0.1:{service.port}"}
     head = f"PUT {url} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in fields.items()) + "\r\n"
     connection = socket.create_connection(("127.0.0.1", service.port), timeout=10)

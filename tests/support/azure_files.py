@@ -156,10 +156,10 @@ class Raw:
         if host:
             fields["Host"] = host
         if sign:
-            fields["Authorization"] = f"{scheme} {self.account}:{self._signature(method, url, fields, scheme)}"
+            fields["Authorization"] = f"{scheme} {self.account}:{self.signature(method, url, fields, scheme)}"
         return self.http.request(method, url, headers=fields, content=body or None)
 
-    def _signature(self, method: str, url: str, fields: dict[str, str], scheme: str) -> str:
+    def signature(self, method: str, url: str, fields: dict[str, str], scheme: str) -> str:
         path, _, query = url.partition("?")
         named = Headers((name.encode(), value.encode()) for name, value in fields.items())
         texts = storage_auth.shared_key_texts if scheme == "SharedKey" else storage_auth.shared_key_lite_texts

@@ -144,3 +144,15 @@ def test_account_that_a_client_left_out_of_a_rename(path: str, source: str, foun
     }  # fmt: skip
     address = read_address(Request(scope, receive=None, id="1", now=0))  # type: ignore[arg-type]
     assert (address.account, address.share, address.path) == found
+
+
+@pytest.mark.parametrize(
+    ("state", "code"),
+    [
+        ("pending", "PendingCopyOperation"), ("another", "CopyIdMismatch"), ("none pending", "NoPendingCopyOperation"),
+    ],
+)  # fmt: skip
+def test_what_a_copy_refuses(state: str, code: str) -> None:
+    """How copies come to these: tests/shares/test_copying.py."""
+    refused = translate(errors.WrongState("copy", state, "change"), "File")
+    assert (refused.status, refused.code) == (409, code)
