@@ -77,6 +77,9 @@ def suites(peers: Path, work: Path, ready: dict[str, Any]) -> dict[str, list[str
             kept=work / "azure-batch-14",
         ),
         "azure-files": command("azure-files", f"{ready['files']}/devaccount", "--style", "host", "--"),
+        "azure-files-path": command(
+            "azure-files", f"{ready['files']}/devaccount", "--style", "path", "--", kept=work / "azure-files"
+        ),
     }
 
 

@@ -98,7 +98,8 @@ _CLIENTS = {
     " InvalidAuthenticationInfo InvalidMetadata LeaseNotPresentWithLeaseOperation Md5Mismatch MetadataTooLarge"
     " OutOfRangeQueryParameterValue",
     "_checked": "CannotVerifyCopySource ConditionNotMet Crc64Mismatch InvalidHeaderValue InvalidInput"
-    " RequestBodyTooLarge LeaseNotPresentWithFileOperation MissingRequiredHeader NoAuthenticationInformation ResourceNotFound",
+    " RequestBodyTooLarge LeaseNotPresentWithFileOperation MissingRequiredHeader"
+    " NoAuthenticationInformation ResourceNotFound",
     "_permissions": "FileInvalidPermission",
     "_deleted": "InvalidQueryParameterValue ShareAlreadyExists ShareNotFound",
     "_get_file": "InvalidResourceName InvalidUri OutOfRangeInput ResourceTypeMismatch ShareSnapshotNotFound"
