@@ -25,8 +25,8 @@ SUITES = {
     " runner made by Azure's management service: `linarite applications` puts it into that test's account before"
     " the run (without it, that test alone fails)",
     "azure-files": "Microsoft's own live tests of azure-storage-file-share 12.27.1, all of them, by host name",
-    "azure-files-path": "The same by path; tests that need bearer tokens or compare with the public cloud's addresses are"
-    " left out there by the runner",
+    "azure-files-path": "The same by path. The runner leaves out tests that need bearer tokens, or compare with the"
+    " public cloud's addresses",
 }
 
 
