@@ -360,3 +360,14 @@ def test_facts_survive_a_restart(tmp_path: Path) -> None:
         after = file.get_file_properties(lease=lease.id)
         assert (after.metadata, after.etag, after.file_id) == (before.metadata, before.etag, before.file_id)
         assert (after.lease.state, file.download_file().readall()) == ("leased", b"hello")
+
+
+def test_a_directory_does_not_move_into_itself(share: ShareClient) -> None:
+    """Refused in any spelling; everything stays where it is."""
+    share.create_directory("d").create_subdirectory("e").upload_file("f", b"1", metadata={"a": "b"})
+    for inside in ("d/x", "D/E/x"):
+        with pytest.raises(HttpResponseError) as refused:
+            share.get_directory_client("d").rename_directory(inside)
+        assert refused.value.response is not None
+        assert (refused.value.status_code, refused.value.response.headers["x-ms-error-code"]) == (400, "InvalidInput")
+    assert share.get_file_client("d/e/f").get_file_properties().metadata == {"a": "b"}

@@ -206,7 +206,7 @@ class Share(RuleBasedStateMachine):
             refusals |= self.model.locked(new, over) | self.model.read_only(new) if overwrite else {409}
             refusals |= {409} if there.is_directory else set()
         if directory and fold(new)[: len(old)] == fold(old) and not same:
-            refusals |= {400, 404, 409}
+            refusals |= {400, 404, 409}  # into itself
         options: dict[str, Any] = {"overwrite": overwrite}
         if lease:
             options["source_lease"] = lease

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 
-from linarite.engine.errors import AlreadyExists, NotFound, WrongState
+from linarite.engine.errors import AlreadyExists, InvalidValue, NotFound, WrongState
 from linarite.engine.sharing.ports import Data, Item, Place, size_of
 from linarite.fs import Beneath
 from linarite.shares import differences, extents, links, listing, roots
@@ -326,6 +326,8 @@ class DirectoryTree:
     def _rename(self, place: Place, source: str, target: str, replace: bool) -> Item:  # noqa: FBT001 - as _remove
         base = self._base(place)
         old, new = self._present(base, source), self._spelling.locate(base, target)
+        if new.disk.startswith(f"{old.disk}/"):
+            raise InvalidValue("target", target, "inside what moves")
         new = self._cleared(base, old, new, target, replace=replace)
         self._spelling.keep(new.path.rpartition("/")[2])
         base.rename(old.disk, new.disk, replace=True)
