@@ -202,7 +202,9 @@ async def counters_are_true(world: World) -> None:
             assert node.running_tasks == len(running) + subtasks
             assert node.running_slots == sum(task.spec.required_slots for task in running) + subtasks
             assert node.own_tasks == sum(each.task_key is None for each in own)
-            assert node.exclusive_tasks == sum(task.spec.exclusive for task in running)
+            assert node.exclusive_tasks == sum(
+                task.spec.exclusive or tx.jobs.by_key(task.job_key).spec.placement.exclusive for task in running
+            )
 
     await world.store.read(check)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from linarite.engine.endings import end_job
 from linarite.engine.ledger import Ledger
@@ -29,17 +29,35 @@ def is_open(node: Node) -> bool:
 def allowed(placement: Placement, node: Node) -> bool:
     """Tell whether a job may use the node at all."""
     name = node.id.lower()
-    return (not placement.nodes or name in placement.nodes) and name not in placement.excluded
+    if (placement.nodes and name not in placement.nodes) or name in placement.excluded:
+        return False
+    return _in_groups(placement, node) and _of_size(placement, node)
+
+
+def _in_groups(placement: Placement, node: Node) -> bool:
+    if not placement.groups:
+        return True
+    own = {group.lower() for group in node.groups}
+    return bool(own & {*placement.groups}) if placement.any_group else own >= {*placement.groups}
+
+
+def _of_size(placement: Placement, node: Node) -> bool:
+    """Tell whether its slots and its memory are as asked; memory that is not known is taken for enough."""
+    slots, memory = placement.slots_per_node, placement.memory
+    if slots is not None and not slots[0] <= node.slots <= slots[1]:
+        return False
+    return memory is None or not node.memory_mb or memory[0] <= node.memory_mb <= memory[1]
 
 
 def suits(task: Task, node: Node) -> bool:
     """Tell whether a task may use the node, were it empty."""
-    return node.dedicated or not task.spec.dedicated_only
+    named = not task.spec.nodes or node.id.lower() in task.spec.nodes
+    return named and (node.dedicated or not task.spec.dedicated_only)
 
 
 def suitable(u: Ledger, pool: Pool, task: Task) -> bool:
     """Tell whether a task may use any node that the pool has or is about to have."""
-    if not task.spec.dedicated_only:
+    if not (task.spec.dedicated_only or task.spec.nodes):
         return True
     return any(node.state in EXPECTED and suits(task, node) for node in u.nodes_of(pool))
 
@@ -57,7 +75,30 @@ def choose(task: Task, placement: Placement, fill: NodeFill, nodes: Iterable[Nod
         if node.id == task.spec.preferred_node:
             return node
     pick = min if fill is NodeFill.PACK else max
-    return pick(fit, key=free_slots)
+    return pick(first_in_order(placement, fit), key=free_slots)
+
+
+def first_in_order(placement: Placement, nodes: Sequence[Node]) -> Sequence[Node]:
+    """The nodes that are first in the order that the job asks for; all of them when it asks for none."""
+    if not placement.order or not nodes:
+        return nodes
+    rank = min(map(placement_rank(placement), nodes))
+    return [node for node in nodes if placement_rank(placement)(node) == rank]
+
+
+def placement_rank(placement: Placement) -> Callable[[Node], tuple[int, ...]]:
+    """What tells which of two nodes comes first."""
+    signs = [(word.removeprefix("-"), 1 if word.startswith("-") else -1) for word in placement.order]
+    return lambda node: tuple(sign * (node.slots if word == "slots" else node.memory_mb) for word, sign in signs)
+
+
+def has_enough(job: Job, nodes: Sequence[Node]) -> bool:
+    """Tell whether there is what the job wants to have at once before it begins."""
+    placement = job.spec.placement
+    if job.counts.running or not (placement.min_slots or placement.min_nodes):
+        return True
+    empty_nodes = sum(not node.running_tasks for node in nodes)
+    return sum(map(free_slots, nodes)) >= placement.min_slots and empty_nodes >= placement.min_nodes
 
 
 def empty(task: Task, nodes: Iterable[Node]) -> list[Node]:

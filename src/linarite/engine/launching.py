@@ -213,9 +213,11 @@ Report = RunStarted | RunReturned | Ended
 
 
 class NodeReady(msgspec.Struct, frozen=True, kw_only=True):
-    """The node's folders are there and its host answers."""
+    """The node's folders are there and its host answers. Memory in MB and the processors' MHz; 0 is not known."""
 
     node: NodeRef
+    memory_mb: int = 0
+    cpu_mhz: int = 0
 
 
 class NodeUnusable(msgspec.Struct, frozen=True, kw_only=True):

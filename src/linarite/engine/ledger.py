@@ -339,8 +339,12 @@ class Ledger:
         node = self.node(task.node_key)
         if node is None:
             return
-        node.exclusive_tasks += by * task.spec.exclusive
+        node.exclusive_tasks += by * self.alone(task)
         self._occupy(node, by, task.spec.required_slots)
+
+    def alone(self, task: Task) -> bool:
+        """Tell whether the task has its node for itself: by its own wish, or by its job's."""
+        return task.spec.exclusive or self.job(task.job_key).spec.placement.exclusive
 
     def _occupy(self, node: Node, by: int, slots: int) -> None:
         self._changed_nodes.add(node.key)

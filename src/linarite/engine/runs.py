@@ -94,7 +94,7 @@ def take_nodes(u: Ledger, reports: Sequence[NodeReport]) -> None:
         elif isinstance(report, NodeFreed):
             node_life.freed(u, node)
         elif pool is not None:
-            node_runs.boot(u, node, pool)
+            node_runs.boot(u, replace(node, memory_mb=report.memory_mb, cpu_mhz=report.cpu_mhz), pool)
         if pool is not None and pool.allocation is not AllocationState.STEADY:
             settle_pool(u, pool)
 

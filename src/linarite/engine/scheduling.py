@@ -9,7 +9,7 @@ that takes several nodes all empty ones are kept, if the pool has as many as it 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from operator import attrgetter
 
@@ -21,6 +21,8 @@ from linarite.engine.eligibility import (
     empty,
     free_slots,
     gather,
+    has_enough,
+    is_open,
     may_start,
     most_instances,
     startable,
@@ -114,10 +116,12 @@ def _schedule_job(u: Ledger, pool: Pool, job: Job, nodes: list[Node], most: int 
     usable = [node for node in nodes if allowed(placement, node) and not refuses(u, job, node)]
     if placement.single_node:
         usable = _single(u, job, usable)
+    if not has_enough(job, usable):
+        return _keep_whole(u, pool, job, usable, nodes)
     room = min(startable(job, sum(map(free_slots, usable))), most or sys.maxsize)
     started = 0
     for task in u.queue(job, pool.spec.slots_per_node, most_instances(u, pool, job), room + 1) if room > 0 else ():
-        if started == room:
+        if started == room or _has_most(job, task):
             break
         chosen = gather(task, placement, pool.spec.fill, usable)
         if not chosen and not suitable(u, pool, task):
@@ -133,6 +137,22 @@ def _schedule_job(u: Ledger, pool: Pool, job: Job, nodes: list[Node], most: int 
         if placement.single_node:
             usable = chosen
     return started
+
+
+def _has_most(job: Job, task: Task) -> bool:
+    """Tell whether one more task would be more than its job may have at once; a single one always may run."""
+    most, running = job.spec.placement.max_slots, job.counts.running_slots
+    return most >= 0 and running > 0 and running + task.spec.required_slots > most
+
+
+def _keep_whole(u: Ledger, pool: Pool, job: Job, usable: Sequence[Node], nodes: list[Node]) -> int:
+    """Keep the nodes of a job that begins with many from the jobs behind, if the pool has as many; starts nothing."""
+    open_ = [node for node in u.nodes_of(pool) if is_open(node) and allowed(job.spec.placement, node)]
+    placement = job.spec.placement
+    if sum(node.slots for node in open_) >= placement.min_slots and len(open_) >= placement.min_nodes:
+        for node in usable:
+            nodes.remove(node)
+    return 0
 
 
 def _keep_for(task: Task, usable: Iterable[Node], nodes: list[Node]) -> None:

@@ -37,6 +37,7 @@ from linarite.engine.launching import (
 from linarite.engine.mounting import Mount, Mountable, MountError
 from linarite.engine.packages import Package
 from linarite.engine.progress import Progress
+from linarite.nodes import machine
 from linarite.nodes.channel import HostStarter
 from linarite.nodes.environment import stays_below
 from linarite.nodes.link import HostLink
@@ -57,6 +58,13 @@ _NO_CONTAINERS = ("container-pool", "The pool has no containerConfiguration, so 
 _NO_CONTAINER = ("container-missing", "Container-enabled compute node requires task container settings")
 
 _log = structlog.get_logger(__name__)
+
+
+def _sized(report: NodeReport) -> NodeReport:
+    """What is told of a node that is ready, with this machine's memory and processors: each node may use all of it."""
+    if not isinstance(report, NodeReady):
+        return report
+    return replace(report, memory_mb=machine.memory_mb(), cpu_mhz=machine.cpu_mhz())
 
 
 class LocalNodes:
@@ -208,7 +216,7 @@ class LocalNodes:
     async def on_node_reports(self, reports: Sequence[NodeReport]) -> None:
         """Pass on what a host told; a node is ready once what it was to have is mounted."""
         mounted = [await self._mount(report.node) if isinstance(report, NodeReady) else None for report in reports]
-        told = [report if broken is None else broken for report, broken in zip(reports, mounted, strict=True)]
+        told = [_sized(report) if broken is None else broken for report, broken in zip(reports, mounted, strict=True)]
         await self._listening.on_node_reports(told)
 
     async def _mount(self, node: NodeRef) -> NodeUnusable | None:

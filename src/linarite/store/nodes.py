@@ -47,6 +47,8 @@ nodes = Table(
     packed("certificates", null=True),
     Column("contained", Boolean, nullable=False),
     packed("groups", null=True),
+    number("memory_mb"),
+    number("cpu_mhz"),
     packed("failure", null=True),
     packed("facts", null=True),
     UniqueConstraint("account", "alias"),

@@ -111,7 +111,6 @@ def test_task_over_its_run_time(site: Site):
         ({"Nonsense": "1"}, "-2147220962"), ({"State": "Running"}, "-2147220989"), ({"MinCores": "x"}, "-2147220987"),
         ({"CommandLine": "x" * 1025}, "-2147220939"), ({"Type": "Service"}, "-2147220924"),
         ({"Type": "Other"}, "-2147220987"),
-        ({"IsExclusive": "true"}, "-2147220895"), ({"RequiredNodes": "a"}, "-2147220895"),
         ({"DependsOn": "nobody"}, "-2147220987"), ({"TaskValidExitCodes": "a..b"}, "-2147220987"),
         ({"FailJobOnFailureCount": "0"}, "-2147220987"), ({"RuntimeSeconds": "-1"}, "-2147220987"),
     ],

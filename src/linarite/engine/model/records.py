@@ -97,7 +97,7 @@ class Node(msgspec.Struct, kw_only=True):
 
     `packages` and `certificates` are those of its pool when it last started; `contained`: it runs tasks in containers.
 
-    `groups` are names that users gave it, to place jobs by.
+    `groups` are names that users gave it, to place jobs by; of memory and processors 0 is not known.
     `exclusive_tasks` counts the running tasks that have it for themselves. `on_running` is how a node that is about to
     go or to begin anew treats what runs there. `told`: where it stands has been told what to do by then, and its answer
     is awaited.
@@ -128,6 +128,8 @@ class Node(msgspec.Struct, kw_only=True):
     certificates: tuple[CertificateUse, ...] = ()
     contained: bool = False
     groups: tuple[str, ...] = ()
+    memory_mb: int = 0
+    cpu_mhz: int = 0
     failure: Failure | None = None
     facts: Facts = {}
 

@@ -100,6 +100,7 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `fails_job`: its failure ends the job. `user` is one of the pool's, which says whether they are elevated.
     `job_token`: its runs are given a token that opens their job. `manages`: its job waits for it when it is to start
     again, and running tasks give way to it.
+    It runs on one of `nodes` (ids in lower case; empty: any).
     """
 
     id: str
@@ -127,6 +128,7 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     elevated: bool = False
     job_token: bool = False
     preferred_node: str | None = None
+    nodes: tuple[str, ...] = ()
     stdin: str | None = None
     stdout: str | None = None
     stderr: str | None = None
@@ -196,12 +198,26 @@ class NodeCommand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class Placement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Which nodes a job's tasks may use. Empty `nodes` means any; ids without regard to case."""
+    """Which nodes a job's tasks may use, and how many at once. Empty `nodes` means any; ids without regard to case.
+
+    A node has to bear all of `groups`, or one of them where `any_group`, and to have slots and memory (MB) as said, if
+    its memory is known. `order`: nodes with most `slots` or `memory` first, with `-` before the word those with least.
+    With nothing running a job waits for `min_slots` and for `min_nodes` empty nodes at once; it never has more than
+    `max_slots`.
+    """
 
     nodes: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
     exclusive: bool = False
     single_node: bool = False
+    groups: tuple[str, ...] = ()
+    any_group: bool = False
+    slots_per_node: tuple[int, int] | None = None
+    memory: tuple[int, int] | None = None
+    order: tuple[str, ...] = ()
+    min_slots: int = 0
+    min_nodes: int = 0
+    max_slots: int = -1
 
 
 class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

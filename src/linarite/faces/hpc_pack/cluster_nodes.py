@@ -49,7 +49,7 @@ def shown(node: Node, version: str) -> dict[str, Any]:
         "Health": health(node),
         "Template": node.pool,
         "Location": "OnPremise",
-        "MemorySize": node.facts.get("machine", {}).get("memory_mb", 0),
+        "MemorySize": node.memory_mb,
         "Cores": node.slots,
         "Sockets": 1,
         "HpcPackVersion": version,

@@ -29,6 +29,11 @@ def is_common(name: str) -> bool:
     return name.lower() in _by_name
 
 
+def is_everywhere(name: str) -> bool:
+    """Tell whether every compute node is in this group."""
+    return name.lower() in {COMPUTE.lower(), LINUX.lower()}
+
+
 def all_groups(tx: Transaction, account: str) -> list[Group]:
     """The common groups, then the account's pools, then what users made."""
     pools = tx.pools.page(account, None, 0, 10_000)

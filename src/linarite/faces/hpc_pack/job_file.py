@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from linarite.faces.hpc_pack.answers import Pairs
 from linarite.faces.hpc_pack.errors import NO_CODE, OUT_OF_RANGE, bad
-from linarite.faces.hpc_pack.properties.jobs import JOBS
+from linarite.faces.hpc_pack.properties.jobs import EXCLUDED_NODES, JOBS
 from linarite.faces.hpc_pack.properties.table import Property, Table
 from linarite.faces.hpc_pack.properties.tasks import TASKS
 from linarite.faces.hpc_pack.reading import xml
@@ -64,7 +64,8 @@ def parse(data: bytes) -> JobFile:
     wanted = _read(JOBS, root, JOB_NAMES)
     tasks = child(root, "Tasks")
     return JobFile(
-        [*_calculated(wanted), *wanted], _pairs(root, "EnvironmentVariables"), _pairs(root, "CustomProperties"),
+        [*_calculated(wanted), *wanted, *_excluded(root)],
+        _pairs(root, "EnvironmentVariables"), _pairs(root, "CustomProperties"),
         _pairs(root, "ExtendedTerms"), _dependencies(root),
         [_task(element) for element in children(tasks, "Task")] if tasks is not None else [],
     )  # fmt: skip
@@ -137,6 +138,11 @@ def _calculated(wanted: Wanted) -> Wanted:
     unit = UNITS[given.get("UnitType") or "Core"]
     absent = [bound for bound in ("Min", "Max") if f"AutoCalculate{bound}" not in given]
     return JOBS.read([(f"AutoCalculate{bound}", str(f"{bound}{unit}" not in given)) for bound in absent])
+
+
+def _excluded(root: Element) -> Wanted:
+    texts = [text for name, text in root.items() if name.lower() == "excludednodes" and text.strip()]
+    return [(EXCLUDED_NODES, EXCLUDED_NODES.parse(text)) for text in texts]
 
 
 def _pairs(element: Element, collection: str) -> Pairs:

@@ -18,7 +18,7 @@ from linarite.faces.hpc_pack.calls import Call
 from linarite.faces.hpc_pack.errors import JOB_STATE, bad
 from linarite.faces.hpc_pack.operations.finding import the_job
 from linarite.faces.hpc_pack.properties.job_view import FIRST_TASKS, JobView
-from linarite.faces.hpc_pack.properties.job_wanted import JobWanted, choose_pool, of_job
+from linarite.faces.hpc_pack.properties.job_wanted import JobWanted, choose_pool, compile_placement, of_job
 from linarite.faces.hpc_pack.properties.jobs import JOBS
 from linarite.faces.hpc_pack.properties.table import Property, Until
 
@@ -70,9 +70,8 @@ def add(u: Ledger, call: Call, name: str, wanted: Wanted, agent: str, **own: Any
         on_all_tasks_complete=OnAllTasksComplete.TERMINATE,
     )  # fmt: skip
     job = JobWanted(u.tx, call.account, spec, {}, call.service.default_pool)
+    choose_pool(job)
     apply(job, wanted)
-    if not job.spec.pool:
-        choose_pool(job)
     if agent:
         job.facts.setdefault("ClientSource", agent)
     return jobs.add(u, call.account, job.spec, {FACE: job.facts | own}, draft=True)
@@ -83,6 +82,7 @@ def apply(job: JobWanted, wanted: Iterable[tuple[Property[JobView, JobWanted], A
     for item, value in wanted:
         assert item.put is not None, "Table.read lets only settable properties through"
         item.put(job, value)
+    compile_placement(job)
 
 
 async def set_job(call: Call) -> Answer:

@@ -19,11 +19,12 @@ from linarite.faces.hpc_pack.errors import (
     bad,
     no_job,
 )  # fmt: skip
-from linarite.faces.hpc_pack.groups import is_common
+from linarite.faces.hpc_pack.groups import is_common, is_everywhere, made
 from linarite.faces.hpc_pack.properties.job_view import SECOND, engine_priority
-from linarite.faces.hpc_pack.values import exit_codes
+from linarite.faces.hpc_pack.values import LARGEST, exit_codes
 
 TEMPLATE = "Default"
+EXCLUSIVE = "IsExclusive"
 BANDS = {"Lowest": 0, "BelowNormal": 1000, "Normal": 2000, "AboveNormal": 3000, "Highest": 4000}
 
 
@@ -59,6 +60,80 @@ class JobWanted:
 def of_job(tx: Transaction, job: Job, default_pool: str | None) -> JobWanted:
     """Begin from a job as it is."""
     return JobWanted(tx, job.account, job.spec, dict(job.facts.get(FACE, {})), default_pool)
+
+
+def compile_placement(wanted: JobWanted) -> None:
+    """Bring into the spec what follows from several properties together: how much, on which nodes, in which order.
+
+    Bounds are those of the job's unit, where they are not calculated. Of whole nodes and sockets (a node has one) each
+    task has a node for itself, so that MaxNodes is how many run at once.
+    """
+    facts = wanted.facts
+    unit = {"Socket": "Sockets", "Node": "Nodes"}.get(facts.get("UnitType", "Core"), "Cores")
+    least = 0 if facts.get("AutoCalculateMin", True) else facts.get(f"Min{unit}", 1)
+    most = -1 if facts.get("AutoCalculateMax", True) else facts.get(f"Max{unit}", 1)
+    if 0 <= most < least:
+        raise bad(OUT_OF_RANGE, f"Min{unit} must not be more than Max{unit}.")
+    whole = unit != "Cores"
+    memory = max(facts.get("MinMemory", 1), facts.get("EstimatedProcessMemory", 0))
+    wanted.place(
+        exclusive=facts.get(EXCLUSIVE, False) or whole,
+        min_slots=0 if whole else least, min_nodes=least if whole else 0, max_slots=-1 if whole else most,
+        memory=_bounds(memory, facts.get("MaxMemory", LARGEST)),
+        slots_per_node=_bounds(facts.get("MinCoresPerNode", 1), facts.get("MaxCoresPerNode", LARGEST)),
+        order=_order(facts.get("OrderBy") or ""),
+    )  # fmt: skip
+    wanted.set(max_parallel_tasks=most if whole else -1, preemptible=bool(facts.get("Preemptable", False)))
+    _compile_groups(wanted)
+
+
+def _order(text: str) -> tuple[str, ...]:
+    return tuple(part.strip().lower().replace("cores", "slots") for part in text.split(",") if part.strip())
+
+
+def _bounds(least: int, most: int) -> tuple[int, int] | None:
+    """From and to, None where all is allowed."""
+    return None if (least, most) <= (1, LARGEST) and most == LARGEST else (least, most)
+
+
+def _compile_groups(wanted: JobWanted) -> None:
+    """NodeGroups and NodeGroupOp: a job runs on the nodes of one pool, of which groups of users leave some out."""
+    names: list[str] = wanted.facts.get("NodeGroups") or []
+    pools = {pool.spec.id for name in names if (pool := wanted.tx.pools.get(wanted.account, name)) is not None}
+    own = [name.lower() for name in names if not (is_everywhere(name) or name.lower() in {p.lower() for p in pools})]
+    operation = wanted.facts.get("NodeGroupOp", "Intersect")
+    if operation == "Intersect" and len(pools) > 1:
+        raise bad(OUT_OF_RANGE, f"NodeGroups: no node is in all of {', '.join(sorted(pools))}.")
+    if operation != "Intersect" and (pools or len(own) < len(names)):
+        own = []  # all nodes of the pool are in one of them
+    if own and not pools:
+        _choose_pool_of(wanted, own)
+    if operation == "Uniform" and own:
+        own = [max(own, key=lambda name: len(_members(wanted, [name])))]
+    wanted.place(groups=tuple(own), any_group=operation == "Union")
+
+
+def _members(wanted: JobWanted, groups: list[str]) -> list[str]:
+    """The pools of the nodes that are in one of the groups, one for each node."""
+    nodes = wanted.tx.nodes.of_account(wanted.account)
+    return [node.pool for node in nodes if {*groups} & {group.lower() for group in node.groups}]
+
+
+def _choose_pool_of(wanted: JobWanted, groups: list[str]) -> None:
+    """Take the pool that has most nodes of the groups, unless the job's own has any."""
+    pools = _members(wanted, groups)
+    if pools and wanted.spec.pool not in pools:
+        wanted.set(pool=max(sorted(set(pools)), key=pools.count))
+
+
+def set_exclusive(wanted: JobWanted, value: bool | None) -> None:  # noqa: FBT001 - the property's value
+    """IsExclusive: nothing else runs on the nodes of the job's tasks."""
+    wanted.keep(EXCLUSIVE, value or None)
+
+
+def set_excluded_nodes(wanted: JobWanted, nodes: list[str] | None) -> None:
+    """ExcludedNodes, which only a job file sets: the nodes that the tasks may not use."""
+    wanted.place(excluded=tuple(name.lower() for name in nodes or []))
 
 
 def set_runtime(wanted: JobWanted, seconds: int | None) -> None:
@@ -108,7 +183,7 @@ def set_node_groups(wanted: JobWanted, groups: list[str] | None) -> None:
         pool = wanted.tx.pools.get(wanted.account, name)
         if pool is not None:
             pools.append(pool.spec.id)
-        elif not is_common(name):
+        elif not is_common(name) and name.lower() not in made(wanted.tx, wanted.account):
             raise bad(UNKNOWN_GROUP, f"No node group named {name!r}.")
     if pools:
         wanted.set(pool=pools[0])

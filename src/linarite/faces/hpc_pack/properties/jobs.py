@@ -73,6 +73,9 @@ def _bound(name: str, get: Callable[[JobView], int]) -> Row:
     return Property(name, NATURAL, get, lambda wanted, value: wanted.keep(name, value))
 
 
+EXCLUDED_NODES: Row = Property("ExcludedNodes", NAMES, constant(None), put.set_excluded_nodes)
+"""As a job file sets it; by itself the property is read-only."""
+
 JOBS: Table[JobView, JobWanted] = Table(
     "job",
     (
@@ -104,8 +107,7 @@ JOBS: Table[JobView, JobWanted] = Table(
         _kept("UnitType", UNIT_TYPE, "Core"),
         Property("RequestedNodes", NAMES, lambda view: view.fact("RequestedNodes"), put.set_requested_nodes),
         Property(
-            "IsExclusive", BOOLEAN, lambda view: view.spec.placement.exclusive,
-            lambda wanted, value: wanted.place(exclusive=bool(value)),
+            "IsExclusive", BOOLEAN, lambda view: view.fact(put.EXCLUSIVE, False), put.set_exclusive,  # noqa: FBT003
         ),
         Property(
             "RunUntilCanceled", BOOLEAN, lambda view: view.runs_until_canceled, put.set_run_until_canceled,

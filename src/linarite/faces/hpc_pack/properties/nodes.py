@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
 from linarite.engine.model import Node
 from linarite.faces.hpc_pack import enums, groups, states
@@ -19,22 +18,18 @@ def _state(node: Node) -> str:
     return states.node_state(node)
 
 
-def _machine(node: Node, name: str, default: Any = None) -> Any:  # noqa: ANN401 - of the property's kind
-    return node.facts.get("machine", {}).get(name, default)
-
-
 NODES: Table[Node, None] = Table(
     "node",
     (
         Property("Availability", TEXT, constant("AlwaysOn")),
         Property("AzureServiceName", TEXT, constant(None)),
-        Property("CpuSpeed", INTEGER, lambda node: _machine(node, "cpu_mhz")),
+        Property("CpuSpeed", INTEGER, lambda node: node.cpu_mhz or None),
         Property("DnsSuffix", TEXT, constant(None)),
         Property("Guid", TEXT, lambda node: str(uuid.uuid5(NAMESPACE, f"{node.account}/{node.key}"))),
         Property("Id", INTEGER, lambda node: node.alias),
         Property("JobType", TEXT, constant("Batch")),
         Property("Location", TEXT, constant("OnPremise")),
-        Property("MemorySize", INTEGER, lambda node: _machine(node, "memory_mb")),
+        Property("MemorySize", INTEGER, lambda node: node.memory_mb or None),
         Property("MoveToOffline", BOOLEAN, lambda node: _state(node) == "Draining"),
         Property("Name", TEXT, lambda node: node.id),
         Property("NodeGroups", NAMES, groups.of_node),

@@ -109,15 +109,14 @@ def set_type(wanted: TaskWanted, name: str | None) -> None:
 
 
 def set_exclusive(wanted: TaskWanted, value: bool | None) -> None:  # noqa: FBT001 - the property's value
-    """IsExclusive of one task: a whole job can be exclusive, a task cannot yet."""
-    if value:
-        raise bad(UNIMPLEMENTED, "IsExclusive of a task is not supported by this server yet; that of a job is.")
+    """IsExclusive: nothing else runs on the task's node."""
+    wanted.set(exclusive=bool(value))
 
 
 def set_required_nodes(wanted: TaskWanted, nodes: list[str] | None) -> None:
-    """RequiredNodes of one task: a job's RequestedNodes do it for all of its tasks."""
-    if nodes:
-        raise bad(UNIMPLEMENTED, "RequiredNodes is not supported by this server yet; a job's RequestedNodes are.")
+    """RequiredNodes: the task runs on one of them."""
+    wanted.set(nodes=tuple(name.lower() for name in nodes or []))
+    wanted.keep("RequiredNodes", nodes or None)
 
 
 def set_depends_on(wanted: TaskWanted, wanted_names: list[str] | None) -> None:
