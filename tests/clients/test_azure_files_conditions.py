@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceModifiedError
-from azure.storage.fileshare import ContentSettings, ShareClient, ShareServiceClient
+from azure.storage.fileshare import ContentSettings, ShareClient, ShareLeaseClient, ShareServiceClient
 from tests.support.azure_files import KEY, FileService, Raw, file_service
 
 BEFORE = b"before" * 128
@@ -112,3 +112,41 @@ def test_what_has_not_changed_is_not_sent_again(service: FileService, share: Sha
     assert raw("GET", "share/f", {"If-None-Match": tag}).content == b"Bytes"
     gone = raw("GET", "share/f", {"If-Match": tag})
     assert (gone.status_code, gone.headers["x-ms-error-code"]) == (412, "ConditionNotMet")
+
+
+def test_of_clients_that_want_one_lease_exactly_one_has_it(share: ShareClient) -> None:
+    """And once it is had, nothing that was sent without it is written: the bytes stay what they are then."""
+    share.get_file_client("f").create_file(512)
+    for round_number in range(10):
+        clients = [ShareClient.from_share_url(share.url, credential=KEY, retry_total=0) for _ in range(4)]
+        files, barrier = [each.get_file_client("f") for each in clients], threading.Barrier(4)
+        won, late = list[str](), list[int]()
+        had = threading.Event()
+
+        def acquire(number: int) -> None:
+            barrier.wait(10)  # noqa: B023 - joined below
+            try:
+                lease = files[number].acquire_lease()  # noqa: B023
+            except HttpResponseError:
+                return
+            won.append(lease.id)  # noqa: B023
+            had.set()  # noqa: B023
+
+        def write(number: int) -> None:
+            barrier.wait(10)  # noqa: B023
+            for byte in range(1, 40):
+                begun_late = had.is_set()  # noqa: B023
+                try:
+                    files[number].upload_range(bytes([byte]) * 512, 0, 512)  # noqa: B023
+                except HttpResponseError:
+                    return
+                if begun_late:
+                    late.append(byte)  # noqa: B023
+
+        work = [threading.Thread(target=each, args=(n,)) for n, each in enumerate((acquire, acquire, write, write))]
+        for thread in work:
+            thread.start()
+        for thread in work:
+            thread.join(30)
+        assert (len(won), late) == (1, []), round_number
+        ShareLeaseClient(files[0]).break_lease()
