@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
-from benchmarks import adding, getting, latency, million, putting, reading, throughput
+from benchmarks import adding, getting, latency, listing, million, putting, reading, throughput
 
 BENCHMARKS = {
     "throughput": throughput.run,
@@ -15,6 +15,7 @@ BENCHMARKS = {
     "million": million.run,
     "getting": getting.run,
     "putting": putting.run,
+    "listing": listing.run,
 }
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat as modes
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -95,6 +95,19 @@ class Beneath:
                     yield Entry(entry.name, entry.stat(follow_symlinks=False))
                 except FileNotFoundError:
                     continue
+
+    @contextmanager
+    def looking(self, path: str = "") -> Iterator[Callable[[str], os.stat_result | None]]:
+        """A quick way to what many names of one directory are (lstat); None for one that is not there."""
+        with self._directory(path) as directory:
+
+            def look(name: str) -> os.stat_result | None:
+                try:
+                    return os.stat(name, dir_fd=directory, follow_symlinks=False)
+                except FileNotFoundError:
+                    return None
+
+            yield look
 
     def names(self, path: str = "") -> list[str]:
         """The bare names in a directory, in no order."""

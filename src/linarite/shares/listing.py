@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import heapq
 import os
 import stat as modes
+from collections.abc import Iterator
 
 from linarite.engine.sharing.names import fold
 from linarite.engine.sharing.ports import Item
 from linarite.fs import Beneath
 from linarite.shares.spelling import Spelling
+
+_SPARE = 100
+"""Names beyond a page that are put in order with it: some of them may be nothing for a list."""
 
 
 def item(base: Beneath, disk: str, path: str, stat: os.stat_result) -> Item:
@@ -31,19 +36,38 @@ def page(
     """Items of a directory (as on disk, as spelled) from `marker` on, and the name that the next page begins with."""
     disk, path = directory
     first, wanted = (fold(marker), marker), fold(prefix)
-    names = sorted((fold(name), name, on_disk) for on_disk in base.names(disk) if (name := spelling.protocol(on_disk)))
+    names = [each for each in _names(spelling, base, disk) if each >= first and each[0].startswith(wanted)]
     parent = base.stat(disk).st_ino if disk else 0
     found: list[Item] = []
-    for folded, name, on_disk in names:
-        if (folded, name) < first or not folded.startswith(wanted):
-            continue
-        stat = _stat(base, f"{disk}/{on_disk}" if disk else on_disk, links=links)
-        if stat is None:
-            continue
-        if len(found) == limit:
-            return found, name
-        found.append(_item(f"{path}/{name}" if path else name, stat, parent))
+    with base.looking(disk) as look:
+        for _, name, on_disk in _in_order(names, limit):
+            stat = look(on_disk)
+            if stat is not None and not (modes.S_ISREG(stat.st_mode) or modes.S_ISDIR(stat.st_mode)):
+                stat = _stat(base, f"{disk}/{on_disk}" if disk else on_disk, links=links)
+            if stat is None:
+                continue
+            if len(found) == limit:
+                return found, name
+            found.append(_item(f"{path}/{name}" if path else name, stat, parent))
     return found, ""
+
+
+def _names(spelling: Spelling, base: Beneath, disk: str) -> Iterator[tuple[str, str, str]]:
+    """The names of a directory: as compared, as spelled by the protocol, as on disk."""
+    for on_disk in base.names(disk):
+        name = spelling.protocol(on_disk)
+        if name:
+            yield (name.upper() if name.isascii() else fold(name)), name, on_disk
+
+
+def _in_order(names: list[tuple[str, str, str]], limit: int) -> Iterator[tuple[str, str, str]]:
+    """By name. A page is found without sorting the rest, which is sorted only where many of its names are gone."""
+    enough = limit + _SPARE
+    if len(names) <= enough:
+        yield from sorted(names)
+        return
+    yield from heapq.nsmallest(enough, names)
+    yield from sorted(names)[enough:]
 
 
 def _item(path: str, stat: os.stat_result, parent: int) -> Item:

@@ -89,7 +89,9 @@ _DELETED = select(_shares.record).where(_KEPT, _shares.key > bindparam("after"))
 _AT = and_(_facts.share == bindparam("key"), _facts.parent == bindparam("above"), _facts.name == bindparam("last"))
 _FACTS = select(_facts.record).where(_AT)
 _FACTS_IN = select(_facts.name, _facts.record).where(
-    _facts.share == bindparam("key"), _facts.parent == bindparam("above")
+    _facts.share == bindparam("key"),
+    _facts.parent == bindparam("above"),
+    _facts.name.between(bindparam("first"), bindparam("last")),
 )
 _PUT = sql(
     "INSERT INTO file_facts (share, parent, name, born, record) VALUES (:key, :above, :last, :born, :record)"
@@ -183,9 +185,9 @@ class Shares:
         found = self._connection.execute(_BORN, {"key": key, "born": born}).first()
         return None if found is None else "/".join(filter(None, found))
 
-    def facts_in(self, key: int, directory: str) -> dict[str, Facts]:
+    def facts_in(self, key: int, directory: str, first: str, last: str) -> dict[str, Facts]:
         """The facts of everything right in a directory, by name."""
-        found = self._connection.execute(_FACTS_IN, {"key": key, "above": directory})
+        found = self._connection.execute(_FACTS_IN, {"key": key, "above": directory, "first": first, "last": last})
         return {name: _facts_of(record) for name, record in found}
 
     def put_facts(self, key: int, path: str, facts: Facts) -> None:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from linarite.engine.errors import InvalidValue
 
 _SHARE = re.compile(r"[a-z0-9](?:[a-z0-9]|-(?!-))*(?<!-)", re.ASCII)
-_FORBIDDEN = re.compile(r'["\\/:|<>*?\x00-\x1f\x7f]')
+_FORBIDDEN = re.compile(r'["\\/:|<>*?\x00-\x1f\x7f\ud800-\udfff]')
 _RESERVED = {"", ".", ".."}
 _METADATA = re.compile(r"[^\W\d]\w*")
 
@@ -37,7 +37,7 @@ def check_path(path: str) -> None:
 
 def is_legal(name: str) -> bool:
     """Whether one component can be a file's or a directory's name."""
-    return name not in _RESERVED and not _FORBIDDEN.search(name) and not _has_surrogates(name)
+    return name not in _RESERVED and not _FORBIDDEN.search(name)
 
 
 def trim(path: str) -> str:
@@ -69,7 +69,3 @@ def check_metadata(metadata: dict[str, str]) -> None:
 def units(text: str) -> int:
     """Length in UTF-16 units."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
-
-
-def _has_surrogates(name: str) -> bool:
-    return any("\ud800" <= each <= "\udfff" for each in name)

@@ -246,8 +246,8 @@ class ShareRecords(Protocol):
         """The path of the file that was born then."""
         ...
 
-    def facts_in(self, key: int, directory: str) -> dict[str, Facts]:
-        """The facts of everything right in a directory, by name."""
+    def facts_in(self, key: int, directory: str, first: str, last: str) -> dict[str, Facts]:
+        """The facts right in a directory of names between two, in the order of their characters, by name."""
         ...
 
     def put_facts(self, key: int, path: str, facts: Facts) -> None: ...

@@ -67,7 +67,9 @@ class Reading:
             items, following = await self._tree.page(
                 place, above.item.path, prefix, marker, limit, links=links and above.is_nfs
             )
-            facts = await self._store.read(lambda tx: tx.shares.facts_in(above.share.key, above.item.path))
+            names = [item.name for item in items] or [""]
+            span = min(names), max(names)  # a directory may have 100,000 names, and the page 10
+            facts = await self._store.read(lambda tx: tx.shares.facts_in(above.share.key, above.item.path, *span))
         views = [View(share=above.share, item=item, facts=facts.get(item.name) or Facts()) for item in items]
         return above, views, following
 
