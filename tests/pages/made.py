@@ -12,10 +12,11 @@ NOTE = f"<!-- Made from the code by `{COMMAND}`. Do not edit. -->\n\n"
 
 def pages() -> dict[str, str]:
     """Names below docs/ to texts."""
-    from tests.pages import conformance, error_codes, errors, lists, nodes, settings
+    from tests.pages import conformance, error_codes, errors, hpc_pack, lists, nodes, settings
 
     makers = {
-        "conformance": conformance.page, "error-codes": error_codes.page, "errors": errors.page, "lists": lists.page,
+        "conformance": conformance.page, "error-codes": error_codes.page, "errors": errors.page,
+        "hpc-pack": hpc_pack.page, "lists": lists.page,
         "nodes": nodes.page, "settings": settings.page,
     }  # fmt: skip
     return {f"{name}.md": NOTE + make().strip() + "\n" for name, make in makers.items()}

@@ -211,3 +211,41 @@ def test_cluster_as_xml(site: Site):
     assert [item.text for item in groups][:2] == ["ComputeNodes", "LinuxNodes"]
     answer = call(site, "GET", "cluster/info", headers={"Accept": "application/xml"})
     assert "<Location>OnPremise</Location>" in answer.text
+
+
+def test_jobs_on_nodes(site: Site):
+    """GetJobs with nodeNames: what runs there, whole, whatever else the query says."""
+    name = node_of(site, "main")
+    job = site.create(Name="there")
+    site.task(job, "sleep 60")
+    site.submit(job)
+    site.until_task(job, 1, "Running")
+    query = {"nodeNames": f"nobody,{name}", "rowsPerRead": "0", "properties": "Nonsense"}
+    rows = given(call(site, "GET", "jobs", params=query))
+    found = [{item["Name"]: item["Value"] for item in row["Properties"]} for row in rows]
+    assert [(row["Id"], row["Name"], "MinCores" in row) for row in found] == [(str(job), "there", True)]
+    assert given(call(site, "GET", "jobs", params={"nodeNames": "nobody"})) == []
+    site.post(f"Job/{job}/Cancel", params={"Forced": "true"})
+    site.until_job(job, "Canceled")
+
+
+def test_filter_of_tasks(site: Site):
+    """TaskStates, TaskIds and TaskInstanceIds, joined by and; a bad one is refused."""
+    job = site.create()
+    site.task(job, "exit $((* % 2))", Type="ParametricSweep", EndValue="3")
+    site.task(job, "true")
+    site.submit(job)
+    site.until_job(job, "Failed")
+
+    def ids(text: str) -> list[str]:
+        query = {"$filter": text, "properties": "TaskId"}
+        rows = given(call(site, "GET", f"jobs/{job}/tasks", params=query))
+        return sorted(row["Properties"][0]["Value"] for row in rows)
+
+    assert ids("TaskStates eq Finished,Canceled") == [f"{job}.1.2", f"{job}.2"]
+    assert ids("TaskIds eq 2") == [f"{job}.2"]
+    assert ids(f"TaskIds eq {job}.1 and TaskInstanceIds eq 1,3") == [f"{job}.1.1", f"{job}.1.3"]
+    assert ids("TaskStates eq Failed and TaskInstanceIds eq 3") == [f"{job}.1.3"]
+    for text in ("TaskIds eq x", "TaskStates eq Nonsense"):
+        given(call(site, "GET", f"jobs/{job}/tasks", params={"$filter": text}), 400)
+    given(call(site, "GET", "jobs", params={"$filter": "TaskIds eq 1"}), 400)

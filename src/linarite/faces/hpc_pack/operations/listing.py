@@ -12,7 +12,7 @@ from linarite.engine.following import follow, in_run
 from linarite.engine.model import Job, Node
 from linarite.engine.ports import Transaction
 from linarite.faces.hpc_pack import filters, output, states
-from linarite.faces.hpc_pack.answers import Answer
+from linarite.faces.hpc_pack.answers import Answer, Objects, Pairs
 from linarite.faces.hpc_pack.callers import without_domain
 from linarite.faces.hpc_pack.calls import Call
 from linarite.faces.hpc_pack.errors import UNIMPLEMENTED, bad
@@ -52,8 +52,25 @@ def _query(call: Call, of: str, sort: str) -> Query:
     )  # fmt: skip
 
 
+async def _jobs_on(call: Call, names: list[str]) -> Answer:
+    """The jobs that run on nodes, whole; the rest of the query says nothing, and an unknown name neither."""
+    wanted = {name.lower() for name in names}
+
+    def question(tx: Transaction) -> list[Pairs]:
+        nodes = [node for node in tx.nodes.of_account(call.account) if node.id.lower() in wanted]
+        keys = sorted({task.job_key for node in nodes for task in tx.tasks.running_on_node(node.key)})
+        found = [job for key in keys if (job := tx.jobs.by_key(key)) is not None]
+        table = job_table.JOBS
+        return [table.write(table.listed, JobView(tx, job, call.service.cluster)) for job in found]
+
+    return Objects(await call.engine.ask(question))
+
+
 async def get_jobs(call: Call) -> Answer:
-    """Get Job List: the jobs of the account, of all owners or of one."""
+    """Get Job List: the jobs of the account, of all owners or of one; on the JSON surface also those on some nodes."""
+    names = call.list_of("nodenames") if call.json else None
+    if names is not None:
+        return await _jobs_on(call, names)
     query = _query(call, "jobs", "sortjobsby")
     query.owner = without_domain((call.query("owner") or "").strip()).lower()
     filters.parse(query.filter, filters.JOBS)
@@ -78,7 +95,8 @@ async def get_tasks(call: Call) -> Answer:
     """
     query = _query(call, f"tasks of {call.job}", "sorttasksby")
     query.expand = call.flag("expandparametric", default=True)
-    filters.parse(query.filter, filters.TASKS)
+    terms = filters.JSON_TASKS if call.json else filters.TASKS
+    filters.parse(query.filter, terms)
 
     def check(tx: Transaction) -> Job:
         job = the_job(tx, call)
@@ -89,7 +107,7 @@ async def get_tasks(call: Call) -> Answer:
     read_output = output.reader(call.engine)
 
     def source(tx: Transaction, query: Query) -> Iterator[tuple[int, TaskView]]:
-        wanted, job = filters.parse(query.filter, filters.TASKS), check(tx)
+        wanted, job = filters.parse(query.filter, terms), check(tx)
         coarse = COARSE.get(wanted.state)
         kinds: Expression | None = coarse if query.expand else PLAIN if coarse is None else Both(PLAIN, coarse)
         found = pages(lambda after: tx.tasks.page(key, kinds, after, CHUNK), query.after)
@@ -98,7 +116,7 @@ async def get_tasks(call: Call) -> Answer:
         ahead = (one for one in on_nodes if one.key > query.after)
         for each in chain(ahead, merge(found, sweeps, key=attrgetter("key"))):
             view = view_of(tx, job, each, read_output)
-            if wanted.admits(view.state, view.changed_at):
+            if wanted.admits_task(view.state, view.changed_at, view.task.alias, view.task.index):
                 yield each.key, view
 
     listing: Listing[TaskView, TaskWanted] = Listing(task_table.TASKS, "TaskId", source)
