@@ -127,5 +127,5 @@ def _version(request: Request) -> str:
 
 def _check_timeout(request: Request) -> None:
     text = request.query.get("timeout")
-    if text is not None and not parse_count(text):
+    if text is not None and parse_count(text) is None:
         raise bad_query("timeout", text, "Not a number of seconds.")
