@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from xml.dom import minidom
 
 import pytest
 from azure.batch import BatchClient
@@ -119,3 +120,69 @@ def test_client_is_told_what_is_wrong(served: RunningServer, server: Any, librar
     stranger = library.Server("127.0.0.1", "dev", "wrong", urlsplit(served.hpc).port)
     with pytest.raises(library.Error, match="401"):
         library.Job(stranger, 1).refresh_properties()
+
+
+def test_client_runs_a_sweep_with_its_nodes_prepared(server: Any, library: Any):
+    """A sweep between a preparation and a release task; its subtasks are read by the client's own way to read."""
+    job = library.Job(server)
+    job.properties = {"Name": "sweep", "Priority": 0, "UnitType": 0}
+    job.create()
+    for properties in (
+        {"Type": "NodePrep", "CommandLine": "true"},
+        {"Type": 1, "StartValue": 1, "EndValue": 3, "CommandLine": "echo frame *", "Name": "frames"},
+        {"Type": "NodeRelease", "CommandLine": "true"},
+        {"CommandLine": "true", "DependsOn": "frames"},
+    ):
+        task = job.create_task()
+        task.properties = properties
+        task.create()
+    assert task.task_id == 4
+    job.submit()
+    until(lambda: refreshed(job)["State"] in {"Finished", "Failed"})
+    assert job.properties["State"] == "Finished"
+    paths = [f"Job/{job.id}/Task/2/SubTask/{number}?Properties=Output" for number in (1, 2, 3)]
+    assert [server.get_properties(path)["Output"] for path in paths] == ["frame 1\n", "frame 2\n", "frame 3\n"]
+    assert {refreshed(library.Task(job, number))["State"] for number in (1, 2, 3, 4)} == {"Finished"}
+
+
+def test_client_reaches_every_operation(server: Any, library: Any):
+    """What the library has no class for, by the requests that its classes are made of."""
+    job = library.Job(server)
+    job.create()
+    task = job.create_task()
+    task.properties = {"CommandLine": "echo $A", "Name": "one"}
+    task.create()
+    for path in (f"Job/{job.id}", f"Job/{job.id}/Task/1"):
+        assert server.send_properties("POST", f"{path}/CustomProperties", {"ticket": 7}) == b""
+        assert server.get_properties(f"{path}/CustomProperties") == {"ticket": "7"}
+        server.send_properties("POST", f"{path}/EnvVariables", {"A": path})
+        assert server.get_properties(f"{path}/EnvVariables?Names=A,B") == {"A": path, "B": None}
+    sweep = '<Task Type="ParametricSweep" CommandLine="sleep 60"/>'
+    file = f'<Job Name="by file" RunUntilCanceled="true"><Tasks>{sweep}</Tasks></Job>'
+    answer = server.send_xml("POST", "Jobs/JobFile", file)
+    made = library.Job(server, int(answer.partition(b">")[2].partition(b"<")[0]))
+    made.submit()
+    subtask = f"Job/{made.id}/Task/1/SubTask/1"
+    until(lambda: server.get_properties(f"{subtask}?Properties=State")["State"] == "Running")
+    server.send_xml("POST", f"{subtask}/Cancel?Forced=true", '<string xmlns="a">no</string>')
+    until(lambda: server.get_properties(f"{subtask}?Properties=State")["State"] == "Failed")
+    server.send_properties("POST", f"{subtask}/Requeue", {})
+    until(lambda: server.get_properties(f"{subtask}?Properties=State")["State"] == "Running")
+    server.send_properties("POST", f"Job/{made.id}/Task/1/Requeue", {})
+    server.send_xml("POST", f"Job/{made.id}/Task/1/Cancel?Forced=true", "")
+    made.cancel("over", forceful=True)
+    until(lambda: refreshed(made)["State"] == "Canceled")
+    server.send_properties("POST", f"Job/{made.id}/Requeue", {})
+    made.cancel("over", forceful=True)
+    for path, tag in (
+        ("Jobs?RowsPerRead=2", "Object"), (f"Job/{job.id}/Tasks", "Object"), ("Nodes", "Object"),
+        ("NodeGroups", "Object"),
+        ("NodeGroup/sample", "string"), ("JobTemplates", "string"), ("Version", "string"), ("ActiveHeadnode", "string"),
+        ("Clusters", "Object"),
+    ):  # fmt: skip
+        server._connection.request("GET", server._base_url + path, None, server._default_headers)
+        response = server._connection.getresponse()
+        server.check_successful_response(response)
+        assert minidom.parse(response).getElementsByTagName(tag), path
+    node = server.get_properties("Nodes?Properties=Name")["Name"]
+    assert server.get_properties(f"Node/{node}")["State"] == "Online"
