@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import os
+import re
 import stat as modes
 from collections.abc import Iterator
 
@@ -12,6 +13,8 @@ from linarite.engine.sharing.ports import Item
 from linarite.fs import Beneath
 from linarite.shares.spelling import Spelling
 
+_PLAIN = re.compile(r"\w[\w .,()-]*", re.ASCII).fullmatch
+"""Names that are legal, stand for themselves on disk, and are compared in upper case: most are, and it saves time."""
 _SPARE = 100
 """Names beyond a page that are put in order with it: some of them may be nothing for a list."""
 
@@ -55,9 +58,10 @@ def page(
 def _names(spelling: Spelling, base: Beneath, disk: str) -> Iterator[tuple[str, str, str]]:
     """The names of a directory: as compared, as spelled by the protocol, as on disk."""
     for on_disk in base.names(disk):
-        name = spelling.protocol(on_disk)
-        if name:
-            yield (name.upper() if name.isascii() else fold(name)), name, on_disk
+        if _PLAIN(on_disk):
+            yield on_disk.upper(), on_disk, on_disk
+        elif name := spelling.protocol(on_disk):
+            yield fold(name), name, on_disk
 
 
 def _in_order(names: list[tuple[str, str, str]], limit: int) -> Iterator[tuple[str, str, str]]:
