@@ -26,6 +26,8 @@ from tests.support.azure_files import KEY, file_service
 
 STORIES = int(os.environ.get("LINARITE_SHARE_STORIES", "0"))
 SIZE = 4 * PAGE + 100
+MAX_SOURCE = 2048
+"""How long the address of a copy's source may be. Source: Copy File, x-ms-copy-source."""
 
 NAMES = ("a", "A", "b", "é x", "É X", "ж" * 200, "a~" + "0" * 40, ".dot", "c.d")
 paths = st.lists(st.sampled_from(NAMES), min_size=1, max_size=3).map(tuple)
@@ -232,6 +234,7 @@ class Share(RuleBasedStateMachine):
         refusals |= self.model.locked(new, lease) | self.model.read_only(new)
         refusals |= {409} if there and there.is_directory else set()
         url, file = self._file(by, old).url, self._file(by, new)
+        refusals |= {400} if len(url) > MAX_SOURCE else set()
         if self._do(refusals, lambda: file.start_copy_from_url(url, lease=lease)):
             assert node
             made = Node(
