@@ -191,3 +191,35 @@ def test_client_reads_dates_of_another_zone(site: Site, connect: Connect) -> Non
     utc = connect(site, PASSWORD).ask("getBatchTaskInfo", id)
     oslo = connect(site, PASSWORD, timezone="NO", timezoneInclude=True).ask("getBatchTaskInfo", id)
     assert (oslo["lastStarted"], oslo["created"]) == (utc["lastStarted"], utc["created"])
+
+
+def test_client_lists_the_archive(site: Site, connect: Connect) -> None:
+    """The Archive agent's two lists: restrictions and orders as objects and as text, page by page."""
+    ids = [site.start(description=f"number {number}") for number in range(3)]
+    for id in ids[:2]:
+        site.finish(id)
+        site.until(id, "Succeeded")
+    site.tell(ids[2], '{"percent": 40, "description": "loading"}')
+    client = connect(site, PASSWORD)
+    columns = ["State", "ProgressPercent", "Description"]
+    succeeded = {"name": "State", "operator": "=", "values": ["4"], "isActive": True}
+    order = [{"name": "Description", "direction": "DESC"}]
+    rows = client.ask(
+        "archive.getArchiveListByColumns", "BatchTasks", columns, order, [succeeded], ["batchtask"], 0, 10
+    )
+    assert [row["primaryKey"] for row in rows] == [ids[1], ids[0]]
+    query = "ProgressPercent between (1, 99) and Description begins 'number'"
+    names, by = ", ".join(columns), "State desc"
+    [row] = client.ask("archive.getArchiveListByColumns2", "BatchTasks", names, by, query, "batchtask", 0, 10)
+    assert row["entityName"] == "batchtask"
+    assert {name: data["displayValue"] for name, data in row["columnData"].items()} == {
+        "State": "[I:3]", "ProgressPercent": "[I:40]", "Description": "number 2",
+    }  # fmt: skip
+    assert client.ask("getBatchTaskInfo", ids[2])["progressDescription"] == "loading"
+    pages = [
+        client.ask("archive.getArchiveListByColumns2", "BatchTasks", names, "", "", "batchtask", page, 2)
+        for page in range(3)
+    ]
+    assert [[row["primaryKey"] for row in rows] for rows in pages] == [ids[:2], ids[2:], []]
+    status, body = client.refusal("archive.getArchiveListByColumns", "BatchTasks", ["Nothing"], [], [], [], 0, 10)
+    assert (status, body["Message"]) == (400, "The request is invalid.")

@@ -67,6 +67,10 @@ class Access(Protocol):
         """The user with that password; constant time, None for an unknown one too."""
         ...
 
+    async def users_of(self, account: str) -> list[User]:
+        """The users who act in that account."""
+        ...
+
     async def user(self, name: str) -> User | None:
         """The user of that name."""
         ...

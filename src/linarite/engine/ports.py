@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from linarite.engine.autoscale.records import PoolSample
-from linarite.engine.filtering import Expression, Listed
+from linarite.engine.filtering import Expression, Listed, Search
 from linarite.engine.model import (
     Account,
     Counts,
@@ -234,6 +234,13 @@ class Tasks(Protocol):
         ...
 
     def running_of_job(self, job_key: int, after: int = 0, limit: int = 10_000) -> list[Task]: ...
+    def search(self, account: str, search: Search) -> list[Task]:
+        """Tasks of an account but those that are being deleted. Its time grows with the account: nothing else asks so.
+
+        InvalidValue for a condition that no search has.
+        """
+        ...
+
     def in_run_of_account(self, account: str) -> list[Task]: ...
     def running_on_node(self, node_key: int) -> list[Task]: ...
     def running_since(self, jobs: Sequence[int]) -> dict[int, Running]:

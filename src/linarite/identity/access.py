@@ -148,6 +148,12 @@ class Identity:
         async with self._hashing:
             return await asyncio.to_thread(passwords.matches, password, kept)
 
+    async def users_of(self, account: str) -> list[User]:
+        """The users who act in that account; development mode's only in that mode."""
+        known = await self._store.read(lambda tx: users.everyone(tx, self._clock.now()))
+        found = [await self.user(record.name) for record in known if record.account == account]
+        return [user for user in found if user is not None]
+
     async def user(self, name: str) -> User | None:
         """The user of that name; development mode's only in that mode."""
         record = await self._record(name)

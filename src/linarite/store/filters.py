@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from operator import eq, ge, gt, le, lt
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy import ColumnElement, and_, not_, or_
 
 from linarite.engine.errors import InvalidValue
 from linarite.engine.filtering import Both, Compare, Either, Expression
@@ -26,6 +26,14 @@ class Property(NamedTuple):
 Properties = Mapping[str, Property]
 
 ORDERS: dict[str, Callable[[Any, Any], Any]] = {"eq": eq, "lt": lt, "le": le, "gt": gt, "ge": ge}
+
+TEXTS: dict[str, Callable[[ColumnElement[Any], str], ColumnElement[bool]]] = {
+    "contains": lambda column, value: column.contains(value, autoescape=True),
+    "endswith": lambda column, value: column.endswith(value, autoescape=True),
+    "notstartswith": lambda column, value: not_(column.startswith(value, autoescape=True)),
+    "notendswith": lambda column, value: not_(column.endswith(value, autoescape=True)),
+    "notcontains": lambda column, value: not_(column.contains(value, autoescape=True)),
+}
 
 
 def checked(expression: Expression) -> Expression:
@@ -77,6 +85,9 @@ def _comparison(compare: Compare, properties: Properties) -> ColumnElement[bool]
         return column.is_distinct_from(value)
     if compare.operator == "startswith" and isinstance(value, str):
         return and_(column >= value, column <= value + LAST_CHARACTER)
+    if compare.operator in TEXTS and isinstance(value, str):
+        part: ColumnElement[bool] = TEXTS[compare.operator](column, value)
+        return part
     order = ORDERS.get(compare.operator)
     if order is None or (value is None and order is not eq):
         raise InvalidValue(compare.name, compare.value, f"{compare.operator!r} does not apply to it.")

@@ -8,10 +8,10 @@ from operator import attrgetter
 
 from sqlalchemy import BindParameter, Connection, bindparam, case, delete, func, literal_column, select, true, update
 
-from linarite.engine.filtering import Expression, Listed
+from linarite.engine.filtering import Expression, Listed, Search
 from linarite.engine.model import Task, TaskState
 from linarite.engine.usage import Running
-from linarite.store import dependencies
+from linarite.store import dependencies, searches
 from linarite.store.counters import take
 from linarite.store.listing import Listing
 from linarite.store.statements import Query, Statement, unique
@@ -192,6 +192,9 @@ class SqlTasks:
 
     def running_of_job(self, job_key: int, after: int = 0, limit: int = 10_000) -> list[Task]:
         return rows.many(self._connection, _RUNNING_OF_JOB, job_key=job_key, after=after, limit=limit)
+
+    def search(self, account: str, search: Search) -> list[Task]:
+        return rows.listed(self._connection, searches.statement(account, search))
 
     def in_run_of_account(self, account: str) -> list[Task]:
         return rows.many(self._connection, _IN_RUN_OF_ACCOUNT, account=account)

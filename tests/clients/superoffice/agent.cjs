@@ -3,22 +3,23 @@
 const readline = require("node:readline");
 const { WebApi } = require("@superoffice/webapi");
 
-let agent;
+let agents;
 
 function connect({ url, login, options }) {
   const api = new WebApi({ baseUrl: url, ...options });
   if (login.password) api.authenticateWithPassword(...login.password);
   if (login.ticket) api.authenticateWithTicket(login.ticket);
   if (login.token) api.authenticateWithToken(login.token);
-  return api.getBatchAgent();
+  return { batch: api.getBatchAgent(), archive: api.getArchiveAgent() };
 }
 
 async function answer(message) {
-  if (!agent) {
-    agent = connect(message);
+  if (!agents) {
+    agents = connect(message);
     return { value: "connected" };
   }
-  const [method, ...values] = message;
+  const [name, ...values] = message;
+  const [method, agent] = name.startsWith("archive.") ? [name.slice(8), agents.archive] : [name, agents.batch];
   try {
     return { value: (await agent[method + "Async"](...values)) ?? null };
   } catch (error) {

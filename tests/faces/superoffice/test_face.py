@@ -210,12 +210,6 @@ def test_an_address_that_leads_nowhere_is_404(site: Site, path: str) -> None:
     assert (answer.status_code, set(answer.json())) == (404, {"Message", "MessageDetail"})
 
 
-def test_the_list_that_is_not_there_yet_is_501(site: Site) -> None:
-    """What is known and not there yet says so."""
-    answer = site.call("GET", "/api/v1/BatchTask")
-    assert (answer.status_code, answer.json()["ErrorType"]) == (501, "NotSupportedException")
-
-
 def test_discovery_tells_of_version_and_operations_without_credentials(site: Site) -> None:
     """GET /api gives the version, GET /api/v1 every operation."""
     service = site.call("GET", "/API", auth=None).json()

@@ -115,7 +115,7 @@ class Agent:
 
     async def start(self, call: Call, values: Given) -> Response:
         """Start a task of the definition that Name names; the answer is its number."""
-        start = start_of(values.object("BatchTaskInfo"), call.caller.facts["number"])
+        start = start_of(values.object("BatchTaskInfo"), call.associate)
         return call.answer(await self._tasks.start(call.caller, start), "int")
 
     async def stop(self, call: Call, values: Given) -> Response:
@@ -128,7 +128,7 @@ class Agent:
     async def update(self, call: Call, values: Given) -> Response:
         """Take over State, Description, Response and Request; null when the task is not there."""
         info = values.object("BatchTaskInfo")
-        id, change = info.integer("Id"), change_of(info)
+        id, change = info.integer("Id"), change_of(info, call.associate)
         try:
             return call.one(await self._tasks.update(call.caller, id, change), _select(call))
         except NotFound:

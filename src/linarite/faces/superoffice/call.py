@@ -31,6 +31,11 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     shown: Presentation
 
     @property
+    def associate(self) -> int:
+        """The number of the user who calls."""
+        return int(self.caller.facts["number"])
+
+    @property
     def caller(self) -> Principal:
         """The caller, recognised before the operation began."""
         caller: Principal = self.request.principal
@@ -82,11 +87,12 @@ def start_of(info: Given, associate: int) -> Start:
     )
 
 
-def change_of(info: Given) -> Change:
+def change_of(info: Given, associate: int) -> Change:
     """What a BatchTaskInfo says of a task to be changed: four properties, the others are ignored."""
     return Change(
         state=word(BatchTaskState, "State", info.raw("State")) if "State" in info else None,
         description=info.text("Description", TEXT),
         response=info.text("Response", TEXT),
         request=info.text("Request", TEXT),
+        associate=associate,
     )

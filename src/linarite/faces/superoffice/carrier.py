@@ -50,6 +50,16 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         return state_of(self.job, self.task)
 
     @property
+    def percent(self) -> int:
+        """How far the task is: what it told last, 100 for one that succeeded."""
+        return 100 if self.task.result is TaskResult.SUCCESS else self.task.percent or 0
+
+    @property
+    def updated_by(self) -> int:
+        """The number of the user who changed it last, else who made it."""
+        return int(self.facts.get("updated_by", self.associate))
+
+    @property
     def cancellation(self) -> Cancellation:
         """Whether the task may be stopped."""
         return Cancellation[self.facts.get("cancellation", Cancellation.CanCancel.name)]
@@ -79,11 +89,11 @@ def carrier(entry: Entry, caller: Principal, shown: Presentation) -> dict[str, A
         "Context": facts.get("context", task.account),
         "Result": _result(task),
         "State": entry.state.name,
-        "Description": shown.text(_description(entry))[:TEXT],
-        "Response": shown.text(_response(entry))[:TEXT],
+        "Description": shown.text(description(entry))[:TEXT],
+        "Response": shown.text(response(entry))[:TEXT],
         "Request": shown.text(facts.get("request", "")),
         "ProgressDescription": shown.text(task.stage or ""),
-        "ProgressPercent": 100 if task.result is TaskResult.SUCCESS else task.percent or 0,
+        "ProgressPercent": entry.percent,
         "FileName": facts.get("file_name", ""),
         "CancellationBehaviour": entry.cancellation.name,
         "TableRight": {"Mask": "FULL" if entry.changeable_by(caller) else "Select", "Reason": ""},
@@ -98,7 +108,8 @@ def _parameters(entry: Entry) -> dict[str, str]:
     return {item.name.removeprefix(PREFIX): item.value for item in variables if item.name.startswith(PREFIX)}
 
 
-def _description(entry: Entry) -> str:
+def description(entry: Entry) -> str:
+    """What the task is for; it tells when it is held."""
     text: str = entry.facts.get("description", entry.task.spec.display_name or "")
     if entry.task.state is TaskState.ACTIVE and entry.job.state in HELD:
         return f"{text} (held: its job is disabled)".strip()
@@ -112,7 +123,8 @@ def _result(task: Task) -> str:
     return f"{task.result.value} (exit {task.exit_code})" if failed else task.result.value
 
 
-def _response(entry: Entry) -> str:
+def response(entry: Entry) -> str:
+    """What came of it: a client's word, else why it failed or the beginning of its output."""
     if "response" in entry.facts:
         return str(entry.facts["response"])
     failure = entry.task.failure

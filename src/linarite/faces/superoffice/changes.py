@@ -21,12 +21,13 @@ State = BatchTaskState
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """What an update takes over; None leaves it as it is."""
+    """What an update takes over; None leaves it as it is; `associate` is who changes it."""
 
     state: BatchTaskState | None = None
     description: str | None = None
     response: str | None = None
     request: str | None = None
+    associate: int = 0
 
 
 def pair(tx: Transaction, account: str, id: int) -> tuple[Job, Task]:
@@ -81,6 +82,7 @@ def update(u: Ledger, account: str, id: int, change: Change) -> None:
         if (value := getattr(change, name)) is not None:
             facts[name] = value
     if facts:
+        facts["updated_by"] = change.associate
         tasks.write_facts(u, account, job.spec.id, task.spec.id, lambda task: _with(task, facts))
 
 

@@ -38,7 +38,10 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Start(msgspec.Struct, frozen=True, kw_only=True):
-    """What a caller asks when starting a task, and who the caller is (`associate`, the user's number)."""
+    """What a caller asks when starting a task, and who the caller is (`associate`, the user's number).
+
+    `number` is the definition's, in the order of their names.
+    """
 
     name: str
     associate: int
@@ -49,6 +52,7 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
     parameters: dict[str, str] = {}
     details_table: int = 0
     details_record: int = 0
+    number: int = 0
 
 
 def variable(parameter: str) -> str:
@@ -81,6 +85,7 @@ def _facts(definition: Definition, start: Start) -> dict[str, object]:
     facts = {
         "definition": start.name, "associate": start.associate, "request": start.request, "context": start.context,
         "file_name": start.file_name, "parameters": start.parameters, "details_table": start.details_table,
-        "details_record": start.details_record, "cancellation": definition.cancellation,
+        "details_record": start.details_record, "cancellation": definition.cancellation, "definition_id": start.number,
+        "definition_description": definition.description, "definition_timeout": definition.timeout,
     }  # fmt: skip
     return {name: value for name, value in facts.items() if value}

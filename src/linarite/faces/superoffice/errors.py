@@ -11,7 +11,7 @@ from typing import Any
 from linarite.engine import errors
 from linarite.engine.access import Unauthenticated
 from linarite.faces.superoffice.definitions import CannotStart
-from linarite.faces.superoffice.reading import Malformed, MediaTypeNotSupported
+from linarite.faces.superoffice.reading import InvalidColumn, Malformed, MediaTypeNotSupported
 from linarite.http.messages import BodyTooLarge
 
 SOURCE = "Linarite"
@@ -38,6 +38,7 @@ TABLE: dict[type[errors.EngineError], tuple[int, str | None]] = {
     errors.Unavailable: (503, "SoServerException"),
     CannotStart: (400, "ArgumentException"),
     Malformed: (400, None),
+    InvalidColumn: (400, None),
     MediaTypeNotSupported: (415, None),
 }
 """Each class of the engine's family, and this face's own, to status and ErrorType; None is the shape of Message.

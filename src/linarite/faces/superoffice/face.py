@@ -9,7 +9,7 @@ import structlog
 from linarite.engine.access import Access
 from linarite.engine.core import Engine
 from linarite.engine.errors import EngineError
-from linarite.faces.superoffice import agent, discovery, resource
+from linarite.faces.superoffice import agent, archive, discovery, resource
 from linarite.faces.superoffice.call import Call
 from linarite.faces.superoffice.definitions import Definition
 from linarite.faces.superoffice.errors import RequestRefused, refusal
@@ -37,7 +37,10 @@ class SuperOffice:
         self._public_url = public_url.rstrip("/") if public_url else None
         prefix = "/" + prefix.strip("/") if prefix.strip("/") else ""
         tasks = BatchTasks(engine, access, definitions)
-        rows = [*resource.routes(prefix, tasks), *agent.routes(prefix, tasks)]
+        rows = [
+            *resource.routes(prefix, tasks), *agent.routes(prefix, tasks),
+            *archive.routes(prefix, tasks, engine.clock, self._base_url),
+        ]  # fmt: skip
         self.routes: list[Route] = [*rows, *discovery.routes(prefix, rows, self._base_url)]
         self._router = Router(self.routes, ignore_case=True)
 

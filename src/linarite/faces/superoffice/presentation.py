@@ -23,6 +23,12 @@ UNSET = "0001-01-01T00:00:00"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNTRANSLATED = {"", "*", "x", "-"}
 _MULTI = re.compile(r'\s*([A-Za-z]{2}):"((?:[^"]|"")*)"\s*(?:;|$)')
+_DOTTED, _SLASHED = "%d.%m.%Y %H:%M", "%d/%m/%Y %H:%M"
+_DATES = {
+    "en": "%m/%d/%Y %I:%M %p", "en-gb": _SLASHED, "no": _DOTTED, "nb": _DOTTED, "nn": _DOTTED, "da": "%d-%m-%Y %H:%M",
+    "sv": "%Y-%m-%d %H:%M", "de": _DOTTED, "fi": _DOTTED, "nl": "%d-%m-%Y %H:%M", "fr": _SLASHED, "es": _SLASHED,
+    "it": _SLASHED,
+}  # fmt: skip
 _PREFIXES = {
     "en": ("US", "EN", "GB"), "nb": ("NO",), "nn": ("NO",), "no": ("NO",), "da": ("DA", "DK"), "sv": ("SW", "SV", "SE"),
     "de": ("GE", "DE"), "es": ("SP", "ES"), "nl": ("NL",), "fi": ("FI",), "fr": ("FR",), "it": ("IT",),
@@ -56,6 +62,14 @@ class Presentation(msgspec.Struct, frozen=True, kw_only=True):
             return UNSET
         local = (_EPOCH + timedelta(microseconds=moment)).astimezone(where or UTC)
         return local.strftime("%Y-%m-%dT%H:%M:%S%z" if self.with_offset else "%Y-%m-%dT%H:%M:%S")
+
+    def display_date(self, date: str) -> str:
+        """A date of an answer as people of the culture write it; as it is without a language, and empty when unset."""
+        if date.startswith(UNSET):
+            return ""
+        pattern = _DATES.get((self.culture or self.language or "").lower()) if self.language else None
+        pattern = pattern or (_DATES.get((self.culture or self.language or "")[:2].lower()) if self.language else None)
+        return date if pattern is None else datetime.fromisoformat(date).strftime(pattern)
 
     def text(self, value: str) -> str:
         """A text in the language asked for, when it holds several: `NO:"Ukentlig";US:"Weekly"`."""

@@ -27,6 +27,10 @@ class Malformed(EngineError):
     """The request cannot be read at all."""
 
 
+class InvalidColumn(EngineError):
+    """An archive has no such column, or the column is not tested or ordered in that way."""
+
+
 class MediaTypeNotSupported(EngineError):
     """The body is of a type that this protocol does not take."""
 

@@ -5,7 +5,7 @@ Source: Swagger-v1-BatchTask; seed 003; SuperOffice NOTES section 2.
 
 from __future__ import annotations
 
-from linarite.engine.errors import InvalidValue, NotFound, NotSupported
+from linarite.engine.errors import InvalidValue, NotFound
 from linarite.faces.superoffice.call import Call, Operation, change_of, route, start_of
 from linarite.faces.superoffice.reading import INT32, given
 from linarite.faces.superoffice.states import BatchTaskState
@@ -20,7 +20,6 @@ def routes(prefix: str, tasks: BatchTasks) -> list[Route]:
     """The resource's table. The name of a state stands where a number can; literal segments win."""
     resource, base = Resource(tasks), prefix + PATH
     return [
-        route("GET", base, "v1Batch_GetAll", resource.get_all),
         route("POST", base, "v1Batch_StartBatchJob", resource.start),
         route("GET", f"{base}/{{id}}", "v1Batch_GetBatchTaskInfo", resource.get),
         *(
@@ -39,10 +38,6 @@ class Resource:
     def __init__(self, tasks: BatchTasks) -> None:
         self._tasks = tasks
 
-    async def get_all(self, call: Call) -> Response:
-        """The archive's list of tasks."""
-        raise NotSupported("The list of the archive BatchTasks is not supported yet.")
-
     async def get(self, call: Call) -> Response:
         """One task by its number."""
         return call.one(await self._tasks.find(call.caller, _id(call)))
@@ -58,11 +53,11 @@ class Resource:
     async def start(self, call: Call) -> Response:
         """Start a task of the definition that Name names; the answer is its number."""
         info = await given(call.request)
-        return call.answer(await self._tasks.start(call.caller, start_of(info, call.caller.facts["number"])), "int")
+        return call.answer(await self._tasks.start(call.caller, start_of(info, call.associate)), "int")
 
     async def update(self, call: Call) -> Response:
         """Take over State, Description, Response and Request."""
-        id, change = _id(call), change_of(await given(call.request))
+        id, change = _id(call), change_of(await given(call.request), call.associate)
         return call.one(await self._tasks.update(call.caller, id, change))
 
     async def delete(self, call: Call) -> Response:

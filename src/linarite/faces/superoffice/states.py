@@ -40,17 +40,6 @@ Word = TypeVar("Word", bound=IntEnum)
 
 WAITING = frozenset(set(JobState) - {JobState.TERMINATING, JobState.COMPLETED})
 HELD = frozenset({JobState.DISABLING, JobState.DISABLED})
-ENGINE_STATES: dict[BatchTaskState, tuple[TaskState, ...]] = {
-    BatchTaskState.Unknown: (TaskState.ACTIVE,),
-    BatchTaskState.New: (TaskState.ACTIVE,),
-    BatchTaskState.Aquired: (TaskState.PREPARING,),
-    BatchTaskState.Started: (TaskState.RUNNING,),
-    BatchTaskState.Succeeded: (TaskState.COMPLETED,),
-    BatchTaskState.Failed: (TaskState.COMPLETED,),
-    BatchTaskState.SucceededManualCleanup: (TaskState.COMPLETED,),
-    BatchTaskState.All: (),
-}
-"""The engine's states in which a task of that state is found; empty is any."""
 
 
 def word(kind: type[Word], name: str, value: object) -> Word:

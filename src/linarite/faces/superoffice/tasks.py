@@ -6,6 +6,7 @@ Every change is one unit of work. Source: SuperOffice NOTES sections 2, 3 and 13
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 
 import msgspec
 import structlog
@@ -14,18 +15,19 @@ from msgspec.structs import replace
 from linarite.engine.access import Access, Principal
 from linarite.engine.core import Engine
 from linarite.engine.errors import NotAllowed, TooMany
+from linarite.engine.filtering import Both, Compare, Either, Expression, Order, Search
 from linarite.engine.following import follow, in_run
-from linarite.engine.model import Ending, Job, Role, Task
+from linarite.engine.model import Job, Role, Task
 from linarite.engine.ports import Transaction
 from linarite.faces.superoffice import changes
 from linarite.faces.superoffice.carrier import Entry
 from linarite.faces.superoffice.changes import Change, pair
+from linarite.faces.superoffice.columns import ID, derived
 from linarite.faces.superoffice.definitions import CannotStart, Definition, Start
 from linarite.faces.superoffice.output import with_output
 from linarite.faces.superoffice.starting import start_task
-from linarite.faces.superoffice.states import ENGINE_STATES, BatchTaskState, own_facts
+from linarite.faces.superoffice.states import BatchTaskState, own_facts
 
-PAGE = 1000
 MOST = 10_000
 """The longest answer of a call that has no paging."""
 
@@ -44,13 +46,19 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None = None
     state: BatchTaskState = BatchTaskState.All
 
-    def takes(self, entry: Entry) -> bool:
-        """Whether a task is one of these."""
-        users = self.associates
-        owner = entry.associate in users or (entry.associate != SYSTEM and ALL_USERS in users)
-        named = not (self.name or "").strip() or entry.name.lower() == (self.name or "").strip().lower()
-        stated = self.state in {BatchTaskState.All, entry.state}
-        return (owner or not users) and named and stated
+    @property
+    def where(self) -> Expression:
+        """The condition on the columns of the archive."""
+        found: Expression = Compare(ID, "gt", 0)
+        users: list[Expression] = [
+            Compare("registeredby", "gt", SYSTEM) if number == ALL_USERS else Compare("registeredby", "eq", number)
+            for number in dict.fromkeys(self.associates)
+        ]
+        if users:
+            found = Both(found, reduce(Either, users))
+        if name := (self.name or "").strip():
+            found = Both(found, Compare("definitionname", "eq", name))
+        return found if self.state is BatchTaskState.All else Both(found, Compare("state", "eq", self.state.value))
 
 
 class BatchTasks:
@@ -58,7 +66,10 @@ class BatchTasks:
 
     def __init__(self, engine: Engine, access: Access, definitions: Mapping[str, Definition]) -> None:
         self._engine, self._access = engine, access
-        self._definitions = {name.lower(): (name, definition) for name, definition in definitions.items()}
+        self._definitions = {
+            name.lower(): (number, name, definition)
+            for number, (name, definition) in enumerate(sorted(definitions.items()), 1)
+        }
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -75,18 +86,20 @@ class BatchTasks:
 
     async def select(self, caller: Principal, wanted: Wanted) -> list[Entry]:
         """Every task that is wanted, by number. TooMany when they are more than such a call can answer."""
+        found = await self.search(caller, wanted.where, limit=MOST + 1)
+        if len(found) > MOST:
+            raise TooMany(f"More than {MOST} tasks match: ask for a name, a state or an associate.", limit=MOST)
+        return found
+
+    async def search(
+        self, caller: Principal, where: Expression | None, order: Sequence[Order] = (), skip: int = 0, *, limit: int
+    ) -> list[Entry]:  # fmt: skip
+        """Tasks of the caller's account by the columns of the archive, of equals the older first. InvalidValue."""
         await follow(self._engine, in_run(caller.account))
-        found, after, numbers = list[Entry](), 0, dict[str, int]()
-        while True:
-            pairs = await self._engine.ask(_page(caller.account, after, wanted.state))
-            if not pairs:
-                break
-            after = pairs[-1][1].account_alias
-            there = [(job, task) for job, task in pairs if task.ending is not Ending.DELETED]
-            found += filter(wanted.takes, await self._entries(there, numbers))
-            if len(found) > MOST:
-                raise TooMany(f"More than {MOST} tasks match: ask for a name, a state or an associate.", limit=MOST)
-        return await with_output(self._engine, found)
+        owners = {user.name.lower(): user.number for user in await self._access.users_of(caller.account)}
+        search = Search(columns=derived(owners), where=where, order=tuple(order), skip=skip, limit=limit)
+        pairs = await self._engine.ask(_found(caller.account, search))
+        return await with_output(self._engine, await self._entries(pairs, owners))
 
     async def _entries(self, pairs: Sequence[tuple[Job, Task]], numbers: dict[str, int]) -> list[Entry]:
         return [Entry(job=job, task=task, associate=await self._associate(job, task, numbers)) for job, task in pairs]
@@ -97,10 +110,10 @@ class BatchTasks:
         owner = job.spec.owner
         if own is not None or not owner:
             return own or SYSTEM
-        if owner not in numbers:
+        if owner.lower() not in numbers:
             user = await self._access.user(owner)
-            numbers[owner] = SYSTEM if user is None else user.number
-        return numbers[owner]
+            numbers[owner.lower()] = SYSTEM if user is None else user.number
+        return numbers[owner.lower()]
 
     # -- changing ----------------------------------------------------------------------------------------------------
 
@@ -111,8 +124,10 @@ class BatchTasks:
         found = self._definitions.get(start.name.strip().lower())
         if found is None:
             raise CannotStart(f"There is no batch task definition {start.name!r}.")
-        name, definition = found
-        task = await self._engine.do(start_task, caller.account, definition, replace(start, name=name), who=caller.name)
+        number, name, definition = found
+        task = await self._engine.do(
+            start_task, caller.account, definition, replace(start, name=name, number=number), who=caller.name
+        )
         log.info("batch task started", id=task.account_alias, definition=name, user=caller.name)
         return task.account_alias
 
@@ -144,9 +159,9 @@ class BatchTasks:
                 raise NotAllowed(f"The user may not change BatchTask {entry.id}.")
 
 
-def _page(account: str, after: int, state: BatchTaskState) -> Callable[[Transaction], list[tuple[Job, Task]]]:
+def _found(account: str, search: Search) -> Callable[[Transaction], list[tuple[Job, Task]]]:
     def ask(tx: Transaction) -> list[tuple[Job, Task]]:
-        found = tx.tasks.of_account(account, after, PAGE, ENGINE_STATES[state])
+        found = tx.tasks.search(account, search)
         homes = {key: tx.jobs.by_key(key) for key in {task.job_key for task in found}}
         return [(job, task) for task in found if (job := homes[task.job_key]) is not None]
 
