@@ -85,17 +85,17 @@ def _hpc(prefix: str, rows: tuple[hpc_pack.Row, ...]) -> Iterator[Operation]:
         yield _operation(row.name, row.method, f"{prefix}/{row.path}", there=there, versions=versions, also=also)
 
 
-def _superoffice(prefix: str) -> Iterator[Operation]:
+def _superoffice(*prefixes: str) -> Iterator[Operation]:
     seen = set[str]()
     for route in SuperOffice(NOTHING, NOTHING).routes:
         described = route.name.endswith("_Description") or route.name == "v1BatchAgent"
-        if route.name in seen or described or not route.name.startswith(prefix):
+        if route.name in seen or described or not route.name.startswith(prefixes):
             continue
         seen.add(route.name)
         path = (
             route.pattern if "ByState" not in route.name or "Agents" in route.pattern else "/api/v1/BatchTask/{state}"
         )
-        yield _operation(route.name, route.method, path, there=route.name != "v1Batch_GetAll", versions="v1")
+        yield _operation(route.name, route.method, path, there=True, versions="v1")
 
 
 def versions(known: frozenset[str] | tuple[str, ...]) -> str:
@@ -130,14 +130,14 @@ SURFACES = (
     Surface(
         "SuperOffice, REST", "none: the npm package has none",
         (
-            "faces/superoffice/test_resource.py", "faces/superoffice/test_face.py",
+            "faces/superoffice/test_resource.py", "faces/superoffice/test_face.py", "faces/superoffice/test_archive.py",
             "clients/test_superoffice_server.py", "seeds/test_get_batch_task.py",
         ),
-        (), lambda: _superoffice("v1Batch_"),
+        (), lambda: _superoffice("v1Batch_", "v1Archive_"),
     ),
     Surface(
-        "SuperOffice, agent", "@superoffice/webapi (npm)", ("faces/superoffice/test_agent.py",),
-        ("clients/test_superoffice.py",), lambda: _superoffice("v1BatchAgent_"),
+        "SuperOffice, agent", "@superoffice/webapi (npm)", ("faces/superoffice/test_agent.py", "faces/superoffice/test_archive.py"),
+        ("clients/test_superoffice.py",), lambda: _superoffice("v1BatchAgent_", "v1ArchiveAgent_"),
     ),
 )  # fmt: skip
 

@@ -112,7 +112,7 @@ FILTERS = {
 
 
 @pytest.mark.parametrize("text", FILTERS)
-def test_the_list_is_filtered(kept: tuple[Site, dict[str, int]], text: str) -> None:
+def test_get_all_is_filtered_as_get_archive_list_by_columns2(kept: tuple[Site, dict[str, int]], text: str) -> None:
     """Every operator of every kind of column; the agent's restrictions in text mean the same."""
     site, _ = kept
     assert set(names(kept, listed(site, filter=text)["value"])) == FILTERS[text]
@@ -155,7 +155,7 @@ ORDERS = {
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("spelling", ["orderby", "orderBy"])
-def test_the_list_is_ordered_and_paged(kept: tuple[Site, dict[str, int]], order: str, spelling: str) -> None:
+def test_get_all_is_ordered_and_paged(kept: tuple[Site, dict[str, int]], order: str, spelling: str) -> None:
     """By one or several columns, texts without regard to case; the links lead through all of it, two at a time."""
     site, _ = kept
     found, path = list[str](), f"{LIST}?$top=2&${spelling}={order}"
@@ -225,7 +225,7 @@ def test_rows_have_dates_of_zone_and_culture(kept: tuple[Site, dict[str, int]]) 
     assert row["LastStarted"] == f"{day}.{month}.{year} {info['LastStarted'][11:16]}"
 
 
-def test_the_archive_is_the_same_list(kept: tuple[Site, dict[str, int]]) -> None:
+def test_get_archive_and_post_archive_are_the_same_list_beside_get_metadata(kept: tuple[Site, dict[str, int]]) -> None:
     """GET and POST of Archive/BatchTasks, in any case; its columns at $metadata; $format beats Accept."""
     site, ids = kept
     got = site.call("GET", "/api/v1/archive/batchtasks", params={"$filter": "State eq 3", "$select": "State"}).json()
@@ -240,7 +240,7 @@ def test_the_archive_is_the_same_list(kept: tuple[Site, dict[str, int]]) -> None
     assert f"<PrimaryKey>{ids['running']}</PrimaryKey>" in text
 
 
-def test_the_agent_lists_by_objects(kept: tuple[Site, dict[str, int]]) -> None:
+def test_get_archive_list_by_columns_takes_objects(kept: tuple[Site, dict[str, int]]) -> None:
     """Restrictions joined by And and Or, inactive ones left out, orders, pages; display values are texts."""
     site, ids = kept
 
@@ -288,7 +288,9 @@ def test_the_agent_lists_by_objects(kept: tuple[Site, dict[str, int]]) -> None:
         ({"ProviderName": "BatchTasks", "PageSize": -1}, 400),
     ],
 )
-def test_the_agent_refuses(kept: tuple[Site, dict[str, int]], arguments: dict[str, Any], status: int) -> None:
+def test_get_archive_list_by_columns_refuses(
+    kept: tuple[Site, dict[str, int]], arguments: dict[str, Any], status: int
+) -> None:
     """Archives, columns and restrictions that there are not."""
     site, _ = kept
     assert site.call("POST", f"{AGENT}/GetArchiveListByColumns", json=arguments).status_code == status

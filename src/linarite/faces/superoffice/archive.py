@@ -13,7 +13,6 @@ import msgspec
 
 from linarite.engine.errors import InvalidValue, NotFound
 from linarite.engine.filtering import Expression, Order
-from linarite.engine.ports import Clock
 from linarite.faces.superoffice import rendering
 from linarite.faces.superoffice.call import Call, Operation, route
 from linarite.faces.superoffice.carrier import Entry
@@ -34,9 +33,9 @@ AGENT = "/api/v1/Agents/Archive"
 MODES, OUTPUTS = ("slim", "wide", "full"), ("logical", "display")
 
 
-def routes(prefix: str, tasks: BatchTasks, clock: Clock, base_url: Callable[[Call], str]) -> list[Route]:
+def routes(prefix: str, tasks: BatchTasks, base_url: Callable[[Call], str]) -> list[Route]:
     """The archive's addresses; its name stands in the path in any case."""
-    archive = Archive(tasks, clock, base_url)
+    archive = Archive(tasks, base_url)
     batch, named, agent = f"{prefix}/api/v1/BatchTask", f"{prefix}/api/v1/Archive/{ARCHIVE}", prefix + AGENT
     return [
         route("GET", batch, "v1Batch_GetAll", archive.listing(batch)),
@@ -64,8 +63,8 @@ class _Asked(NamedTuple):
 class Archive:
     """The operations."""
 
-    def __init__(self, tasks: BatchTasks, clock: Clock, base_url: Callable[[Call], str]) -> None:
-        self._tasks, self._clock, self._base_url = tasks, clock, base_url
+    def __init__(self, tasks: BatchTasks, base_url: Callable[[Call], str]) -> None:
+        self._tasks, self._base_url = tasks, base_url
 
     def listing(self, path: str) -> Operation:
         """The list at `path`, by what the query says; a body says the same, without the dollars too."""
@@ -150,7 +149,7 @@ class Archive:
         )
 
     def _asking(self, call: Call) -> Asking:
-        return Asking(call.associate, call.shown, self._clock.now())
+        return Asking(call.associate, call.shown, self._tasks.now())
 
 
 async def _parameters(call: Call) -> Given:

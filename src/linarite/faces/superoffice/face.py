@@ -39,7 +39,7 @@ class SuperOffice:
         tasks = BatchTasks(engine, access, definitions)
         rows = [
             *resource.routes(prefix, tasks), *agent.routes(prefix, tasks),
-            *archive.routes(prefix, tasks, engine.clock, self._base_url),
+            *archive.routes(prefix, tasks, self._base_url),
         ]  # fmt: skip
         self.routes: list[Route] = [*rows, *discovery.routes(prefix, rows, self._base_url)]
         self._router = Router(self.routes, ignore_case=True)

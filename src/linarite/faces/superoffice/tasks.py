@@ -71,6 +71,10 @@ class BatchTasks:
             for number, (name, definition) in enumerate(sorted(definitions.items()), 1)
         }
 
+    def now(self) -> int:
+        """The moment, in microseconds since the epoch."""
+        return self._engine.clock.now()
+
     # -- reading -----------------------------------------------------------------------------------------------------
 
     async def find(self, caller: Principal, id: int) -> Entry:
