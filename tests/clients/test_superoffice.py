@@ -204,22 +204,19 @@ def test_client_lists_the_archive(site: Site, connect: Connect) -> None:
     columns = ["State", "ProgressPercent", "Description"]
     succeeded = {"name": "State", "operator": "=", "values": ["4"], "isActive": True}
     order = [{"name": "Description", "direction": "DESC"}]
-    rows = client.ask(
-        "archive.getArchiveListByColumns", "BatchTasks", columns, order, [succeeded], ["batchtask"], 0, 10
-    )
+    rows = client.ask("getArchiveListByColumns", "BatchTasks", columns, order, [succeeded], ["batchtask"], 0, 10)
     assert [row["primaryKey"] for row in rows] == [ids[1], ids[0]]
     query = "ProgressPercent between (1, 99) and Description begins 'number'"
     names, by = ", ".join(columns), "State desc"
-    [row] = client.ask("archive.getArchiveListByColumns2", "BatchTasks", names, by, query, "batchtask", 0, 10)
+    [row] = client.ask("getArchiveListByColumns2", "BatchTasks", names, by, query, "batchtask", 0, 10)
     assert row["entityName"] == "batchtask"
     assert {name: data["displayValue"] for name, data in row["columnData"].items()} == {
         "State": "[I:3]", "ProgressPercent": "[I:40]", "Description": "number 2",
     }  # fmt: skip
     assert client.ask("getBatchTaskInfo", ids[2])["progressDescription"] == "loading"
     pages = [
-        client.ask("archive.getArchiveListByColumns2", "BatchTasks", names, "", "", "batchtask", page, 2)
-        for page in range(3)
+        client.ask("getArchiveListByColumns2", "BatchTasks", names, "", "", "batchtask", page, 2) for page in range(3)
     ]
     assert [[row["primaryKey"] for row in rows] for rows in pages] == [ids[:2], ids[2:], []]
-    status, body = client.refusal("archive.getArchiveListByColumns", "BatchTasks", ["Nothing"], [], [], [], 0, 10)
+    status, body = client.refusal("getArchiveListByColumns", "BatchTasks", ["Nothing"], [], [], [], 0, 10)
     assert (status, body["Message"]) == (400, "The request is invalid.")

@@ -136,7 +136,8 @@ SURFACES = (
         (), lambda: _superoffice("v1Batch_", "v1Archive_"),
     ),
     Surface(
-        "SuperOffice, agent", "@superoffice/webapi (npm)", ("faces/superoffice/test_agent.py", "faces/superoffice/test_archive.py"),
+        "SuperOffice, agent", "@superoffice/webapi (npm)",
+        ("faces/superoffice/test_agent.py", "faces/superoffice/test_archive.py"),
         ("clients/test_superoffice.py",), lambda: _superoffice("v1BatchAgent_", "v1ArchiveAgent_"),
     ),
 )  # fmt: skip

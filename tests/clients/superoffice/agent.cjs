@@ -18,8 +18,8 @@ async function answer(message) {
     agents = connect(message);
     return { value: "connected" };
   }
-  const [name, ...values] = message;
-  const [method, agent] = name.startsWith("archive.") ? [name.slice(8), agents.archive] : [name, agents.batch];
+  const [method, ...values] = message;
+  const agent = method + "Async" in agents.batch ? agents.batch : agents.archive;
   try {
     return { value: (await agent[method + "Async"](...values)) ?? null };
   } catch (error) {
