@@ -45,6 +45,8 @@ from linarite.identity.managed import PATH as MANAGED_IDENTITY
 from linarite.identity.managed import ManagedIdentity
 from linarite.identity.task_tokens import TaskTokens
 from linarite.identity.trust import RoleMap, Trusted
+from linarite.mail import postman as mail
+from linarite.mail.postman import Postman
 from linarite.nodes.access import UnreachableFolderError, check_reachable
 from linarite.nodes.local import LocalNodes
 from linarite.nodes.service_environment import ServiceEnvironment
@@ -108,6 +110,10 @@ async def _serve(settings: Settings, folder: DataFolder, claim: Claim) -> None:
         faces = _faces(settings, engine, sharing, identity, local)
         await engine.start()
         stack.push_async_callback(_let_go, engine)
+        postman = _postman(settings, engine)
+        if postman is not None:
+            postman.start()
+            stack.push_async_callback(postman.stop)
         aside = {"batch": managed.answer} if managed else {}
         names = _host_names(settings) if settings.development else None
         funnels = [(Funnel(face, ready, aside.get(name), names), sockets[name]) for name, face in faces.items()]
@@ -206,6 +212,22 @@ def _faces(
         ),
         "dashboard": Dashboard(engine, addresses, development=settings.development),
     }  # fmt: skip
+
+
+def _postman(settings: Settings, engine: Engine) -> Postman | None:
+    """Who sends mail, where the settings name a server for it."""
+    if settings.smtp_server is None:
+        return None
+    host, _, port = settings.smtp_server.partition(":")
+    usual = {"tls": 465, "starttls": 587, "none": 25}[settings.smtp_security]
+    password = settings.smtp_password
+    return Postman(
+        engine,
+        mail.Server(
+            host=host, port=int(port or usual), sender=settings.smtp_sender, security=settings.smtp_security,
+            user=settings.smtp_user, password=password.get_secret_value() if password else None,
+        ),
+    )  # fmt: skip
 
 
 def _definitions(settings: Settings) -> dict[str, Definition]:

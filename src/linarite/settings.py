@@ -123,6 +123,16 @@ class Settings(BaseSettings):
         {}, description="Batch task definitions by name (JSON; better in the file)."
     )
 
+    smtp_server: str | None = Field(
+        None,
+        pattern=r"^[^:\s]+(:\d{1,5})?$",
+        description="Host:port of the server that sends mail about jobs.",
+    )
+    smtp_security: Literal["starttls", "tls", "none"] = Field("starttls", description="How the way there is secured.")
+    smtp_sender: str = Field("linarite@localhost", description="The address that mail comes from.")
+    smtp_user: str | None = Field(None, description="Who signs in there.")
+    smtp_password: SecretStr | None = Field(None, description="The password of that user.")
+
     allow_elevated: bool = Field(default=False, description="Let tasks that ask for it run with the server's rights.")
     task_uid_base: int | None = Field(
         None, ge=1000, le=2_147_000_000, description="Started by root, tasks of account number N run as this uid + N."

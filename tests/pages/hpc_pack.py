@@ -43,7 +43,6 @@ Types of values: dates are UTC, `M/d/yyyy h:mm:ss tt`; lists have commas. "Until
 the property may be set.
 """
 STORED = "stored and told"
-NO_MAIL = "stored and told: no mail is sent yet"
 JOB_EFFECTS = {
     "Name": STORED, "UserName": "stored and told: tasks run as the account's user", "Project": STORED,
     "RuntimeSeconds": "the job is canceled when it runs longer; 0: no limit",
@@ -69,7 +68,8 @@ JOB_EFFECTS = {
     "TargetResourceCount": "stored and told: it is of SOA jobs", "ServiceName": "stored and told: it is of SOA jobs",
     "ExpandedPriority": "the job's priority, 0 to 4000", "Priority": "the same in five steps",
     "JobTemplate": "checked: there is Default alone", "HoldUntil": "the job does not start before",
-    "NotifyOnStart": NO_MAIL, "NotifyOnCompletion": NO_MAIL, "EmailAddress": NO_MAIL,
+    "NotifyOnStart": "mail when the first task is given a node (setting smtp_server)",
+    "NotifyOnCompletion": "mail when the job is over (setting smtp_server)", "EmailAddress": "where mail goes",
     "Pool": "the pool that the job runs on",
     "JobValidExitCodes": "exit codes that are no failure, where the task names none",
     "ParentJobIds": "the job starts when these are over", "FailDependentTasks": "it fails when one of them did",

@@ -47,7 +47,7 @@ def begin(u: Ledger, job: Job, task: Task, nodes: Sequence[Node]) -> Task:
         pool=first.pool, held_by=members[0].key, started_at=u.now, deadline=None if limit is None else u.now + limit,
     )  # fmt: skip
     u.put_task(task, new)
-    job.first_task_at = u.now if job.first_task_at is None else job.first_task_at
+    u.began(job)
     job.last_task_at = u.now
     for node in nodes:
         node.total_tasks += 1

@@ -50,6 +50,8 @@ class Engine:
         self._order = asyncio.Lock()
         self._awaited: set[str] = set()
         self._going: set[asyncio.Task[Any]] = set()
+        self.on_notices: Callable[[], None] = lambda: None
+        """Called when there is something that users are to be told (`engine.notices`)."""
         self._leading: list[asyncio.Task[None]] = []
         self._standing: asyncio.Task[None] | None = None
         self._epoch: int | None = None
@@ -230,6 +232,8 @@ class Engine:
 
     async def _carry_out(self, effects: Effects) -> None:
         """Tell the nodes, in the order of the commits. Ends go first, removals before launches into the same place."""
+        if effects.notices:
+            self.on_notices()
         self._tend = self._tend or effects.tend
         sooner = effects.due is not None and effects.due < self._moment
         if effects.wake or effects.tend or sooner:

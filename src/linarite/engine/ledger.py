@@ -16,6 +16,7 @@ from linarite.engine.certificates import CertificateUse
 from linarite.engine.containers import Container
 from linarite.engine.launching import Emptied, Launch, NodeOrder, NodeRef
 from linarite.engine.model import (
+    DAY,
     Counts,
     Ending,
     Event,
@@ -40,6 +41,8 @@ from linarite.engine.usage import Charges, Owner
 BUSY = (TaskState.PREPARING, TaskState.RUNNING)
 SERVING = frozenset({NodeState.IDLE, NodeState.RUNNING, NodeState.OFFLINE})
 """The states of a node that the tasks on it, and whether it may take any, decide."""
+NOTICE, NOTICE_LIFE = "notice", DAY
+"""The family of documents that are mails to be sent, and how long they wait for a server that takes them."""
 NODE_RUN = "n"
 """What the name of a run begins with when it is no task's."""
 
@@ -76,6 +79,7 @@ class Effects:
         self.pools: set[int] = set()
         self.wake = False
         self.tend = False
+        self.notices = False
         self.due: int | None = None
 
     def remind(self, *moments: int | None) -> None:
@@ -420,9 +424,30 @@ class Ledger:
         self.effects.wake = True
         if state is JobState.COMPLETED:
             self._tell_owner(job)
+            self.notice(job, "ended", job.terminate_reason or "")
         return self.put_job(
             replace(job, state=state, state_at=self.now, previous_state=job.state, previous_state_at=job.state_at)
         )
+
+    def began(self, job: Job) -> None:
+        """Note that a task of a job has been given a node."""
+        if job.first_task_at is None:
+            job.first_task_at = self.now
+            self.notice(job, "started")
+
+    def notice(self, job: Job, what: str, why: str = "") -> None:
+        """Have whom the job names told by mail, if they want to be told of this."""
+        wanted = job.spec.notify
+        if wanted is None or not (wanted.on_start if what == "started" else wanted.on_completion):
+            return
+        until = self.now + NOTICE_LIFE
+        value = {
+            "to": wanted.address, "what": what, "why": why, "job": job.spec.id, "number": job.alias,
+            "name": job.spec.display_name or "", "failed": job.counts.failed, "succeeded": job.counts.succeeded,
+            "claimed_until": 0, "expires_at": until,
+        }  # fmt: skip
+        self.tx.documents.put(NOTICE, f"{job.key}.{what}.{self.now}", value, until)
+        self.effects.notices = True
 
     def _tell_owner(self, job: Job) -> None:
         """What was made for the job goes with it; the schedule that made it looks for the next one."""

@@ -184,8 +184,7 @@ def start(u: Ledger, job: Job, task: Task, node: Node) -> Task:
     node.total_tasks += 1
     u.effects.wake |= limit is not None
     u.put_task(task, new)
-    if job.first_task_at is None:
-        job.first_task_at = u.now
+    u.began(job)
     job.last_task_at = u.now
     if first is None:
         u.effects.launch.append(task_launch(u, job, new, node))

@@ -220,6 +220,14 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     max_slots: int = -1
 
 
+class Notify(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who is told by mail that a job has begun or is over."""
+
+    address: str
+    on_start: bool = False
+    on_completion: bool = False
+
+
 class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a user asks of a job. `max_parallel_tasks` -1: without limit; `parents`: job ids of the same account.
 
@@ -250,6 +258,7 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     release: NodeCommand | None = None
     auto_pool: AutoPool | None = None
     preemptible: bool = False
+    notify: Notify | None = None
     owner: str = ""
 
     @property

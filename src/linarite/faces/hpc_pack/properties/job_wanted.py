@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from msgspec.structs import replace
 
 from linarite.engine.finding import first_pool
-from linarite.engine.model import Job, JobSpec, OnAllTasksComplete, OnTaskFailure
+from linarite.engine.model import Job, JobSpec, Notify, OnAllTasksComplete, OnTaskFailure
 from linarite.engine.ports import Transaction
 from linarite.faces.hpc_pack.callers import FACE
 from linarite.faces.hpc_pack.errors import (
@@ -25,6 +26,7 @@ from linarite.faces.hpc_pack.values import LARGEST, exit_codes
 
 TEMPLATE = "Default"
 EXCLUSIVE = "IsExclusive"
+_ADDRESS = re.compile(r"[^\s@,;:<>\"()]+@[^\s@,;:<>\"()]+")
 BANDS = {"Lowest": 0, "BelowNormal": 1000, "Normal": 2000, "AboveNormal": 3000, "Highest": 4000}
 
 
@@ -84,7 +86,22 @@ def compile_placement(wanted: JobWanted) -> None:
         order=_order(facts.get("OrderBy") or ""),
     )  # fmt: skip
     wanted.set(max_parallel_tasks=most if whole else -1, preemptible=bool(facts.get("Preemptable", False)))
+    wanted.set(notify=_notify(facts))
     _compile_groups(wanted)
+
+
+def _notify(facts: dict[str, Any]) -> Notify | None:
+    address, start, end = facts.get("EmailAddress"), facts.get("NotifyOnStart"), facts.get("NotifyOnCompletion")
+    return (
+        Notify(address=address, on_start=bool(start), on_completion=bool(end)) if address and (start or end) else None
+    )
+
+
+def set_email(wanted: JobWanted, text: str | None) -> None:
+    """EmailAddress: one address."""
+    if text and not _ADDRESS.fullmatch(text):
+        raise bad(OUT_OF_RANGE, f"EmailAddress: {text[:80]!r} is no address of mail.")
+    wanted.keep("EmailAddress", text or None)
 
 
 def _order(text: str) -> tuple[str, ...]:

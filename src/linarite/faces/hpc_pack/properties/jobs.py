@@ -153,7 +153,7 @@ JOBS: Table[JobView, JobWanted] = Table(
         _kept("NotifyOnStart", BOOLEAN, default=False),
         _kept("NotifyOnCompletion", BOOLEAN, default=False),
         _read("ExcludedNodes", NAMES, lambda view: list(view.spec.placement.excluded) or None),
-        _kept("EmailAddress", TEXT, limit=256),
+        Property("EmailAddress", TEXT, lambda view: view.fact("EmailAddress"), put.set_email, limit=256),
         Property("Priority", PRIORITY, lambda view: view.expanded_priority, put.set_priority, until=Until.QUEUED),
         _read("AllocatedNodes", NAMES, lambda view: view.nodes, attribute=False),
         Property("Pool", TEXT, lambda view: view.spec.pool, put.set_pool),

@@ -1,0 +1,1 @@
+"""Mail to users, by an SMTP server that the settings name."""
