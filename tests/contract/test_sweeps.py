@@ -25,7 +25,13 @@ def test_sweep_comes_back_as_it_was_stored(play):
         assert await store.read(lambda tx: tx.sweeps.of_job(1)) == [first, second]
         assert await store.read(lambda tx: tx.sweeps.of_job(1, first.key)) == [second]
         assert await store.read(lambda tx: tx.sweeps.growing(10)) == [second]
-        second.made, second.growing, second.ending, second.satisfied = 3, False, Ending.TERMINATED, True
+        second.wound, second.made, second.growing, second.ending, second.satisfied = (
+            2,
+            3,
+            False,
+            Ending.TERMINATED,
+            True,
+        )
         second.ending_reason = "enough"
         second.started_at, second.ended_at = NOW + 1, NOW + 2
         second.counts = Counts(active=1, running=2, succeeded=3, failed=4)
@@ -55,5 +61,21 @@ def test_tasks_of_a_sweep_share_its_number(play):
         assert [each.index for each in found] == [2, 3]
         by_alias = await store.read(lambda tx: [tx.tasks.by_alias(home.key, *which) for which in ((1, 2), (1,), (2,))])
         assert [each.spec.id if each else None for each in by_alias] == ["1-2", None, "other"]
+
+    play(story)
+
+
+def test_no_queued_task_of_a_sweep_starts_any_more(play):
+    """Those of others do; it tells how many there were."""
+
+    async def story(store):
+        home = job("j")
+        await insert(store, home)
+        made = [task(f"1-{index}", job_key=home.key, alias=1, index=index) for index in (1, 2)]
+        done = task("1-3", job_key=home.key, alias=1, index=3, queued=False)
+        await insert(store, *made, done, task("other", job_key=home.key, alias=2))
+        assert await store.write(lambda tx: tx.tasks.unqueue(home.key, 1)) == 2
+        left = await store.read(lambda tx: tx.tasks.queue(home.key, 9, 9, 9))
+        assert [each.spec.id for each in left] == ["other"]
 
     play(story)

@@ -173,6 +173,33 @@ def test_stop_ends_what_waits_and_what_runs(tmp_path: Path):
     play(tmp_path, story)
 
 
+def test_large_sweep_is_ended_by_pieces(tmp_path: Path):
+    """Nothing of it starts meanwhile, its job waits for it, and its dependents for the last piece."""
+
+    async def story(world: World) -> None:
+        await world.pool(slots=2)
+        await world.job(draft=True, **ENDS)
+        await add(world, last=2 * sweeps.PIECE + 1)
+        await world.tasks("after", dependencies=Dependencies(ids=("1",)))
+        await world.do(jobs.submit, ACCOUNT, "job")
+        await world.later(0)
+        running = await world.schedule()
+        await of(world, sweeps.stop, "not needed")
+        assert (world.ended, world.tending) == (running, True)
+        for run in running:
+            await world.exit(run, 143)
+        assert await world.schedule() == []
+        with pytest.raises(WrongState):
+            await of(world, sweeps.requeue)
+        await world.later(0)
+        sweep = await one(world)
+        assert (sweep.over, sweep.counts.failed, (await world.the_job()).growing) == (True, 2 * sweeps.PIECE + 1, 0)
+        assert await world.run_all() == ["after"]
+        assert (await world.the_job()).state is JobState.COMPLETED
+
+    play(tmp_path, story)
+
+
 def test_so_many_failures_end_the_job(tmp_path: Path):
     """`fails_after` failures of a sweep whose pattern fails its job."""
 

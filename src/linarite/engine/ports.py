@@ -198,6 +198,10 @@ class Tasks(Protocol):
         """The tasks of a sweep whose index is greater than `after`, in their order."""
         ...
 
+    def unqueue(self, job_key: int, alias: int) -> int:
+        """Let no queued task of a sweep start; tells how many there were."""
+        ...
+
     def by_account_alias(self, account: str, alias: int) -> Task | None: ...
     def existing(self, job_key: int, ids: Sequence[str]) -> set[str]:
         """The ids among `ids`, in lower case, that the job has already."""

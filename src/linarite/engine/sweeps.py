@@ -106,8 +106,10 @@ def tend(u: Ledger) -> None:
 def _grow(u: Ledger, sweep: Sweep) -> Sweep:
     """Make a piece of a sweep's tasks."""
     job = u.job(sweep.job_key)
-    if job.state in _OVER or sweep.ending is not None:
+    if job.state in _OVER:
         return _grown(u, sweep)
+    if sweep.ending is not None:
+        return _wind_up(u, sweep)
     upto = min(sweep.spec.total, sweep.made + PIECE)
     indices = range(sweep.made + 1, upto + 1)
     sweep = u.put_sweep(replace(sweep, made=upto))
@@ -152,17 +154,40 @@ def of_value(spec: SweepSpec, id: str, index: int) -> TaskSpec:
 def stop(
     u: Ledger, sweep: Sweep, reason: str, *, ending: Ending = Ending.TERMINATED, grace: float = GRACE
 ) -> Sweep:  # fmt: skip
-    """End a sweep as a whole: what waits and what runs is ended, and no more tasks are made. WrongState when over."""
-    if sweep.over:
+    """End a sweep as a whole: what runs is ended, nothing more starts, and what waits is ended piece by piece.
+
+    WrongState when it is over, or ended already.
+    """
+    if sweep.over or sweep.ending is not None:
         raise WrongState("sweep", "over", "terminate")
-    sweep = _grown(u, replace(sweep, ending=ending, ending_reason=reason))
-    for task in _tasks(u, sweep):
-        if task.state is not TaskState.COMPLETED:
+    job = u.job(sweep.job_key)
+    job.growing += not sweep.growing
+    held = u.tx.tasks.unqueue(sweep.job_key, sweep.alias)
+    job.queued -= held
+    job.queued_instances -= held * max(1, sweep.spec.task.instances)
+    u.put_job(job)
+    sweep = u.put_sweep(replace(sweep, ending=ending, ending_reason=reason, wound=0, growing=True))
+    for task in u.tx.tasks.running_of_job(sweep.job_key):
+        if task.alias == sweep.alias and task.index:
             end_task(u, task, ending, reason, grace)
-    sweep = u.sweeps_of(sweep.job_key)[sweep.alias]
-    let_go(u, end_sweep(u, sweep))
+    sweep = _wind_up(u, u.sweeps_of(sweep.job_key)[sweep.alias])
     settle(u, u.job(sweep.job_key))
-    return u.sweeps_of(sweep.job_key)[sweep.alias]
+    return sweep
+
+
+def _wind_up(u: Ledger, sweep: Sweep) -> Sweep:
+    """End a piece of the waiting tasks of a sweep that was ended."""
+    page = u.tx.tasks.of_sweep(sweep.job_key, sweep.alias, sweep.wound, PIECE)
+    for task in map(u.task, page):
+        if task.state is TaskState.ACTIVE:
+            end_task(u, task, sweep.ending or Ending.TERMINATED, sweep.ending_reason)
+    sweep = u.sweeps_of(sweep.job_key)[sweep.alias]
+    if len(page) < PIECE:
+        sweep = _grown(u, sweep)
+        let_go(u, end_sweep(u, sweep))
+        return u.sweeps_of(sweep.job_key)[sweep.alias]
+    u.effects.tend = True
+    return u.put_sweep(replace(sweep, wound=page[-1].index))
 
 
 def requeue(u: Ledger, sweep: Sweep) -> Sweep:
@@ -170,7 +195,9 @@ def requeue(u: Ledger, sweep: Sweep) -> Sweep:
     job = u.job(sweep.job_key)
     if job.state in _OVER:
         raise WrongState("job", job.state.value, "requeue task")
-    u.put_sweep(replace(sweep, ending=None, ending_reason=None, ended_at=None))
+    if sweep.ending is not None and sweep.growing:
+        raise WrongState("sweep", "ending", "requeue task")
+    u.put_sweep(replace(sweep, ending=None, ending_reason=None, ended_at=None, wound=0))
     for task in _tasks(u, sweep):
         if task.result is TaskResult.FAILURE:
             u.put_task(task, reset(u, task, retries=0), "requeued")

@@ -22,6 +22,7 @@ sweeps = Table(
     number("created_at"),
     number("modified_at"),
     number("made"),
+    number("wound"),
     Column("growing", Boolean, nullable=False),
     text("ending", null=True),
     text("ending_reason", null=True),

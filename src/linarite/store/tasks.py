@@ -6,7 +6,19 @@ from collections.abc import Sequence
 from itertools import groupby
 from operator import attrgetter
 
-from sqlalchemy import BindParameter, Connection, bindparam, case, delete, func, literal_column, select, true, update
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    bindparam,
+    case,
+    delete,
+    false,
+    func,
+    literal_column,
+    select,
+    true,
+    update,
+)
 
 from linarite.engine.filtering import Expression, Listed, Search
 from linarite.engine.model import Task, TaskState
@@ -142,6 +154,10 @@ class SqlTasks:
 
     def of_sweep(self, job_key: int, alias: int, after: int, limit: int) -> list[Task]:
         return rows.many(self._connection, _OF_SWEEP, job_key=job_key, alias=alias, after=after, limit=limit)
+
+    def unqueue(self, job_key: int, alias: int) -> int:
+        where = tasks.c.job_key == job_key, tasks.c.alias == alias, tasks.c.index > 0, tasks.c.queued
+        return self._connection.execute(update(tasks).where(*where).values(queued=false())).rowcount
 
     def by_account_alias(self, account: str, alias: int) -> Task | None:
         return rows.one(self._connection, _BY_ACCOUNT_ALIAS, account=account, alias=alias)

@@ -190,7 +190,8 @@ class Sweep(msgspec.Struct, kw_only=True):
     """A parametric sweep as it is: `alias` is its number in the job, among those of tasks.
 
     `made` tells how many of its tasks are there; it is `growing` while the others are to be made. `counts` are of those
-    that are there. `ending` is how somebody ended it as a whole. `satisfied`: its dependents were told that it is over.
+    that are there. `ending` is how somebody ended it as a whole, `wound` how far its waiting tasks have been ended:
+    meanwhile it is `growing` too. `satisfied`: its dependents were told that it is over.
     """
 
     key: int = 0
@@ -205,6 +206,7 @@ class Sweep(msgspec.Struct, kw_only=True):
     counts: Counts
     ending: Ending | None = None
     ending_reason: str | None = None
+    wound: int = 0
     satisfied: bool = False
     started_at: int | None = None
     ended_at: int | None = None
