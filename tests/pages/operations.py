@@ -131,9 +131,10 @@ SURFACES = (
         "SuperOffice, REST", "none: the npm package has none",
         (
             "faces/superoffice/test_resource.py", "faces/superoffice/test_face.py", "faces/superoffice/test_archive.py",
+            "faces/superoffice/test_time_zones.py",
             "clients/test_superoffice_server.py", "seeds/test_get_batch_task.py",
         ),
-        (), lambda: _superoffice("v1Batch_", "v1Archive_"),
+        (), lambda: _superoffice("v1Batch_", "v1Archive_", "v1TimeZone_"),
     ),
     Surface(
         "SuperOffice, agent", "@superoffice/webapi (npm)",

@@ -9,7 +9,7 @@ from linarite.faces.superoffice.call import Call, route
 from linarite.http.messages import Response
 from linarite.http.routing import Route
 
-SERVICES = ("BatchTask", "Agents/Batch")
+SERVICES = ("BatchTask", "Archive", "TimeZone", "Agents/Batch", "Agents/Archive")
 
 
 def routes(prefix: str, others: Sequence[Route], base_url: Callable[[Call], str]) -> list[Route]:

@@ -9,7 +9,7 @@ import structlog
 from linarite.engine.access import Access
 from linarite.engine.core import Engine
 from linarite.engine.errors import EngineError
-from linarite.faces.superoffice import agent, archive, discovery, resource
+from linarite.faces.superoffice import agent, archive, discovery, resource, time_zones
 from linarite.faces.superoffice.call import Call
 from linarite.faces.superoffice.definitions import Definition
 from linarite.faces.superoffice.errors import RequestRefused, refusal
@@ -39,7 +39,7 @@ class SuperOffice:
         tasks = BatchTasks(engine, access, definitions)
         rows = [
             *resource.routes(prefix, tasks), *agent.routes(prefix, tasks),
-            *archive.routes(prefix, tasks, self._base_url),
+            *archive.routes(prefix, tasks, self._base_url), *time_zones.routes(prefix, self._base_url),
         ]  # fmt: skip
         self.routes: list[Route] = [*rows, *discovery.routes(prefix, rows, self._base_url)]
         self._router = Router(self.routes, ignore_case=True)

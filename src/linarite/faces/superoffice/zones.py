@@ -76,3 +76,24 @@ def zone(code: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise InvalidValue("SO-TimeZone", code, "there is no such time zone.") from None
+
+
+@cache
+def places() -> list[dict[str, str]]:
+    """Every code with the name of its country and the city of its zone, in the order of the codes.
+
+    PrimaryKey is the published number, or the code where none is: SO-TimeZone takes either.
+    """
+    table = files("tzdata.zoneinfo").joinpath("iso3166.tab").read_text(encoding="utf-8")
+    countries = dict(line.split("\t") for line in table.splitlines() if not line.startswith("#"))
+    numbers = {code: str(number) for number, code in NUMBERS.items()}
+    found = list[dict[str, str]]()
+    for code, name in sorted(codes().items()):
+        country, _, region = code.partition("-")
+        told = " - ".join(filter(None, (countries.get(country, code), region)))
+        city = name.rpartition("/")[2].replace("_", " ")
+        found.append(
+            {"PrimaryKey": numbers.get(code, code), "EntityName": "timezone", "TZLocationCode": code, "Name": told,
+             "TZLocationCities": city}
+        )  # fmt: skip
+    return found
