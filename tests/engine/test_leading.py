@@ -14,7 +14,7 @@ from linarite.engine import jobs, pools, tasks
 from linarite.engine.core import Engine
 from linarite.engine.finding import find_task
 from linarite.engine.housekeeping import Retention
-from linarite.engine.launching import RunExited
+from linarite.engine.launching import NodeRef, RunExited
 from linarite.engine.leading import Lease, SupersededError
 from linarite.engine.model import JobSpec, PoolSpec, TaskResult, TaskSpec, TaskState
 from linarite.store import SqlStore, open_store
@@ -47,6 +47,10 @@ class Server:
 
     async def task(self, name: str) -> Any:
         return await self.store.read(lambda tx: find_task(tx, ACCOUNT, "job", name)[1])
+
+    def fall_deaf(self) -> None:
+        """As one whom the database's word of orders has not reached yet."""
+        self.engine._leading.pop().cancel()
 
     def fall_silent(self) -> None:
         """As one whose process was stopped: it neither renews nor knows."""
@@ -142,5 +146,66 @@ def test_server_that_comes_back_stands_by_and_leads_again_when_it_must(new_datab
         assert await first.launched(2) == run
         await second.add("b")
         assert await first.launched(3) != run
+
+    play(new_database, story)
+
+
+NODE = NodeRef(account=ACCOUNT, pool="pool", node="node", key=1)
+
+
+def _remove(u: Any) -> None:
+    u.effects.remove.append((NODE, "left"))
+
+
+def _end(u: Any) -> None:
+    u.effects.end.append((NODE, "1.1", 0.0, False))
+
+
+def test_orders_are_carried_out_in_the_order_of_their_commits(new_database):
+    """Two units of another server do not become one, in which ends would come before all else."""
+
+    async def story(first: Server, second: Server) -> None:
+        first.fall_deaf()
+        await second.engine.do(_remove)
+        await second.engine.do(_end)
+        await first.engine.do(lambda _: None)
+        told = [what for what in first.nodes.told if what[0] in {"remove", "end"}]
+        assert told == [("remove", "left"), ("end", "1.1")]
+
+    play(new_database, story)
+
+
+def test_what_was_ordered_before_comes_before_what_the_scheduling_server_wants(new_database):
+    """A directory that was to go is not removed below the task that was started in it afterwards."""
+
+    async def story(first: Server, second: Server) -> None:
+        await first.add("a")
+        run = await first.launched()
+        await first.engine.on_reports([RunExited(run=run, code=0, started_at=1, at=2)])
+        first.fall_deaf()
+        await second.engine.do(tasks.delete, ACCOUNT, "job", "a")
+        await first.add("a")
+        again = await first.launched(2)
+        told = [what for what in first.nodes.told if what[0] in {"remove", "launch"}]
+        assert [what for what, _ in told] == ["launch", "remove", "launch"]
+        assert told[-1] == ("launch", again)
+
+    play(new_database, story)
+
+
+def test_server_that_takes_over_leaves_no_order_for_later(new_database):
+    """What is launched again from the records would run twice if it were ordered once it had ended."""
+
+    async def story(first: Server, second: Server) -> None:
+        first.fall_deaf()
+        await second.engine.do(_remove)
+
+        async def deaf() -> None:
+            return None
+
+        second.engine._follow = deaf  # type: ignore[method-assign]
+        await first.engine.stop()
+        await until(lambda: second.engine._epoch is not None)
+        assert [*first.nodes.heard("remove"), *second.nodes.heard("remove")] == ["left"]
 
     play(new_database, story)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
@@ -16,7 +18,7 @@ from tests.support.left_out import leave_out
 
 from linarite.engine.errors import Unavailable
 from linarite.refusal import Refused
-from linarite.store import SqlStore, migrations, open_store
+from linarite.store import SqlStore, database, migrations, open_store
 from linarite.store.database import location, reading, writing
 from linarite.store.schema import metadata
 
@@ -207,3 +209,50 @@ def test_only_one_writes_at_a_time_while_another_holds_the_lock(new_database):
 
     play(new_database, story)
     engine.dispose()
+
+
+def test_server_that_freezes_within_a_unit_holds_up_no_other(new_database, monkeypatch):
+    """The database ends a transaction that says nothing for long: others write, the frozen one hears when it wakes."""
+    monkeypatch.setattr(database, "LONGEST_PAUSE", 300)
+    wakes = threading.Event()
+
+    def freeze(tx: Any) -> None:
+        tx.jobs.insert(job("lost"))
+        assert wakes.wait(60)
+
+    async def story(frozen: SqlStore, other: SqlStore) -> None:
+        together = [asyncio.ensure_future(frozen.write(work)) for work in (freeze, adds("b"))]
+        try:
+            while not (await asyncio.wait(together, timeout=0.05))[0] and await other.read(finds("c")) is None:
+                await asyncio.wait_for(other.write(adds("c")), 20)
+        finally:
+            wakes.set()
+        for outcome in await asyncio.gather(*together, return_exceptions=True):
+            assert isinstance(outcome, Unavailable)
+        await frozen.write(adds("d"))
+        assert [await other.read(finds(id)) is not None for id in ("lost", "c", "d")] == [False, True, True]
+
+    play(new_database, story, stores=2)
+
+
+def test_a_server_with_thousands_of_connections_hears_of_orders(new_database):
+    """Descriptors above 1023 are heard too."""
+    many = [os.open("/dev/null", os.O_RDONLY) for _ in range(1100)]
+    try:
+
+        async def story(first: SqlStore, second: SqlStore) -> None:
+            told, loop = asyncio.Event(), asyncio.get_running_loop()
+            end = first.listen(lambda: loop.call_soon_threadsafe(told.set))
+            try:
+                await asyncio.wait_for(told.wait(), 20)
+                for _ in range(3):
+                    told.clear()
+                    await second.write(lambda tx: tx.leases.order(b"1"))
+                    await asyncio.wait_for(told.wait(), 20)
+            finally:
+                await asyncio.to_thread(end)
+
+        play(new_database, story, stores=2)
+    finally:
+        for descriptor in many:
+            os.close(descriptor)

@@ -136,9 +136,8 @@ class Engine:
             while True:
                 await self._ordered.wait()
                 self._ordered.clear()
-                with contextlib.suppress(Unavailable, SupersededError):
-                    while await self._unit(take_orders, "restart", leading=True):
-                        pass
+                with contextlib.suppress(Unavailable, SupersededError):  # a unit of the loop follows on doubt
+                    await self._unit(lambda _: None, "restart", leading=True)
         finally:
             await asyncio.to_thread(end)
 
@@ -205,17 +204,18 @@ class Engine:
         return await asyncio.shield(going)
 
     async def _whole(self, operation: Callable[[Ledger], T], who: str, *, leading: bool) -> T:
-        def work(tx: Transaction) -> tuple[T, Effects]:
+        def work(tx: Transaction) -> tuple[T, Sequence[Effects]]:
             held = self._lease.held(tx)
             if leading and not held:
                 raise SupersededError
+            before = take_orders(tx) if held and self._lease.shared else ()
             unit = Ledger(tx, self.clock.now(), who, self._make_id, self._environment, self.rand)
             result = operation(unit)
             pools.retire(unit)
             unit.flush()
             if not held:
                 leave_orders(unit)
-            return result, unit.effects
+            return result, (*before, unit.effects)
 
         try:
             result, effects = await self.store.write(work)
@@ -230,19 +230,21 @@ class Engine:
         self._doubtful = True
         self._wake.set()
 
-    async def _carry_out(self, effects: Effects) -> None:
+    async def _carry_out(self, wanted: Sequence[Effects]) -> None:
         """Tell the nodes, in the order of the commits. Ends go first, removals before launches into the same place."""
-        if effects.notices:
-            self.on_notices()
-        self._tend = self._tend or effects.tend
-        sooner = effects.due is not None and effects.due < self._moment
-        if effects.wake or effects.tend or sooner:
-            self._wake.set()
-        if effects.quiet:
-            return
-        self._awaited.update(launch.run for launch in effects.launch if launch.announced)
-        async with self._order:
-            await self._tell(effects)
+        for effects in wanted:
+            if effects.notices:
+                self.on_notices()
+            self._tend = self._tend or effects.tend
+            sooner = effects.due is not None and effects.due < self._moment
+            if effects.wake or effects.tend or sooner:
+                self._wake.set()
+            self._awaited.update(launch.run for launch in effects.launch if launch.announced)
+        loud = [effects for effects in wanted if not effects.quiet]
+        if loud:
+            async with self._order:
+                for effects in loud:
+                    await self._tell(effects)
 
     async def _tell(self, effects: Effects) -> None:
         """All of it is committed: what the nodes cannot do keeps nothing else from them, and fails no caller."""

@@ -2,12 +2,13 @@
 
 Every server answers every request. One at a time runs the loop and speaks with the nodes: the one whose name stands in
 the store's lease. What it does for that is committed only while the lease is its own, so that one that was asleep and
-wakes up can change nothing. A request's effects, committed by another server, are left as *orders* in the same commit.
+wakes up can change nothing. A request's effects, committed by another server, are left as *orders* in the same commit;
+each unit of the scheduling one takes up those that were committed before it, so that the nodes hear all in one order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -87,19 +88,22 @@ def leave_orders(u: Ledger) -> None:
     wanted: dict[str, Any] = {name: getattr(u.effects, name) for name in _NAMES}
     if any(value not in (False, None) for value in wanted.values()):
         u.tx.leases.order(_pack(Orders(**wanted)))
-    u.effects = Effects()
+    notices, u.effects = u.effects.notices, Effects()
+    u.effects.notices = notices  # every server may send these
 
 
-def take_orders(u: Ledger) -> bool:
-    """Take up what others left; tells whether there may be more."""
-    found = u.tx.leases.take_orders(AT_ONCE)
-    for value in found:
-        orders = _unpack(value)
-        for name in _NAMES:
-            given, here = getattr(orders, name), getattr(u.effects, name)
-            if isinstance(here, list):
-                here += given
-        u.effects.wake |= orders.wake
-        u.effects.tend |= orders.tend
-        u.effects.remind(orders.due)
-    return len(found) == AT_ONCE
+def take_orders(tx: Transaction) -> Sequence[Effects]:
+    """Take up what others left, each unit's by itself: told together, ends would come before earlier launches."""
+    taken: list[Effects] = []
+    while True:
+        found = tx.leases.take_orders(AT_ONCE)
+        taken += map(_effects, found)
+        if len(found) < AT_ONCE:
+            return taken
+
+
+def _effects(value: bytes) -> Effects:
+    orders, effects = _unpack(value), Effects()
+    for name in _NAMES:
+        setattr(effects, name, getattr(orders, name))
+    return effects

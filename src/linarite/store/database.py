@@ -40,6 +40,9 @@ SOON_NOTICED = {
     "tcp_user_timeout": 25_000,
 }
 """libpq's parameters by which a database that fell silent is noticed in half a minute: seconds, the last one ms."""
+LONGEST_PAUSE = 4_000
+"""Milliseconds without a word in a unit of writing after which PostgreSQL ends it: a server that is frozen, or whose
+machine has gone, keeps the lock from all others until then."""
 
 
 # For a value of any other type than int, float or str, the driver looks for a way to adapt it, and failing costs 0.8 us
@@ -101,6 +104,11 @@ def _postgresql(url: URL) -> Engine:
 
 def _postgresql_writing(url: URL) -> Engine:
     engine = _postgresql(url)
+
+    @event.listens_for(engine, "connect")
+    def _connected(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's
+        connection.execute(f"SET idle_in_transaction_session_timeout = {LONGEST_PAUSE}")
+        connection.commit()
 
     # The lock goes with the transaction. READ COMMITTED: what is read after it was waited for is what others committed.
     @event.listens_for(engine, "begin")

@@ -54,5 +54,8 @@ class Listener:
 
     def _ended(self, seconds: float | None, *heard: int) -> bool:
         """Wait for the end, or for something to hear; tells whether it is the end."""
-        ready, _, _ = select.select([self._closing, *heard], [], [], seconds)
-        return self._closing in ready
+        looking = select.poll()  # `select.select` knows the first 1,024 descriptors only
+        for descriptor in (self._closing, *heard):
+            looking.register(descriptor, select.POLLIN)
+        ready = looking.poll(None if seconds is None else seconds * 1000)
+        return any(descriptor == self._closing for descriptor, _ in ready)

@@ -33,7 +33,16 @@ class Statement:
         if not rows:
             return
         text = self._texts.get(connection.dialect.name) or self._compile(connection)
-        connection.connection.cursor().executemany(text, rows)
+        cursor = connection.connection.cursor()
+        if connection.dialect.name == "sqlite":
+            cursor.executemany(text, rows)
+        elif len(rows) == 1:
+            cursor.execute(text, rows[0])
+        else:
+            # What the driver sends behind the last of many stops the database's watch over who says nothing for long
+            # (`database.LONGEST_PAUSE`); a statement by itself starts it again.
+            cursor.executemany(text, rows)
+            cursor.execute("SELECT")
 
     def _compile(self, connection: Connection) -> str:
         compiled = _compiled(self._statement, connection)

@@ -56,7 +56,7 @@ def run(unit: Unit, transaction: Transaction) -> Outcome:
 
 def failed(unit: Unit, error: BaseException) -> Outcome:
     """A database that is full, locked or out of reach is `Unavailable`; a future cannot carry StopIteration."""
-    if is_a(error, "OperationalError", "InterfaceError"):
+    if is_a(error, "OperationalError", "InterfaceError", "IdleInTransactionSessionTimeout"):
         error = unavailable(error)
     elif isinstance(error, StopIteration):
         error = RuntimeError("A unit of work raised StopIteration.")
