@@ -125,6 +125,19 @@ def test_search_refuses_conditions_that_it_has_not(play, where):
     play(story)
 
 
+def test_search_bears_texts_with_nul(play):
+    """A task whose facts have characters that a database has no text for spoils no search."""
+
+    async def story(store):
+        one = job("one", spec={"display_name": "a\\u0000\0"})
+        await store.write(lambda tx: tx.jobs.insert(one))
+        await insert(store, task("a", one.key, 1, **facts(other="x\0y")), task("b", one.key, 2, **facts(name="y\\\0")))
+        search = Search(columns=COLUMNS, where=Compare("name", "startswith", "Y"), limit=10)
+        assert ids(await store.read(lambda tx: tx.tasks.search(ACCOUNT, search))) == "b"
+
+    play(story)
+
+
 def test_progress_is_kept(play):
     """What a task told is in its record, and goes when it is cleared."""
 

@@ -68,7 +68,9 @@ def _sqlite(element: _Packed, compiler: SQLCompiler, **options: Any) -> str:  # 
 @compiles(_Packed, "postgresql")
 def _postgresql(element: _Packed, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - SQLAlchemy's own
     column = compiler.process(element.clauses, **options)
-    text = f"convert_from({column}, 'UTF8')::json #>> '{{{','.join(element.path)}}}'"
+    # PostgreSQL has no text with NUL. Another escape of the same length leaves the JSON whole.
+    plain = f"replace(convert_from({column}, 'UTF8'), '\\u0000', '\\ufffd')"
+    text = f"{plain}::json #>> '{{{','.join(element.path)}}}'"
     return f"nullif({text}, ''){_CASTS[element.kind]}"
 
 
