@@ -22,7 +22,7 @@ import structlog
 import uvloop
 
 from linarite import __version__, logs
-from linarite.data import Claim, DataFolder, default_uid_base, write_whole
+from linarite.data import Claim, DataFolder, Presence, default_uid_base, write_whole
 from linarite.engine.core import Engine
 from linarite.engine.housekeeping import Retention
 from linarite.engine.leading import Lease
@@ -105,7 +105,8 @@ async def _serve(settings: Settings, folder: DataFolder, claim: Claim) -> None:
         identity = Identity(store, WallClock(), _trusted(settings, folder, tokens), development=settings.development)
         await identity.start()
         engine = _engine(settings, folder, store, identity, local, first_uid, tokens, claim)
-        sharing = await _sharing(settings, folder, store, identity, first_uid, alone=claim.taken())
+        present = stack.enter_context(folder.presence()) if store.shared else None
+        sharing = await _sharing(settings, folder, store, identity, first_uid, present, alone=claim.taken())
         stack.push_async_callback(sharing.stop)
         faces = _faces(settings, engine, sharing, identity, local)
         await engine.start()
@@ -181,12 +182,14 @@ def _uid_of(first_uid: int | None, identity: Identity) -> Callable[[str], int] |
 
 
 async def _sharing(
-    settings: Settings, folder: DataFolder, store: SqlStore, identity: Identity, first_uid: int | None, *, alone: bool
-) -> Sharing:
+    settings: Settings, folder: DataFolder, store: SqlStore, identity: Identity, first_uid: int | None,
+    present: Presence | None, *, alone: bool,
+) -> Sharing:  # fmt: skip
     tree = DirectoryTree(str(folder.make_shares()), _uid_of(first_uid, identity))
     if alone:
         tree.sweep()
-    sharing = Sharing(store, tree, WallClock(), retention=int((settings.deleted_shares_days or 0) * DAY))
+    retention = int((settings.deleted_shares_days or 0) * DAY)
+    sharing = Sharing(store, tree, WallClock(), retention=retention, presence=present)
     await sharing.start()
     return sharing
 

@@ -1,7 +1,7 @@
 """The data folder: which part is whose. Tasks' users pass through the folder itself; the server's part is its own.
 
 data/            0711   passed through by tasks' users
-  server/        0700   database, issuer's key, lock
+  server/        0700   database, issuer's key, lock, servers/ (a file for each of several)
   tls/           0755   certificates to read; keys 0600
   nodes/ hosts/         `linarite.nodes`
   shares/               `linarite.shares`
@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
+import socket
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -49,6 +51,44 @@ class Claim:
     def holder(self) -> str:
         """The process that has it, as it says itself."""
         return os.pread(self._descriptor, 32, 0).decode(errors="replace").strip()
+
+
+class Presence:
+    """That a server is there: a file below the data folder that it holds locked, which goes with the process."""
+
+    def __init__(self, folder: Path) -> None:
+        """Be there from now on. Raises Refused."""
+        self._folder = folder
+        self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        fresh = folder / f".{self.name}"
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            self._descriptor = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fresh.rename(folder / self.name)  # locked when others see it
+        except OSError as error:
+            raise Refused(f"{folder} cannot be used: {error.strerror}.") from error
+
+    def has_ended(self, name: str) -> bool:
+        """Tell whether the server of that name is no more; also of names that none ever had."""
+        if not name or name == self.name:
+            return not name
+        try:
+            descriptor = os.open(self._folder / name, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return True
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        finally:
+            os.close(descriptor)
+        return True
+
+    def end(self) -> None:
+        """Be there no more."""
+        (self._folder / self.name).unlink(missing_ok=True)
+        os.close(self._descriptor)
 
 
 class DataFolder:
@@ -118,6 +158,18 @@ class DataFolder:
             fresh.flush()
             with suppress(FileExistsError):
                 file.hardlink_to(fresh.name)
+
+    @contextmanager
+    def presence(self) -> Iterator[Presence]:
+        """Be told apart from the other servers on this folder. What those left that were killed is removed."""
+        present = Presence(self.server / "servers")
+        try:
+            for file in (self.server / "servers").iterdir():
+                if not file.name.startswith(".") and present.has_ended(file.name):
+                    file.unlink(missing_ok=True)
+            yield present
+        finally:
+            present.end()
 
     @contextmanager
     def claim(self) -> Iterator[Claim]:

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from tests.shares.clock import wait_for_a_tick
 
+from linarite.data import Presence
 from linarite.engine.sharing import Files, Place, Share, Shares
 from linarite.engine.sharing.leases import Claim
+from linarite.engine.sharing.moves import Move, noted
 from linarite.engine.sharing.reading import NOTHING
 from linarite.engine.sharing.views import Settings
 from linarite.shares import DirectoryTree, extents
@@ -100,6 +102,27 @@ def test_a_rename_that_a_crash_cuts_in_two_keeps_the_facts(tmp_path: Path, moved
 
 MEANWHILE = 0.3
 """Seconds in which one that does not wait its turn is done."""
+
+
+def test_another_server_leaves_a_rename_to_the_one_that_makes_it(tmp_path: Path) -> None:
+    """It takes it up once that one has ended."""
+
+    async def story(world: World) -> None:
+        first, second = (Presence(tmp_path / "servers") for _ in range(2))
+        await world.files.create(PLACE, "a", 1, Settings(metadata={"k": "v"}), Claim(now=NOW))
+        view = await world.files.look(PLACE, "a", directory=False)
+        move = Move(place=PLACE, source="a", target="b", id=view.item.id, md5=None, server=first.name)
+        async with noted(world.store, move):
+            await world.tree.rename(PLACE, "a", "b", replace=False)
+        other = Files(world.store, world.tree, second)
+        await other.recover()
+        assert (await other.look(PLACE, "b", directory=False)).facts.metadata == {}
+        first.end()
+        await other.recover()
+        assert (await other.look(PLACE, "b", directory=False)).facts.metadata == {"k": "v"}
+        second.end()
+
+    play(tmp_path, story)
 
 
 def test_the_rename_of_a_directory_waits_for_changes_below_it(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.shares.test_deletion import NOW, Clock
 
+from linarite.data import Presence
 from linarite.engine.errors import AlreadyExists, NotFound, WrongState
 from linarite.engine.sharing import Copy, Files, Place, Share, Shares
 from linarite.engine.sharing.copying import Copies
@@ -280,6 +281,40 @@ def test_a_restart_goes_on_with_files_of_this_server_and_fails_others(tmp_path: 
         theirs = await world.copy_of("theirs")
         assert (theirs.status, "started again" in (theirs.description or "")) == ("failed", True)
         assert await world.left() == 0
+
+    told(tmp_path, story)
+
+
+def test_another_server_takes_up_what_is_left_and_no_more(tmp_path: Path) -> None:
+    """One that starts beside leaves alone what the first is at; once that one has ended it takes it up."""
+
+    async def story(world: World) -> None:
+        await world.share(OTHER)
+        await world.files.create(OTHER, "big", 1_000, FILE, CLAIM, b"\7" * 1000)
+        first, second = (Presence(tmp_path / "servers") for _ in range(2))
+        world.copies = Copies(world.store, world.tree, world.files, Clock(), first)
+        other = Copies(world.store, world.tree, world.files, Clock(), second)
+        source, copy = Pieces(2), Copy(id="m", source="", status="pending", copied=0, total=0)
+        await world.begin(source)
+        await source.asked.wait()
+        await other.start()
+        source.let(2)
+        assert (await world.ended()).status == "success"
+        await world.begin(Pieces(1), "theirs", copy_id="t")
+        held = world.tree.hold(PLACE, "mine", alone=True)
+        await world.copies.from_file((OTHER, "big"), PLACE, "mine", FILE, copy, CLAIM)
+        async with held:
+            await other.start()
+            await world.copies.stop()
+        assert await world.left() == 2
+        first.end()
+        await other.start()
+        assert (await world.ended("mine")).status == "success"
+        assert world.bytes("mine") == b"\7" * 1000
+        assert (await world.copy_of("theirs")).status == "failed"
+        assert await world.left() == 0
+        await other.stop()
+        second.end()
 
     told(tmp_path, story)
 

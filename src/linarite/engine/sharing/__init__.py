@@ -6,13 +6,13 @@ no record: it shows the defaults.
 """
 
 from linarite.engine.sharing.files import Files
-from linarite.engine.sharing.ports import Item, Place, ShareRecords, Tree
+from linarite.engine.sharing.ports import Item, Place, Presence, ShareRecords, Tree
 from linarite.engine.sharing.records import Copy, Facts, Policy, Share
 from linarite.engine.sharing.service import Service
 from linarite.engine.sharing.shares import Shares
 from linarite.engine.sharing.sharing import Sharing
 
 __all__ = [
-    "Copy", "Facts", "Files", "Item", "Place", "Policy", "Service", "Share", "ShareRecords", "Shares", "Sharing",
-    "Tree",
+    "Copy", "Facts", "Files", "Item", "Place", "Policy", "Presence", "Service", "Share", "ShareRecords", "Shares",
+    "Sharing", "Tree",
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 While one is pending its destination refuses other changes. What is at work is noted in the store beside the
 destination's facts: a copy from this server's own files begins anew after a restart, one from elsewhere has failed,
-since the right to read its source is not kept.
+since the right to read its source is not kept. Of several servers each leaves alone what another one is at.
 """
 
 from __future__ import annotations
@@ -20,7 +20,17 @@ from linarite.engine.errors import EngineError, NotFound, WrongState
 from linarite.engine.ports import Clock
 from linarite.engine.sharing.files import Files
 from linarite.engine.sharing.leases import Claim, check_change
-from linarite.engine.sharing.ports import Item, Place, ShareStore, ShareTransaction, Source, SourceFailed, Tree
+from linarite.engine.sharing.ports import (
+    ALONE,
+    Item,
+    Place,
+    Presence,
+    ShareStore,
+    ShareTransaction,
+    Source,
+    SourceFailed,
+    Tree,
+)
 from linarite.engine.sharing.records import ABORTED, FAILED, PENDING, SUCCESS, Copy, Facts, Pinned
 from linarite.engine.sharing.views import Settings, View
 
@@ -36,7 +46,7 @@ log = structlog.get_logger("linarite.sharing")
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """A pending copy. Its destination is the file of share number `share` that was `born` then, whatever its path.
 
-    `place` and `path` are the source when it is a file of this server.
+    `place` and `path` are the source when it is a file of this server; `server` is the one that is at it.
     """
 
     id: str
@@ -44,26 +54,39 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     born: int
     place: Place | None = None
     path: str = ""
+    server: str = ""
 
 
 class Copies:
     """Copies at work. Each goes on by itself; a few at once, the others wait."""
 
-    def __init__(self, store: ShareStore, tree: Tree, files: Files, clock: Clock) -> None:
+    def __init__(
+        self, store: ShareStore, tree: Tree, files: Files, clock: Clock, presence: Presence = ALONE
+    ) -> None:  # fmt: skip
         self._store, self._tree, self._files, self._clock = store, tree, files, clock
+        self._presence = presence
         self._running: dict[str, asyncio.Task[None]] = {}
         self._copied: dict[str, int] = {}
         self._room = asyncio.Semaphore(AT_ONCE)
 
     async def start(self) -> None:
-        """Take up what an earlier run of the server left."""
-        left = await self._store.read(lambda tx: tx.documents.all(_KIND, 0))
-        for value in left.values():
-            job = msgspec.convert(value, Job)
+        """Take up what servers left that have ended: an earlier run of this one, or another."""
+        for job in await self._store.write(self._take_up):
             if job.place is None:
                 await self._end(job, FAILED, _RESTARTED)
             else:
                 self._run(job, self._from_file(job))
+
+    def _take_up(self, tx: ShareTransaction) -> list[Job]:
+        left = [msgspec.convert(value, Job) for value in tx.documents.all(_KIND, 0).values()]
+        ours = [
+            replace(job, server=self._presence.name)
+            for job in left
+            if job.id not in self._running and self._presence.has_ended(job.server)
+        ]
+        for job in ours:
+            tx.documents.put(_KIND, job.id, msgspec.to_builtins(job))
+        return ours
 
     async def stop(self) -> None:
         """Let go of all of them: they are pending until the server starts again."""
@@ -77,7 +100,7 @@ class Copies:
         """Begin to copy a file of this server; the destination is there, pending, when this returns."""
         source = await self._files.look(*origin, directory=False)
         wanted = await self._files.settings_of_copy(source, settings)
-        job = Job(id=copy.id, share=0, born=0, place=origin[0], path=source.item.path)
+        job = self._job(copy, origin[0], source.item.path)
         view, job = await self._begin(job, source.item.size, (place, path), wanted, (copy, claim))
         self._run(job, self._from_file(job))
         return view
@@ -87,7 +110,7 @@ class Copies:
     ) -> View:
         """Begin to copy what is read elsewhere. The source is closed when it has been read, or is refused."""
         try:
-            job = Job(id=copy.id, share=0, born=0)
+            job = self._job(copy)
             view, job = await self._begin(job, source.size, (place, path), settings, (copy, claim))
         except BaseException:
             await source.close()
@@ -119,6 +142,9 @@ class Copies:
         if copy is None or not copy.is_pending:
             return copy
         return replace(copy, copied=self._copied.get(copy.id, 0))
+
+    def _job(self, copy: Copy, place: Place | None = None, path: str = "") -> Job:
+        return Job(id=copy.id, share=0, born=0, place=place, path=path, server=self._presence.name)
 
     async def _begin(
         self, job: Job, size: int, target: tuple[Place, str], settings: Settings, how: tuple[Copy, Claim]

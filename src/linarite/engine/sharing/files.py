@@ -178,7 +178,10 @@ class Files(Reading):
             _check_claim(before, claims[0])
             if replacing:
                 await self._replaceable(place, target, claims[1])
-            move = Move(place=place, source=before.item.path, target=target, id=before.item.id, md5=before.md5)
+            move = Move(
+                place=place, source=before.item.path, target=target, id=before.item.id, md5=before.md5,
+                server=self._presence.name,
+            )  # fmt: skip
             async with moves.noted(self._store, move):
                 item = await self._tree.rename(place, move.source, target, replace=replacing)
 
@@ -300,7 +303,7 @@ class Files(Reading):
 
     async def recover(self) -> None:
         """Once, before the first request: finish what a crash cut in two."""
-        await moves.recover(self._store, self._tree)
+        await moves.recover(self._store, self._tree, self._presence)
 
 
 def _settle(

@@ -11,19 +11,23 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from linarite.engine.errors import EngineError
-from linarite.engine.sharing.ports import Item, Place, ShareStore, ShareTransaction, Tree
+from linarite.engine.sharing.ports import Item, Place, Presence, ShareStore, ShareTransaction, Tree
 
 _KIND = "file rename"
 
 
 class Move(msgspec.Struct, frozen=True, kw_only=True):
-    """What moves: the file or directory of that `id` from one path to another. `md5`: the one that is good for it."""
+    """What moves: the file or directory of that `id` from one path to another. `md5`: the one that is good for it.
+
+    `server` is the one that moves it.
+    """
 
     place: Place
     source: str
     target: str
     id: int
     md5: str | None
+    server: str = ""
 
     @property
     def name(self) -> str:
@@ -47,11 +51,13 @@ def forget(tx: ShareTransaction, move: Move) -> None:
     tx.documents.delete(_KIND, move.name)
 
 
-async def recover(store: ShareStore, tree: Tree) -> None:
-    """Move the facts of what had moved when the server was killed."""
+async def recover(store: ShareStore, tree: Tree, presence: Presence) -> None:
+    """Move the facts of what had moved when its server was killed."""
     found = await store.read(lambda tx: tx.documents.all(_KIND, 0))
     for value in found.values():
         move = msgspec.convert(value, Move)
+        if not presence.has_ended(move.server):
+            continue
         item = await _moved(tree, move)
         await store.write(lambda tx, move=move, item=item: _finish(tx, move, item))  # type: ignore[misc]
 

@@ -276,6 +276,30 @@ class ShareTransaction(Protocol):
     def documents(self) -> Documents: ...
 
 
+class Presence(Protocol):
+    """This server among those that share the store and the tree."""
+
+    @property
+    def name(self) -> str:
+        """A name that no other one has, nor had."""
+        ...
+
+    def has_ended(self, name: str) -> bool:
+        """Tell whether the server of that name is no more; also of names that none ever had."""
+        ...
+
+
+class _Alone:
+    name = ""
+
+    def has_ended(self, _name: str) -> bool:
+        return True
+
+
+ALONE: Presence = _Alone()
+"""A server that shares with no other: what anybody noted before it started is its own."""
+
+
 class ShareStore(Protocol):
     """The part of the store that sharing uses: see `engine.ports.Store`."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from linarite.engine.errors import NotFound, NotSupported, WrongState
 from linarite.engine.sharing.leases import Claim, check_named
 from linarite.engine.sharing.names import check_path
-from linarite.engine.sharing.ports import Item, Place, ShareStore, ShareTransaction, Tree
+from linarite.engine.sharing.ports import ALONE, Item, Place, Presence, ShareStore, ShareTransaction, Tree
 from linarite.engine.sharing.records import Facts, Share
 from linarite.engine.sharing.views import View
 
@@ -15,8 +15,8 @@ NOTHING = Claim()
 class Reading:
     """Files and directories of all shares, unchanged. Paths are checked here."""
 
-    def __init__(self, store: ShareStore, tree: Tree) -> None:
-        self._store, self._tree = store, tree
+    def __init__(self, store: ShareStore, tree: Tree, presence: Presence = ALONE) -> None:
+        self._store, self._tree, self._presence = store, tree, presence
 
     async def look(self, place: Place, path: str, claim: Claim = NOTHING, *, directory: bool) -> View:
         """The properties of a file or directory."""
