@@ -22,7 +22,7 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_setting_is_a_flag_with_its_help() -> None:
     said = linarite("serve", "--help").stdout
-    flags = set(re.findall(r"--[a-z-]+", said))
+    flags = set(re.findall(r"--[a-z0-9-]+", said))
     wanted = {"--" + name.replace("_", "-") for name in Settings.model_fields}
     assert wanted <= flags
     assert "--production" in flags
