@@ -51,6 +51,7 @@ from linarite.nodes.access import UnreachableFolderError, check_reachable
 from linarite.nodes.local import LocalNodes
 from linarite.nodes.service_environment import ServiceEnvironment
 from linarite.refusal import Refused
+from linarite.remote import Fetcher
 from linarite.settings import DAY, FACES, Settings, check_exposure
 from linarite.settings import Issuer as TrustedIssuer
 from linarite.shares import DirectoryTree, MountableShares
@@ -188,8 +189,12 @@ async def _sharing(
     tree = DirectoryTree(str(folder.make_shares()), _uid_of(first_uid, identity))
     if alone:
         tree.sweep()
+    try:
+        elsewhere = Fetcher(settings.copy_sources)
+    except ValueError as error:
+        raise Refused(f"Settings: copy_sources: {error}.") from error
     retention = int((settings.deleted_shares_days or 0) * DAY)
-    sharing = Sharing(store, tree, WallClock(), retention=retention, presence=present)
+    sharing = Sharing(store, tree, WallClock(), retention=retention, presence=present, elsewhere=elsewhere)
     await sharing.start()
     return sharing
 

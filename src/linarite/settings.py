@@ -148,6 +148,12 @@ class Settings(BaseSettings):
         7, gt=0, description="Days for which deleted file shares can be restored; 0 or none: they are gone at once."
     )
 
+    copy_sources: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Other servers that file copies may read from: host, host:port or *.suffix; by https unless http://"
+        " stands before it (commas between).",
+    )
+
     log_format: Literal["text", "json"] = Field("text", description="How log lines look.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
 
@@ -177,7 +183,7 @@ class Settings(BaseSettings):
     def _for_ever(cls, value: object) -> object:
         return None if str(value).lower() in {"0", "none", ""} else value
 
-    @field_validator("tls_names", "host_names", "premium_accounts", mode="before")
+    @field_validator("tls_names", "host_names", "premium_accounts", "copy_sources", mode="before")
     @classmethod
     def _from_commas(cls, value: object) -> object:
         return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value

@@ -13,7 +13,7 @@ import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from email.utils import formatdate
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from linarite.http import storage_auth
 from linarite.http.funnel import Funnel
 from linarite.http.messages import Headers
 from linarite.http.spelling import SpellingProtocol
+from linarite.remote import Fetcher
 from linarite.shares import DirectoryTree
 from linarite.store import open_store
 
@@ -104,14 +105,19 @@ class FileService:
 
 
 @contextlib.contextmanager
-def file_service(folder: Path, port: int = 0, *, retention: float = WEEK) -> Iterator[FileService]:
+def file_service(
+    folder: Path, port: int = 0, *, retention: float = WEEK, copy_sources: Sequence[str] = ()
+) -> Iterator[FileService]:
     """Serve from `folder` on a thread. `retention`: microseconds for which deleted shares are kept."""
     bound = socket.create_server(("127.0.0.1", port))
     started, holder = threading.Event(), list[uvicorn.Server]()
 
     async def serve() -> None:
         store = open_store(folder / "store.db")
-        sharing = Sharing(store, DirectoryTree(str(folder / "shares")), WallClock(), retention=int(retention))
+        sharing = Sharing(
+            store, DirectoryTree(str(folder / "shares")), WallClock(), retention=int(retention),
+            elsewhere=Fetcher(copy_sources),
+        )  # fmt: skip
         await sharing.start()
         face = AzureFiles(sharing, DevelopmentAccess(), premium=("premium",))
         config = uvicorn.Config(

@@ -35,6 +35,7 @@ from linarite.engine.sharing.records import ABORTED, FAILED, PENDING, SUCCESS, C
 from linarite.engine.sharing.views import Settings, View
 
 AT_ONCE = 4
+"""Copies of this server's own files at once, and as many from elsewhere: slow servers there keep none waiting."""
 _KIND = "file copy"
 _UNREAD = '404 ResourceNotFound "Copy failed when reading the source."'
 _UNWRITTEN = '500 InternalError "Copy failed when writing the destination."'
@@ -67,7 +68,7 @@ class Copies:
         self._presence = presence
         self._running: dict[str, asyncio.Task[None]] = {}
         self._copied: dict[str, int] = {}
-        self._room = asyncio.Semaphore(AT_ONCE)
+        self._here, self._elsewhere = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(AT_ONCE)
 
     async def start(self) -> None:
         """Take up what servers left that have ended: an earlier run of this one, or another."""
@@ -184,7 +185,7 @@ class Copies:
         """Copy to the end, which is noted whatever it is; a destination that has gone ends it too."""
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(source.close)
-            await stack.enter_async_context(self._room)
+            await stack.enter_async_context(self._here if job.place else self._elsewhere)
             try:
                 await self._move(job, source)
                 await self._end(job, SUCCESS)

@@ -8,6 +8,7 @@ import structlog
 
 from linarite.engine.ports import Clock
 from linarite.engine.sharing.copying import Copies
+from linarite.engine.sharing.elsewhere import Elsewhere, Nowhere
 from linarite.engine.sharing.files import Files
 from linarite.engine.sharing.ports import ALONE, Presence, ShareStore, Tree
 from linarite.engine.sharing.service import Service
@@ -22,13 +23,15 @@ log = structlog.get_logger("linarite.sharing")
 class Sharing:
     """File shares of all accounts. `retention` is for how long deleted shares are kept, in microseconds; 0: not.
 
-    `presence` tells this server from others on the same shares; None when there are none.
+    `presence` tells this server from others on the same shares; None when there are none. `elsewhere` are the other
+    servers that copies read from, none when it is not given. It is closed with the rest.
     """
 
     def __init__(
-        self, store: ShareStore, tree: Tree, clock: Clock, *, retention: int = 0, presence: Presence | None = None
+        self, store: ShareStore, tree: Tree, clock: Clock, *, retention: int = 0, presence: Presence | None = None,
+        elsewhere: Elsewhere | None = None,
     ) -> None:  # fmt: skip
-        here = presence or ALONE
+        here, self.elsewhere = presence or ALONE, elsewhere or Nowhere()
         self.files, self.shares = Files(store, tree, here), Shares(store, tree, retention)
         self.service = Service(store)
         self.copies = Copies(store, tree, self.files, clock, here)
@@ -60,4 +63,5 @@ class Sharing:
             self._looking.cancel()
             await asyncio.gather(self._looking, return_exceptions=True)
         await self.copies.stop()
+        await self.elsewhere.close()
         await self.upkeep.stop()

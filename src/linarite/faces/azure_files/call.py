@@ -43,6 +43,7 @@ class Call:
         "base_url",
         "caller",
         "copies",
+        "elsewhere",
         "files",
         "is_premium",
         "now",
@@ -57,7 +58,7 @@ class Call:
     def __init__(self, request: Request, address: Address, version: str, sharing: Sharing) -> None:
         self.request, self.address, self.version = request, address, version
         self.files, self.shares, self.service = sharing.files, sharing.shares, sharing.service
-        self.copies = sharing.copies
+        self.copies, self.elsewhere = sharing.copies, sharing.elsewhere
         self.caller = Caller(kind="owner")
         self.now = request.now
         self.base_url = ""

@@ -7,9 +7,10 @@ from urllib.parse import urlsplit
 from linarite.engine.access import Access, Unauthenticated
 from linarite.engine.errors import NotAllowed
 from linarite.engine.sharing import Place
+from linarite.engine.sharing.elsewhere import Origin, Unverified
 from linarite.faces.azure_files.address import Address, host_account, parse
 from linarite.faces.azure_files.authorisation import audiences, check_signature
-from linarite.faces.azure_files.call import Call, Caller
+from linarite.faces.azure_files.call import Call, Caller, log
 from linarite.faces.azure_files.errors import Refused, bad_header
 from linarite.http.storage_auth import parse_query
 
@@ -21,6 +22,40 @@ async def resolve(url: str, call: Call, access: Access, own_hosts: frozenset[str
     address, query = _address(url, call, own_hosts)
     await _check_readable(call, address, query, access)
     return address.place, address.path
+
+
+def elsewhere(url: str, call: Call) -> Origin | None:
+    """A source on another server that the settings name, None when it is on this one or on none of those.
+
+    What the request calls this server is this server, whatever the settings say.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise bad_header("x-ms-copy-source", url) from error
+    if "@" in parts.netloc:
+        raise bad_header("x-ms-copy-source", url)
+    if parts.netloc.lower() == call.request.host.lower() or not call.elsewhere.allows(url):
+        return None
+    return Origin(url=url.partition("#")[0], headers=_passed_on(call))
+
+
+def _passed_on(call: Call) -> dict[str, str]:
+    """The token that a request brings for its source, and what the source's server reads with it."""
+    given = call.header("x-ms-copy-source-authorization")
+    if given is None:
+        return {}
+    scheme, _, token = given.partition(" ")
+    if scheme.lower() != "bearer" or not all("!" <= each <= "~" for each in token.strip()):
+        raise unverified(401, "InvalidAuthenticationInfo", "Only bearer tokens are accepted for a copy source.")
+    intent = call.header("x-ms-file-request-intent")
+    found = {"Authorization": f"Bearer {token.strip()}", "x-ms-version": call.version}
+    return {**found, "x-ms-file-request-intent": "backup"} if (intent or "").lower() == "backup" else found
+
+
+def told(error: Unverified) -> Refused:
+    """The refusal of a source elsewhere."""
+    return unverified(error.status, error.code, error.message)
 
 
 def require_authorisation(url: str, call: Call) -> None:
@@ -40,6 +75,7 @@ def _address(url: str, call: Call, own_hosts: frozenset[str]) -> tuple[Address, 
         raise bad_header("x-ms-copy-source", url)
     own = {call.request.host.rpartition(":")[0] or call.request.host, call.request.host, *own_hosts, *_LOCAL}
     if host_account(host) is None and host not in own:
+        log.warning("a copy source is on a server that the setting copy_sources does not name", host=host[:255])
         raise unverified(404, "ResourceNotFound", "The copy source is not on this server.")
     snapshot = (parse_query(parts.query).get("sharesnapshot") or [""])[0]
     keep_dots = call.flag("x-ms-source-allow-trailing-dot")

@@ -1,4 +1,7 @@
-"""Put Range from URL: bytes of another file of this server, into a range. Source: NOTES 7."""
+"""Put Range from URL: bytes of another file, of this server or of one that the settings name, into a range.
+
+Source: NOTES 7.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,14 @@ import os
 
 from linarite.engine.errors import EngineError
 from linarite.engine.sharing import Place
+from linarite.engine.sharing.elsewhere import Unverified
 from linarite.engine.sharing.records import MAX_RANGE_BYTES
 from linarite.faces.azure_files import headers
 from linarite.faces.azure_files.call import Call
 from linarite.faces.azure_files.checks import check_crc64, crc64_of
 from linarite.faces.azure_files.errors import Refused, bad_header, missing_header, translate
 from linarite.faces.azure_files.operations.ranges import bounds, keeps_last_write, written
-from linarite.faces.azure_files.sources import require_authorisation, unverified
+from linarite.faces.azure_files.sources import elsewhere, require_authorisation, told, unverified
 from linarite.http import structured
 from linarite.http.messages import Response
 from linarite.http.ranges import parse_range
@@ -22,7 +26,6 @@ from linarite.http.ranges import parse_range
 
 async def put_range_from_url(call: Call) -> Response:
     """Write a range of at most 4 MiB that is read from another file. On disk when answered."""
-    assert call.resolve is not None
     if call.required("x-ms-write").lower() != "update":
         raise bad_header("x-ms-write", call.required("x-ms-write"))
     if call.request.content_length:
@@ -31,15 +34,26 @@ async def put_range_from_url(call: Call) -> Response:
     if length > MAX_RANGE_BYTES:
         raise Refused("RequestBodyTooLarge", MaxLimit=str(MAX_RANGE_BYTES))
     keep, first = keeps_last_write(call), _source_start(call, length)
-    url = call.required("x-ms-copy-source")
-    require_authorisation(url, call)
-    place, path = await call.resolve(url, call)
-    data = await _read(call, place, path, first, length)
+    data = await _source(call, first, length)
     crc = structured.crc64_bytes(data)
     _check_source(call, crc)
     view = await call.files.write(call.place, call.path, start, data, call.claim, keep_written=keep)
-    told = {"x-ms-content-crc64": base64.b64encode(crc).decode()}
-    return Response(201, b"", {**written(call, view), **headers.ENCRYPTED, **told})
+    checksum = {"x-ms-content-crc64": base64.b64encode(crc).decode()}
+    return Response(201, b"", {**written(call, view), **headers.ENCRYPTED, **checksum})
+
+
+async def _source(call: Call, first: int, length: int) -> bytes:
+    """The source's bytes, wherever it is. One on this server brings a right of its own, one elsewhere may be public."""
+    assert call.resolve is not None
+    url = call.required("x-ms-copy-source")
+    origin = elsewhere(url, call)
+    if origin is None:
+        require_authorisation(url, call)
+        return await _read(call, *await call.resolve(url, call), first, length)
+    try:
+        return await call.elsewhere.read(origin, first, length)
+    except Unverified as error:
+        raise told(error) from error
 
 
 def _source_start(call: Call, length: int) -> int:
