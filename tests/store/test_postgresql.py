@@ -12,14 +12,16 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from msgspec.structs import replace
 from tests.contract.records import ACCOUNT, job
 from tests.support import postgres
 from tests.support.left_out import leave_out
 
-from linarite.engine.errors import Unavailable
+from linarite.engine.errors import InvalidValue, Unavailable
 from linarite.refusal import Refused
 from linarite.store import SqlStore, database, migrations, open_store
 from linarite.store.database import location, reading, writing
+from linarite.store.moving import move
 from linarite.store.schema import metadata
 
 
@@ -86,6 +88,59 @@ def test_open_unusable_database(new_database, change, reason):
     """A database that cannot be had is a sentence for whoever starts the server, without the password."""
     with pytest.raises(Refused, match=rf"(?s)^The database cannot be used: (?!.*secret).*{reason}.*\.$"):
         open_store(change(new_database))
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:a@b:secret/db", "postgresql://u:secret@[::1/db", "://u:secret@h"])
+def test_open_what_is_no_url(url):
+    """It is told in a sentence, without what may be a part of the password."""
+    with pytest.raises(Refused) as refused:
+        open_store(url)
+    assert (str(refused.value), refused.value.__cause__) == (database.NO_URL, None)
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda tx: tx.accounts.get("a\0b"),
+        lambda tx: tx.pools.get(ACCOUNT, "a\0b"),
+        lambda tx: tx.documents.get("kind", "a\0b", 0),
+        lambda tx: tx.shares.get(ACCOUNT, "a\0b"),
+        lambda tx: tx.jobs.insert(replace(job("a"), terminate_reason="a\0b")),
+    ],
+    ids=["account", "pool", "document", "share", "reason"],
+)
+def test_text_with_nul_is_refused(new_database, work):
+    """PostgreSQL keeps none: whoever gave it hears so, and the store goes on."""
+
+    async def story(store: SqlStore) -> None:
+        with pytest.raises(InvalidValue):
+            await store.write(work)
+        await store.write(adds("b"))
+        assert await store.read(finds("b")) is not None
+
+    play(new_database, story)
+
+
+def test_move_of_odd_values(new_database, tmp_path):
+    """The largest numbers, switches and bytes arrive as they were; a NUL in text is marked."""
+    odd = replace(job("odd"), terminate_reason="a\0b", deadline=2**63 - 1, forced=True)
+
+    async def fill() -> Any:
+        store = open_store(tmp_path / "old.db")
+        await store.write(lambda tx: tx.jobs.insert(odd))
+        await store.write(lambda tx: tx.documents.put("kind", "name", {"a\0": "\0\ud7ff\U0001f600", "n": -(2**63)}))
+        before = await store.read(finds("odd"))
+        await store.close()
+        return before
+
+    async def story(store: SqlStore) -> list[Any]:
+        return [await store.read(finds("odd")), await store.read(lambda tx: tx.documents.get("kind", "name", 0))]
+
+    before = asyncio.run(fill())
+    move(tmp_path / "old.db", new_database)
+    found, document = play(new_database, story)
+    assert found == replace(before, terminate_reason="a\ufffdb")
+    assert document == {"a\0": "\0\ud7ff\U0001f600", "n": -(2**63)}
 
 
 def test_units_of_two_servers_run_one_after_another(new_database):

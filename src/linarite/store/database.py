@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool
 
 from linarite.engine import model
@@ -40,6 +41,7 @@ SOON_NOTICED = {
     "tcp_user_timeout": 25_000,
 }
 """libpq's parameters by which a database that fell silent is noticed in half a minute: seconds, the last one ms."""
+NO_URL = "The database cannot be used: its address is no URL (a password's special characters are written as %XX)."
 LONGEST_PAUSE = 4_000
 """Milliseconds without a word in a unit of writing after which PostgreSQL ends it: a server that is frozen, or whose
 machine has gone, keeps the lock from all others until then."""
@@ -54,9 +56,12 @@ for _kind, _adapt in _PLAIN.items():
 
 
 def location(where: str | Path) -> URL:
-    """The address of a store: an URL as it is, a path as the SQLite file of that name."""
+    """The address of a store: an URL as it is, a path as the SQLite file of that name. Raises Refused."""
     if isinstance(where, str) and "://" in where:
-        return make_url(where)
+        try:
+            return make_url(where)
+        except (ArgumentError, ValueError):  # they quote what may be a part of the password
+            raise Refused(NO_URL) from None
     return URL.create("sqlite", database=str(where))
 
 

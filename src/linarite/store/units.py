@@ -8,7 +8,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
-from linarite.engine.errors import Unavailable
+from linarite.engine.errors import InvalidValue, Unavailable
 from linarite.engine.ports import Transaction
 from linarite.store.statements import is_a
 
@@ -55,9 +55,14 @@ def run(unit: Unit, transaction: Transaction) -> Outcome:
 
 
 def failed(unit: Unit, error: BaseException) -> Outcome:
-    """A database that is full, locked or out of reach is `Unavailable`; a future cannot carry StopIteration."""
+    """What an error comes to: a database that is full, locked or out of reach is `Unavailable`.
+
+    Text that PostgreSQL cannot keep is the caller's own. A future cannot carry StopIteration.
+    """
     if is_a(error, "OperationalError", "InterfaceError", "IdleInTransactionSessionTimeout"):
         error = unavailable(error)
+    elif is_a(error, "DataError") and "NUL" in str(getattr(error, "orig", error)):
+        error = InvalidValue("text", "\0", "it has a NUL character.")
     elif isinstance(error, StopIteration):
         error = RuntimeError("A unit of work raised StopIteration.")
     return Outcome(unit.future, error=error)
