@@ -10,6 +10,8 @@ command -v podman >/dev/null && command -v runc >/dev/null && command -v busybox
     say "tests of tasks in containers: they need podman, runc and a static busybox."
 command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 ||
     say "tests of the store on PostgreSQL: they need its server (Debian's postgresql)."
+command -v smbd >/dev/null && command -v smbclient >/dev/null && command -v smbpasswd >/dev/null ||
+    say "tests of Samba over a share: they need samba and smbclient."
 command -v docker-registry >/dev/null || say "tests of tasks in containers: they need docker-registry."
 [ "$left_out" = 0 ] || [ -z "$CI" ] || { echo "CI is set, so nothing may be left out."; exit 1; }
 
