@@ -249,11 +249,28 @@ def test_a_range_from_another_server_that_is_not_as_told_is_refused(
 
 
 @pytest.mark.operation("Copy File")
-def test_what_is_of_this_server_alone_is_not_taken_from_another(share: ShareClient, origin: Origin) -> None:
+def test_properties_come_from_a_file_elsewhere(share: ShareClient, other: FileService) -> None:
+    source = share_of(other, share.share_name).get_file_client("from")
+    source.upload_file(b"123", file_attributes="Hidden", file_creation_time=datetime(2020, 1, 2, tzinfo=UTC))
+    target = share.get_file_client("to")
+    target.start_copy_from_url(
+        signed(source), file_attributes="source", file_creation_time="source", file_last_write_time="source"
+    )
+    found, told = ended(target).get_file_properties(), source.get_file_properties()
+    assert (found.file_attributes, found.creation_time) == ("Hidden", datetime(2020, 1, 2, tzinfo=UTC))
+    assert found.last_write_time == told.last_write_time
+
+
+@pytest.mark.operation("Copy File")
+@pytest.mark.parametrize("given", [{"file_attributes": "source"}, {"file_permission": "source"}])
+def test_what_a_source_does_not_have_is_not_taken_from_it(
+    share: ShareClient, origin: Origin, given: dict[str, str]
+) -> None:  # fmt: skip
+    """Attributes of what is no file, the permission of another server."""
     with pytest.raises(HttpResponseError) as refused:
-        share.get_file_client("to").start_copy_from_url(origin.url, file_attributes="source")
+        share.get_file_client("to").start_copy_from_url(origin.url, **given)
     assert (refused.value.status_code, refused.value.error_code) == (400, "UnsupportedHeader")
-    assert (list(share.list_directories_and_files()), origin.asked) == ([], [])
+    assert list(share.list_directories_and_files()) == []
 
 
 @pytest.mark.operation("Copy File")

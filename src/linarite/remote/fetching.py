@@ -22,9 +22,10 @@ from linarite.engine.sharing.elsewhere import Found, Origin, Unverified
 from linarite.engine.sharing.ports import SourceFailed
 from linarite.remote.allowed import Allowed, host_of
 
-PIECE = 4 * 1024 * 1024
+PIECE = 2 * 1024 * 1024
+"""Bytes that a copy reads before it writes them: few, since several copies hold as many at once."""
 LOOK_SECONDS, PIECE_SECONDS = 20.0, 60.0
-"""For what a source is; for each 4 MiB of it. One that is slower is let go."""
+"""For what a source is; for each piece or range of it. One that is slower is let go."""
 TRIES = 4
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 _ABSENT = "The copy source is not on a server that this one reads from."
@@ -149,7 +150,7 @@ class FetchedSource:
         self._at, self._rest = 0, b""
 
     async def read(self, start: int) -> tuple[int, bytes]:
-        """The next 4 MiB."""
+        """The next piece."""
         if start >= self.size:
             return start, b""
         if start != self._at:

@@ -6,6 +6,7 @@ Sources are files of this server, and files and blobs of servers that the settin
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -21,11 +22,16 @@ from linarite.faces.azure_files import headers
 from linarite.faces.azure_files.call import Call
 from linarite.faces.azure_files.errors import Refused, bad_header, translate
 from linarite.faces.azure_files.sources import elsewhere, told, unverified
-from linarite.faces.azure_files.values import is_base64
+from linarite.faces.azure_files.values import is_base64, parse_attributes, parse_mode, parse_owner, parse_time
 from linarite.http.messages import Response
 
 MAX_URL = 2048
 _META = "x-ms-meta-"
+_PROPERTIES: dict[str, tuple[str, Callable[[str], object]]] = {
+    "attributes": ("x-ms-file-attributes", parse_attributes), "created": ("x-ms-file-creation-time", parse_time),
+    "written": ("x-ms-file-last-write-time", parse_time), "changed": ("x-ms-file-change-time", parse_time),
+    "owner": ("x-ms-owner", parse_owner), "group": ("x-ms-group", parse_owner), "mode": ("x-ms-mode", parse_mode),
+}  # fmt: skip
 _NAMING = {"snapshot", "sharesnapshot", "versionid"}
 
 
@@ -75,14 +81,14 @@ async def _from_here(call: Call, url: str, settings: Settings, copy: Copy) -> Vi
 
 async def _from(call: Call, origin: Origin, settings: Settings, copy: Copy) -> View:
     """From another server, which is asked what the source is before anything is made."""
-    if settings.from_source:  # attributes, times, permissions: other servers' are not taken for this one's
-        raise Refused("UnsupportedHeader", "Properties of SMB and NFS are taken from sources on this server alone.")
+    if "permission" in settings.from_source:  # a key of another server's is none of this one's
+        raise Refused("UnsupportedHeader", HeaderName="x-ms-file-permission-copy-mode")
     claim = _claim(call)
     try:
         found = await call.elsewhere.look(origin)
     except Unverified as error:
         raise told(error) from error
-    wanted = replace(settings, **_described(found, settings))
+    wanted = replace(settings, **_described(found, settings), **_taken(found, settings))
     return await call.copies.from_source(found.source, call.place, call.path, wanted, copy, claim)
 
 
@@ -96,6 +102,18 @@ def _described(found: Found, settings: Settings) -> dict[str, Any]:
         "md5": md5 if md5 is not None and is_base64(md5) else None,
         "metadata": named if settings.metadata is None else settings.metadata,
     }
+
+
+def _taken(found: Found, settings: Settings) -> dict[str, Any]:
+    """The attributes, times and owners that the request wants from its source. A blob has none: that is refused."""
+    given = {name.lower(): value for name, value in found.headers.items()}
+    taken: dict[str, Any] = {"from_source": frozenset()}
+    for name in sorted(settings.from_source):
+        header, read = _PROPERTIES[name]
+        taken[name] = read(given.get(header, ""))
+        if taken[name] is None:
+            raise Refused("UnsupportedHeader", HeaderName=header)
+    return taken
 
 
 def _claim(call: Call) -> Claim:
