@@ -63,13 +63,15 @@ class Postman:
                 await asyncio.wait_for(self._asked.wait(), AGAIN)
 
     async def _send_all(self) -> None:
-        for name, notice in (await self._engine.do(notices.claim, who="mail")).items():
-            try:
-                await asyncio.to_thread(self._send, message(notice, self._server.sender))
-            except (OSError, smtplib.SMTPException) as error:
-                log.warning("a mail could not be sent", error=str(error), again_in_seconds=AGAIN)
-                continue
-            await self._engine.do(notices.sent, name, who="mail")
+        while claimed := await self._engine.do(notices.claim, who="mail"):
+            for name, notice in claimed.items():
+                try:
+                    await asyncio.to_thread(self._send, message(notice, self._server.sender))
+                except (OSError, smtplib.SMTPException) as error:
+                    log.warning("a mail could not be sent", error=str(error), again_in_seconds=AGAIN)
+                    await self._engine.do(notices.later, name, notice, who="mail")
+                else:
+                    await self._engine.do(notices.sent, name, who="mail")
 
     def _send(self, mail: EmailMessage) -> None:
         server = self._server
