@@ -29,8 +29,9 @@ the cloud alone have: they are refused with 404.
   otherwise; a forced cancel leaves it out. Tasks of these two types are added while the job is being configured.
 - DependsOn names tasks of the job that are there; in a job file it may name later ones, and groups do the same.
 - A subtask can be set as long as it is Queued; a task as long as its job is Configuring.
-- Command lines run in a shell. Output is the first 4 KB of what went to no file of the task's own.
-- Service tasks are refused.
+- Command lines run in a shell, with the variables of [nodes.md](nodes.md). In the three file paths `%NAME%` is a
+  variable of the task. Output is the first 4 KB of what went to no file of the task's own.
+- Service tasks are refused: they are the brokers' of SOA sessions, which are not here.
 
 ## Nodes and groups
 
@@ -55,7 +56,7 @@ JOB_EFFECTS = {
     "UnitType": "which bounds hold; of Node and Socket each task has its node for itself, Gpu is as Core",
     "RequestedNodes": "the nodes that tasks may use",
     "IsExclusive": "nothing else runs on the nodes of the job's tasks",
-    "RunUntilCanceled": "the job stays when no task is left",
+    "RunUntilCanceled": "the job stays when no task is left (AutoCalculate may be on)",
     "NodeGroups": "the pool, and the nodes of it that tasks may use",
     "FailOnTaskFailure": "the first task that fails ends the job",
     "AutoCalculateMax": "whether Max bounds are left aside", "AutoCalculateMin": "whether Min bounds are left aside",

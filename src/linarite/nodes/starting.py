@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from contextlib import suppress
 
 from linarite.engine.certificates import SmallFile
@@ -20,6 +21,7 @@ from linarite.nodes.processes import CannotStartError, container_name, spawn, sp
 
 _OUTPUT = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK | os.O_NOCTTY
 _INPUT = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
+_VARIABLE = re.compile("%([A-Za-z_][A-Za-z0-9_]*)%")
 _full = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -94,13 +96,13 @@ class Starter:
         if launch.stdin is None:
             source = self._null
         else:
-            source = _open("standard input", os.path.join(wd, launch.stdin), _INPUT, opened)
+            source = _open("standard input", _path(wd, launch, launch.stdin), _INPUT, opened)
         flags = _output_flags(launch)
         usual = f"{directory}/stdout.txt", f"{directory}/stderr.txt"
-        output = _output("standard output", usual[0], wd, launch.stdout, flags, opened)
+        output = _output("standard output", usual[0], wd, launch, launch.stdout, flags, opened)
         if launch.stdout is not None and launch.stdout == launch.stderr:
             return source, output, output
-        return source, output, _output("standard error", usual[1], wd, launch.stderr, flags, opened)
+        return source, output, _output("standard error", usual[1], wd, launch, launch.stderr, flags, opened)
 
 
 def _output_flags(launch: Launch) -> int:
@@ -141,10 +143,18 @@ def _in_container(launch: Launch, contained: Contained) -> tuple[tuple[str, ...]
         raise _disk_refusal("folder of containers", contained.root, error, user=False) from error
 
 
-def _output(what: str, usual: str, wd: str, wanted: str | None, flags: int, opened: list[int]) -> int:
+def _output(
+    what: str, usual: str, wd: str, launch: Launch, wanted: str | None, flags: int, opened: list[int]
+) -> int:  # fmt: skip
     if wanted is None:
         return _open(what, usual, flags | os.O_NOFOLLOW, opened)
-    return _open(what, os.path.join(wd, wanted), flags, opened)
+    return _open(what, _path(wd, launch, wanted), flags, opened)
+
+
+def _path(wd: str, launch: Launch, wanted: str) -> str:
+    """A path of the user's own: `%NAME%` is the launch's variable of that name, as HPC Pack's nodes expand it."""
+    known = launch.environment
+    return os.path.join(wd, _VARIABLE.sub(lambda found: known.get(found[1], found[0]), wanted))
 
 
 def _open(what: str, path: str, flags: int, opened: list[int]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.faces.hpc_pack.site import Site, body
+from tests.faces.hpc_pack.site import SERIALIZATION, Site, body
 
 from linarite.engine import pools
 from linarite.engine.model import Role
@@ -295,6 +295,30 @@ def test_job_waits_for_its_parent(site: Site):
     assert site.until_job(doomed, "Finished", "Failed") == "Failed"
 
 
+def test_tasks_of_a_job_that_was_ended_say_why(site: Site):
+    """In a sentence: by its run time, a failed task, a failed parent, or the user's own words."""
+    late = site.create(RuntimeSeconds="1")
+    failing = site.create(FailOnTaskFailure="true")
+    doomed = site.create(ParentJobIds=str(failing), FailDependentTasks="true")
+    said = site.create()
+    for job in (late, failing, doomed, said):
+        site.task(job, "sleep 60")
+    site.task(failing, "exit 1")
+    for job in (late, failing, doomed, said):
+        site.submit(job)
+    site.post(f"Job/{said}/Cancel", f'<string xmlns="{SERIALIZATION[1:-1]}">TaskFailed</string>')
+    found = []
+    for job in (late, failing, doomed, said):
+        site.until_job(job, "Failed", "Canceled")
+        found.append(site.of_task(job, 1, "ErrorMessage")["ErrorMessage"])
+    assert found == [
+        "Its job was canceled. The job ran longer than its run time.",
+        "Its job was canceled. Another task of the job failed.",
+        "Its job was canceled. A job that the job depends on failed.",
+        "Its job was canceled. TaskFailed",
+    ]
+
+
 def test_jobs_that_wait_for_each_other(site: Site):
     """A job cannot be its own ancestor."""
     first = site.create()
@@ -317,6 +341,7 @@ def test_jobs_of_another_user(site: Site):
         site.post(f"Job/{job}/Tasks", body(CommandLine="true"), auth=bob), site.post("Jobs", auth=eve),
         site.post(f"Job/{job}/CustomProperties", body(a="b"), auth=bob),
         site.get(f"Job/{job}", auth=bob, params={"Render": "HpcJobXml"}),
+        site.get(f"Job/{job}/EnvVariables", auth=bob), site.post(f"Job/{job}/EnvVariables", body(a="b"), auth=bob),
     ):  # fmt: skip
         assert code(answer) == (403, "-2147220981")
     assert site.post(f"Job/{job}/Cancel").status_code == 200

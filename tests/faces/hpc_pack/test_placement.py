@@ -150,3 +150,50 @@ def test_node_groups_that_share_no_node(site: Site):
     assert code(site.post("Jobs", body(NodeGroups="main,second")))[1] == "-2147220987"
     job = site.create(NodeGroups="main,second", NodeGroupOp="Union")
     assert site.job(job, "Pool") == {"Pool": "main"}
+
+
+@pytest.mark.parametrize("where", ["SingleNode", "RequestedNodes", "IsExclusive"])
+def test_where_a_jobs_tasks_run(site: Site, where: str):
+    """On one node; on those that are named; on nodes where nothing else runs."""
+    site.make_pool(where, target_dedicated=2, slots_per_node=2)
+    first, second = site.until(lambda: serving(site, where))
+    other = site.create(Pool=where, **{"IsExclusive": "true"} if where == "IsExclusive" else {})
+    if where == "IsExclusive":
+        site.task(other, "sleep 60")
+        site.submit(other)
+        site.until_task(other, 1, "Running")
+    given_ = {"SingleNode": {"SingleNode": "true"}, "RequestedNodes": {"RequestedNodes": second}, "IsExclusive": {}}
+    job = site.create(Pool=where, **given_[where])
+    for _ in range(3):
+        site.task(job, "sleep 60")
+    site.submit(job)
+    site.until(lambda: site.record(job).counts.running == 2)
+    nodes_ = {site.of_task(job, task, "AllocatedNodes")["AllocatedNodes"] for task in (1, 2)}
+    taken = site.of_task(other, 1, "AllocatedNodes")["AllocatedNodes"] if where == "IsExclusive" else None
+    expected = {"RequestedNodes": {second}, "IsExclusive": {first, second} - {taken}}.get(where, nodes_)
+    assert (nodes_, len(nodes_), site.of_task(job, 3, "State")) == (expected, 1, {"State": "Queued"})
+    for each in (job, other):
+        site.post(f"Job/{each}/Cancel", params={"Forced": "true"})
+        site.until_job(each, "Canceled")
+
+
+def serving(site: Site, pool: str) -> list[str]:
+    """The names of a pool's two nodes, once they serve; else none."""
+    found = [
+        node["Name"] for node in given(call(site, "GET", "cluster/nodes", params={"group": pool, "state": "Online"}))
+    ]
+    return found if len(found) == 2 else []
+
+
+def test_hold_until(site: Site):
+    """A job that is submitted waits until then; the time can be set again while it does."""
+    job = site.create()
+    site.task(job, "true")
+    site.put(f"Job/{job}", body(HoldUntil="9/30/2036 10:15:02 AM"))
+    site.submit(job)
+    assert site.until_job(job, "Queued", "Finished") == "Queued"
+    assert site.job(job, "HoldUntil") == {"HoldUntil": "9/30/2036 10:15:02 AM"}
+    before = site.run_job("true")
+    assert site.job(job, "State") == {"State": "Queued"} != site.job(before, "State")
+    assert site.put(f"Job/{job}", body(HoldUntil="9/30/2016 10:15:02 AM")).status_code == 200
+    assert site.until_job(job, "Finished", "Failed") == "Finished"

@@ -73,6 +73,22 @@ def test_task_with_files_of_its_own(site: Site, tmp_path):
     assert site.of_task(job, 1, "Output", "StdOutFilePath") == {"Output": "", "StdOutFilePath": "out.txt"}
 
 
+def test_task_with_files_named_by_variables(site: Site, tmp_path):
+    """`%NAME%` in a path is the task's variable of that name; what is no variable stays."""
+    tmp_path.chmod(0o777)
+    job = site.create()
+    site.post(f"Job/{job}/EnvVariables", body(kind="log"))
+    site.task(
+        job, "echo out; echo oh >&2", WorkDirectory=str(tmp_path), StdOutFilePath="%CCP_JOBID%-%CCP_TASKID%.%kind%",
+        StdErrFilePath="100%-%NONE%.txt",
+    )  # fmt: skip
+    site.submit(job)
+    assert site.until_job(job, "Finished", "Failed") == "Finished"
+    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {
+        f"{job}-1.log": "out\n", "100%-%NONE%.txt": "oh\n",
+    }  # fmt: skip
+
+
 def test_task_exit_codes(site: Site):
     """A code that is not valid fails the task, and is told."""
     job = site.run_job("exit 7", "no-such-program-here")

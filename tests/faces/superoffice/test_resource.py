@@ -271,6 +271,9 @@ def test_stop_batch_job_of_a_task_that_cannot_be_cancelled_is_400(site: Site) ->
     site.running(id)
     assert site.call("POST", f"/api/v1/BatchTask/{id}/Stop").status_code == 400
     assert site.call("PUT", f"/api/v1/BatchTask/{id}", json={"State": "Failed"}).status_code == 400
+    assert site.call("DELETE", f"/api/v1/BatchTask/{id}").status_code == 400
+    answer = site.call("POST", "/api/v1/Agents/Batch/DeleteBatchTasks", json={"BatchTaskIds": [id]})
+    assert (answer.status_code, answer.json()["ErrorType"]) == (400, "SoIllegalOperationException")
     assert site.info(id)["State"] == "Started"
 
 

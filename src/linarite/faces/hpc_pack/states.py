@@ -9,6 +9,11 @@ from linarite.engine.model import Ending, Job, JobState, Node, NodeState, Sweep,
 
 CANCEL, FINISH = "cancel:", "finish:"
 OUT_OF_TIME, BY_TASK, BY_PARENT = "MaxWallClockTimeExpiry", "TaskFailed", "ParentFailed"
+WHY = {
+    OUT_OF_TIME: "The job ran longer than its run time.",
+    BY_TASK: "Another task of the job failed.",
+    BY_PARENT: "A job that the job depends on failed.",
+}
 OVER = frozenset({"Finished", "Failed", "Canceled"})
 ENDED = frozenset({JobState.TERMINATING, JobState.COMPLETED, JobState.DELETING})
 ONLINE = {NodeState.IDLE, NodeState.RUNNING, NodeState.LEAVING}
@@ -131,12 +136,12 @@ def node_state(node: Node) -> str:
 
 
 def cause(job: Job) -> str:
-    """The user's own words for the job's end, without the mark of how it was ended."""
+    """Why the job was ended: the user's own words without the mark of how, or a sentence for the engine's reason."""
     reason = job.terminate_reason or ""
     for mark in (CANCEL, FINISH):
         if reason.startswith(mark):
             return reason.removeprefix(mark)
-    return reason
+    return WHY.get(reason, reason)
 
 
 __all__ = [

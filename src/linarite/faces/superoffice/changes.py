@@ -60,15 +60,26 @@ def stop(u: Ledger, account: str, id: int) -> bool:
     return True
 
 
-def _end(u: Ledger, job: Job, task: Task, ending: Ending) -> None:
+def _may_end(job: Job, task: Task) -> None:
     if own_facts(task).get("cancellation") == Cancellation.CannotCancel.name:
         raise WrongState("BatchTask", state_of(job, task).name, "stop", "The task cannot be cancelled.")
+
+
+def _end(u: Ledger, job: Job, task: Task, ending: Ending) -> None:
+    _may_end(job, task)
     tasks.terminate(u, job.account, job.spec.id, task.spec.id, ending=ending)
 
 
 def delete(u: Ledger, account: str, ids: Sequence[int], *, all_there: bool) -> None:
-    """Delete tasks with their files, all or none. NotFound when `all_there` is asked for and one is not."""
-    for job, task in pairs(u.tx, account, ids, all_there=all_there):
+    """Delete tasks with their files, all or none. NotFound when `all_there` is asked for and one is not.
+
+    WrongState for one that is not over and cannot be cancelled.
+    """
+    found = pairs(u.tx, account, ids, all_there=all_there)
+    for job, task in found:
+        if task.state is not TaskState.COMPLETED:
+            _may_end(job, task)
+    for job, task in found:
         tasks.delete(u, account, job.spec.id, task.spec.id)
 
 

@@ -97,8 +97,14 @@ async def get_job_custom(call: Call) -> Answer:
 
 
 async def get_job_variables(call: Call) -> Answer:
-    """Get Job Environment Variables."""
-    return _asked(call, await call.engine.ask(lambda tx: _variables(the_job(tx, call).spec.environment)))
+    """Get Job Environment Variables: for those who may see its tasks, as variables hold secrets."""
+
+    def question(tx: Transaction) -> dict[str, str]:
+        job = the_job(tx, call)
+        call.caller.may_see(job)
+        return _variables(job.spec.environment)
+
+    return _asked(call, await call.engine.ask(question))
 
 
 async def get_task_custom(call: Call) -> Answer:

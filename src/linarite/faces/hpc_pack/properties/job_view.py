@@ -136,7 +136,7 @@ class JobView:
     def error(self) -> str:
         """Why the job was canceled or failed, in a sentence; empty otherwise."""
         state, reason = states.job_state(self.job), self.job.terminate_reason or ""
-        if state == "Canceled" and reason == states.OUT_OF_TIME:
+        if state in {"Canceled", "Canceling"} and reason == states.OUT_OF_TIME:
             return f"The job ran longer than its run time of {self.seconds} seconds."
         if state in {"Canceled", "Canceling"}:
             return f"Canceled by user. {states.cause(self.job)}".rstrip()
