@@ -43,6 +43,7 @@ def test_a_task_of_hpc_pack_is_told_its_numbers_too() -> None:
         "CCP_TASKID": "3",
         "CCP_TASKINSTANCEID": "0",
         "CCP_NODES": "1 node 2",
+        "CCP_NODES_CORES": "1 node 2",
         "CCP_NUMCPUS": "2",
     }
 

@@ -50,6 +50,8 @@ def run_environment(launch: Launch, root: str, directory: str) -> dict[str, str]
     environment["AZ_BATCH_TASK_WORKING_DIR"] = wd
     environment[progress.VARIABLE] = f"{directory}/{progress.file_name(launch.run)}"
     environment["AZ_BATCH_CERTIFICATES_DIR"] = f"{directory}/certs"
+    if "CCP_TASKID" in launch.environment:
+        environment["CCP_WORKDIR"] = os.path.normpath(os.path.join(wd, launch.working_directory or ""))
     environment.update(launch.environment)
     for name, path in launch.folders.items():
         environment[name] = f"{root}/{path}"

@@ -64,4 +64,6 @@ class ServiceEnvironment:
         """A sweep's task has its own CCP_TASKINSTANCEID, the value, among the user's variables."""
         slots = str(task.spec.required_slots)
         instance = {} if task.index else {"CCP_TASKINSTANCEID": "0"}
-        return instance | {"CCP_TASKID": str(task.alias), "CCP_NODES": f"1 {node.id} {slots}", "CCP_NUMCPUS": slots}
+        nodes = f"1 {node.id} {slots}"
+        own = {"CCP_TASKID": str(task.alias), "CCP_NODES": nodes, "CCP_NODES_CORES": nodes, "CCP_NUMCPUS": slots}
+        return instance | own

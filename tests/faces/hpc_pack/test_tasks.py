@@ -63,14 +63,26 @@ def test_task_with_files_of_its_own(site: Site, tmp_path):
     tmp_path.chmod(0o777)
     job = site.create()
     site.task(
-        job, "cat; pwd; echo oh >&2", WorkDirectory=str(tmp_path), StdInFilePath="in.txt", StdOutFilePath="out.txt",
-        StdErrFilePath="err.txt",
+        job, "cat; echo $CCP_WORKDIR; echo oh >&2", WorkDirectory=str(tmp_path), StdInFilePath="in.txt",
+        StdOutFilePath="out.txt", StdErrFilePath="err.txt",
     )  # fmt: skip
     site.submit(job)
     assert site.until_job(job, "Finished", "Failed") == "Finished"
     assert (tmp_path / "out.txt").read_text() == f"from stdin\n{tmp_path}\n"
     assert (tmp_path / "err.txt").read_text() == "oh\n"
     assert site.of_task(job, 1, "Output", "StdOutFilePath") == {"Output": "", "StdOutFilePath": "out.txt"}
+
+
+def test_task_is_told_where_it_runs(site: Site):
+    """CCP_WORKDIR is its directory, also where it names none or one relative to its own."""
+    job = site.create(RunUntilCanceled="true")
+    site.task(job, '[ "$CCP_WORKDIR" = "$PWD" ] && echo "$CCP_NODES_CORES"')
+    site.task(job, '[ "$CCP_WORKDIR" = "$PWD" ]', WorkDirectory="..")
+    site.submit(job)
+    assert site.until_task(job, 1, "Finished", "Failed") == "Finished"
+    assert site.of_task(job, 1, "Output")["Output"].split()[0::2] == ["1", "1"]
+    assert site.until_task(job, 2, "Finished", "Failed") == "Finished"
+    site.post(f"Job/{job}/Cancel")
 
 
 def test_task_with_files_named_by_variables(site: Site, tmp_path):
