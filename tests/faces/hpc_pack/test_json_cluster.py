@@ -249,3 +249,11 @@ def test_filter_of_tasks(site: Site):
     for text in ("TaskIds eq x", "TaskStates eq Nonsense"):
         given(call(site, "GET", f"jobs/{job}/tasks", params={"$filter": text}), 400)
     given(call(site, "GET", "jobs", params={"$filter": "TaskIds eq 1"}), 400)
+
+
+@pytest.mark.operation("GetClusterInfo")
+def test_cluster_info(site: Site):
+    """Where the cluster is: the one operation that only the draft of 2019 has."""
+    expected = {"SubscriptionId": "", "DeploymentId": "LINARITE", "Location": "OnPremise"}
+    assert given(call(site, "GET", "cluster/info")) == expected
+    assert call(site, "GET", "cluster/info", auth=None).status_code == 401
