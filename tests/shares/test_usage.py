@@ -78,6 +78,24 @@ def test_writers_at_once_do_not_go_beyond_it_together(tree: DirectoryTree) -> No
     run(story())
 
 
+def test_what_changes_while_a_share_is_counted_is_not_forgotten(
+    tree: DirectoryTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A count that began before a change and ends after it tells of the share as it is, not as it was."""
+    run(tree.create(PLACE, "a", LIMIT, b"x" * 8 * KIB, limit=LIMIT))
+    usage, late = roots.usage, iter(["b", "c"])
+
+    def counted(base: Any, *blocks: Any) -> int:
+        found = usage(base, *blocks)
+        for name in late:
+            run(tree.create(PLACE, name, 8 * KIB, b"x" * 8 * KIB, limit=LIMIT))
+            break
+        return found
+
+    monkeypatch.setattr(roots, "usage", counted)
+    assert run(tree.usage(PLACE)) == followed(tree) == 24 * KIB
+
+
 def test_what_is_there_may_be_written_again_when_the_share_is_full(tree: DirectoryTree) -> None:
     run(tree.create(PLACE, "f", LIMIT, limit=LIMIT))
     run(tree.write(PLACE, "f", 0, b"x" * LIMIT, limit=LIMIT))
@@ -102,9 +120,9 @@ def test_a_change_does_not_look_at_the_whole_tree(tree: DirectoryTree, monkeypat
     """One count, then none; and none at all where the disk is smaller than the quota."""
     counts, usage = [], roots.usage
 
-    def counted(base: Any) -> int:
+    def counted(base: Any, *blocks: Any) -> int:
         counts.append(base)
-        return usage(base)
+        return usage(base, *blocks)
 
     monkeypatch.setattr(roots, "usage", counted)
     run(tree.create(PLACE, "f", LIMIT, b"x", limit=1 << 62))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
+from operator import attrgetter
 
 from linarite.engine.sharing.ports import Place
 from linarite.fs import Beneath
@@ -75,10 +77,13 @@ def sweep(root: Beneath, trash: str) -> None:
         return
 
 
-def usage(base: Beneath) -> int:
-    """Bytes on disk of all files; one with several names counts once, a part for each."""
+_ALL_BLOCKS: Callable[[os.stat_result], int] = attrgetter("st_blocks")
+
+
+def usage(base: Beneath, blocks: Callable[[os.stat_result], int] = _ALL_BLOCKS) -> int:
+    """Bytes on disk of all files, by the blocks of each; one with several names counts once, a part for each name."""
     files = (entry.stat for entry in base.walk() if entry.is_file)
-    return sum(stat.st_blocks * _BLOCK // max(stat.st_nlink, 1) for stat in files)
+    return sum(blocks(stat) * _BLOCK // max(stat.st_nlink, 1) for stat in files)
 
 
 def copy(root: Beneath, source: Place, target: Place, name: str) -> None:

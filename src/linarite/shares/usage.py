@@ -21,6 +21,8 @@ from linarite.shares import roots
 BLOCK = 512
 _SHARES = 1024
 _STALE_SECONDS, _FRESH_SECONDS, _TIMES = 60.0, 1.0, 20
+_TRIES = 4
+"""Countings of a share that is changed meanwhile; then what was added meanwhile counts twice, until the next time."""
 
 
 def check_length(size: int, limit: int | None) -> None:
@@ -30,13 +32,22 @@ def check_length(size: int, limit: int | None) -> None:
 
 
 class _Count:
-    """Bytes of a share; `reserved` are those that changes under way may add. `seconds`: how long counting took."""
+    """Bytes of a share; `reserved` are those that changes under way may add. `seconds`: how long counting took.
 
-    __slots__ = ("at", "bytes", "counting", "reserved", "seconds")
+    `moves` is how often `bytes` has moved, `added` by how much it has ever grown.
+    """
+
+    __slots__ = ("added", "at", "bytes", "counting", "moves", "reserved", "seconds", "walking")
 
     def __init__(self) -> None:
         self.bytes, self.reserved, self.counting = 0, 0, False
         self.at, self.seconds = 0.0, 0.0
+        self.moves, self.added = 0, 0
+        self.walking = threading.Lock()
+
+    @property
+    def unknown(self) -> bool:
+        return not self.at
 
 
 class _Open:
@@ -59,16 +70,33 @@ class Usage:
 
     def count(self, place: Place) -> int:
         """Bytes on disk of a share, counted now."""
-        begun = time.monotonic()
-        found = roots.usage(Beneath(f"{self._root.root}/{roots.path(place)}"))
         with self._lock:
             count = self._known.setdefault(place, _Count())
-            count.bytes, count.at = found, time.monotonic()
-            count.seconds = count.at - begun
             self._known.move_to_end(place)
             while len(self._known) > _SHARES:
                 self._known.popitem(last=False)
+        with count.walking:
+            tries = (self._walk(place, count, last=number == _TRIES) for number in range(1, _TRIES + 1))
+            return next(found for found in tries if found is not None)
+
+    def _walk(self, place: Place, count: _Count, *, last: bool) -> int | None:
+        """Count once. None when the share was changed meanwhile, unless this is the last try."""
+        with self._lock:
+            moves, added = count.moves, count.added
+        begun = time.monotonic()
+        found = roots.usage(Beneath(f"{self._root.root}/{roots.path(place)}"), self._blocks)
+        with self._lock:
+            if count.moves != moves and not last:
+                return None
+            count.bytes, count.at = found + count.added - added, time.monotonic()
+            count.seconds = count.at - begun
         return found
+
+    def _blocks(self, stat: os.stat_result) -> int:
+        """The blocks of a file; of one that is being changed, those that are counted already."""
+        with self._lock:
+            file = self._open.get((stat.st_dev, stat.st_ino))
+            return stat.st_blocks if file is None else file.blocks
 
     def forget(self, place: Place) -> None:
         """The share is gone, or is another one."""
@@ -135,12 +163,13 @@ class Usage:
             count = self._known.get(place)
             is_stale = (
                 count is not None
+                and not count.unknown
                 and not count.counting
                 and time.monotonic() - count.at > max(_STALE_SECONDS, _TIMES * count.seconds)
             )
             if count is not None and is_stale:
                 count.counting = True
-        if count is None:
+        if count is None or count.unknown:
             self.count(place)
             with self._lock:
                 return self._known.setdefault(place, _Count())
@@ -163,8 +192,10 @@ class Usage:
 
     def _add(self, place: Place, size: int) -> None:
         count = self._known.get(place)
-        if count is not None:
+        if count is not None and size:
             count.bytes = max(0, count.bytes + size)
+            count.moves += 1
+            count.added += max(0, size)
 
     def _capacity(self) -> int:
         """Bytes of the whole disk."""
