@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from azure.batch import models
 from tests.clients.test_azure_batch_output_files import add, output
-from tests.faults.test_host_killed import _hosts
+from tests.support.server import host_processes
 from tests.support.batch import batch_client, make_pool, wait_task
 from tests.support.blobs import Azurite
 from tests.support.gate import gate
@@ -66,7 +66,7 @@ def test_host_killed_while_files_go(azurite: Azurite):
         add(client, "echo x >> f", output("f", way.through(container.url("rw"), azurite.url)))
         assert way.knocked.wait(60)
         way.open()
-        [host] = _hosts(Path(server.data))
+        [host] = host_processes(server.data)
         os.kill(host, signal.SIGKILL)
         info = wait_task(client, "job", "task").execution_info
         assert info.exit_code == 0

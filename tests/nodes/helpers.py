@@ -120,7 +120,9 @@ class Site:
 
     async def provision(self, node: NodeRef = NODE) -> None:
         await self.local.provision([NodeOrder(node=node)])
-        await self.heard.until(lambda: NodeReady(node=node) in self.heard.nodes)
+        await self.heard.until(
+            lambda: any(isinstance(each, NodeReady) and each.node == node for each in self.heard.nodes)
+        )
 
     async def use(self, slot: int, node: NodeRef = NODE) -> NodeUse:
         """What a look at a node tells."""
