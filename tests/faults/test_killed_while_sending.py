@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-from pathlib import Path
 
 import pytest
 from azure.batch import models
 from tests.clients.test_azure_batch_output_files import add, output
-from tests.support.server import host_processes
 from tests.support.batch import batch_client, make_pool, wait_task
 from tests.support.blobs import Azurite
 from tests.support.gate import gate
-from tests.support.server import running_server
+from tests.support.server import host_processes, running_server
 
 JOB = models.BatchJobCreateOptions(id="job", pool_info=models.BatchPoolInfo(pool_id="pool"))
 

@@ -35,6 +35,11 @@ DEADLINE = 30.0
 NODE = NodeRef(account="devaccount", pool="pool1", node="node1", key=1)
 
 
+def is_ready(report: NodeReport, node: NodeRef = NODE) -> bool:
+    """Whether a node is told to be ready, whatever the machine is that it is on."""
+    return isinstance(report, NodeReady) and report.node == node
+
+
 class Heard:
     """A listener that keeps all that it hears; `refuse` makes so many calls fail."""
 
@@ -120,9 +125,7 @@ class Site:
 
     async def provision(self, node: NodeRef = NODE) -> None:
         await self.local.provision([NodeOrder(node=node)])
-        await self.heard.until(
-            lambda: any(isinstance(each, NodeReady) and each.node == node for each in self.heard.nodes)
-        )
+        await self.heard.until(lambda: any(is_ready(report, node) for report in self.heard.nodes))
 
     async def use(self, slot: int, node: NodeRef = NODE) -> NodeUse:
         """What a look at a node tells."""

@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.nodes.helpers import NODE, Site, eventually
+from tests.nodes.helpers import NODE, Site, eventually, is_ready
 
-from linarite.engine.launching import Emptied, NodeFreed, NodeOrder, NodeReady, NodeRef, NodeUnusable
+from linarite.engine.launching import Emptied, NodeFreed, NodeOrder, NodeRef, NodeUnusable
 from linarite.nodes.folders import Sweeper, make_folder
 
 pytestmark = pytest.mark.anyio
@@ -83,7 +83,7 @@ async def _again(site: Site, emptied: Emptied) -> set[str]:
     """Have the node made anew; gives the files that it then has."""
     site.heard.nodes.clear()
     await site.local.provision([NodeOrder(node=NODE, emptied=emptied)])
-    await site.heard.until(lambda: site.heard.nodes == [NodeReady(node=NODE)])
+    await site.heard.until(lambda: [*map(is_ready, site.heard.nodes)] == [True])
     return {str(path.relative_to(site.root())) for path in site.root().rglob("*") if path.is_file()}
 
 
@@ -124,7 +124,7 @@ async def test_release(site: Site) -> None:
     await site.heard.exited(run)
     await site.local.release([NODE])
     await site.local.provision([NodeOrder(node=NODE)])
-    await site.heard.until(lambda: site.heard.nodes.count(NodeReady(node=NODE)) == 2)
+    await site.heard.until(lambda: sum(map(is_ready, site.heard.nodes)) == 2)
     assert not site.folder(run).exists()
     await eventually(lambda: _swept(site))
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.nodes.helpers import NODE, Site, eventually
+from tests.nodes.helpers import NODE, Site, eventually, is_ready
 
 from linarite.engine.launching import Emptied, NodeFreed, NodeOrder, NodeReady, NodeUnusable
 from linarite.engine.mounting import Mount, MountError
@@ -53,7 +53,7 @@ async def _mounted(site: Site, share: Path, emptied: Emptied = Emptied.NOTHING) 
 async def test_mount_is_there_when_the_node_is_ready(site: Site, share: Path) -> None:
     """Said again it changes nothing; a task reads and writes through it."""
     for _ in range(2):
-        assert await _mounted(site, share) == NodeReady(node=NODE)
+        assert is_ready(await _mounted(site, share))
     run = await site.sh("cd $AZ_BATCH_NODE_MOUNTS_DIR/in/data && cat kept && echo new > new")
     assert (await site.heard.exited(run)).code == 0
     assert (site.out(run), (share / "new").read_text()) == ("kept", "new\n")
@@ -65,7 +65,7 @@ async def test_files_of_a_share_outlive_those_of_the_node(site: Site, share: Pat
     if emptied is None:
         await site.local.release([NODE])
     else:
-        assert await _mounted(site, share, emptied) == NodeReady(node=NODE)
+        assert is_ready(await _mounted(site, share, emptied))
     trash = site.data / "nodes/devaccount/.trash"
     await eventually(lambda: trash.exists() and not any(trash.iterdir()))
     assert (share / "kept").read_text() == "kept"
