@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -174,6 +175,9 @@ def test_a_slow_source_tells_its_progress_and_is_aborted(share: ShareClient, ori
     with pytest.raises(HttpResponseError) as refused:
         target.upload_range(b"1", 0, 1)
     assert refused.value.error_code == "PendingCopyOperation"
+    with pytest.raises(HttpResponseError) as refused:
+        target.abort_copy(str(uuid.uuid4()))
+    assert (refused.value.status_code, refused.value.error_code) == (409, "CopyIdMismatch")
     target.abort_copy(begun)
     found = target.get_file_properties()
     assert (found.copy.status, found.size, found.metadata) == ("aborted", 0, {"k": "v"})

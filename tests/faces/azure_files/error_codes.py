@@ -111,8 +111,8 @@ _CLIENTS = {
 }
 TESTED: dict[str, str] = {
     **{code: f"tests/clients/test_azure_files{name}.py" for name, codes in _CLIENTS.items() for code in codes.split()},
-    "PendingCopyOperation": "tests/faces/azure_files/test_tables.py",
-    "CopyIdMismatch": "tests/faces/azure_files/test_tables.py",
+    "PendingCopyOperation": "tests/clients/test_azure_files_elsewhere.py",
+    "CopyIdMismatch": "tests/clients/test_azure_files_elsewhere.py",
 }
 
 _MANAGEMENT = "accounts are made and removed by commands; of one that is not there it is AuthenticationFailed"
