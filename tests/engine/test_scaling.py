@@ -6,80 +6,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.engine.scaled import (
+    AVERAGE,
+    MINUTE,
+    history_of,
+    look,
+    pool_of,
+    run_of,
+    samples_of,
+    scaled,
+    targets,
+    tend,
+    wait,
+)
 from tests.engine.world import ACCOUNT, SECOND, World, play
 
-from linarite.engine import housekeeping, jobs, pools, runs, sampling, scaling, tasks
-from linarite.engine.autoscale.records import HISTORY, PERIOD, PoolSample, Scaling, ScalingRun
-from linarite.engine.errors import MissingValue, NotFound, TooSoon, WrongState
+from linarite.engine import jobs, pools, runs, sampling, scaling, tasks
+from linarite.engine.autoscale.records import HISTORY, PERIOD, PoolSample, Scaling
 from linarite.engine.launching import NodeReady, NodeUse
 from linarite.engine.ledger import node_ref
-from linarite.engine.model import AllocationState, Dependencies, JobState, MultiInstance, NodeState, OnRunning, Pool
+from linarite.engine.model import AllocationState, Dependencies, JobState, MultiInstance, NodeState, OnRunning
 from linarite.engine.node_life import leave
-
-MINUTE = 60 * SECOND
-PENDING = "$TargetDedicatedNodes=min(3,$PendingTasks.GetSample(1));"
-AVERAGE = """
-    percent = $PendingTasks.GetSamplePercent(TimeInterval_Minute * 3);
-    wanted = percent < 70 ? max(0, $PendingTasks.GetSample(1)) : avg($PendingTasks.GetSample(TimeInterval_Minute * 3));
-    $TargetDedicatedNodes = min(4, ceil(wanted));
-    $NodeDeallocationOption = taskcompletion;
-"""
-
-
-async def scaled(world: World, formula: str, interval: int = 5 * MINUTE, **spec: Any) -> Pool:
-    return await world.pool(nodes=0, scaling=Scaling(formula=formula, interval=interval), **spec)
-
-
-async def pool_of(world: World) -> Pool:
-    found = await world.the_pool()
-    assert found is not None
-    return found
-
-
-async def run_of(world: World) -> ScalingRun:
-    run = (await pool_of(world)).scaling_run
-    assert run is not None
-    return run
-
-
-async def samples_of(world: World) -> list[PoolSample]:
-    pool = await pool_of(world)
-    return await world.store.read(lambda tx: tx.samples.of_pool(pool.key))
-
-
-async def targets(world: World) -> tuple[int, int]:
-    pool = await pool_of(world)
-    return pool.spec.target_dedicated, pool.spec.target_low_priority
-
-
-async def tend(world: World) -> None:
-    await world.do(housekeeping.tend, housekeeping.Retention())
-
-
-async def wait(world: World, length: int) -> None:
-    """Let time pass as the engine's loop does: from one moment at which something is due to the next."""
-    end = world.now + length
-    while (due := await world.store.read(lambda tx: tx.pools.next_tick())) is not None and due <= end:
-        world.now = max(due, world.now)
-        await tend(world)
-    world.now = end
-
-
-async def look(world: World, formula: str, name: str = "pool") -> ScalingRun:
-    now = world.now
-    _, run = await world.store.read(lambda tx: scaling.look(tx, ACCOUNT, name, formula, now, lambda: 0.5))
-    return run
-
-
-async def enable(world: World, formula: str | None = None, interval: int | None = None) -> Pool:
-    return await world.do(scaling.enable, ACCOUNT, "pool", formula=formula, interval=interval)
-
-
-async def history_of(world: World) -> list[tuple[str, str]]:
-    pool = await pool_of(world)
-    events = await world.store.read(lambda tx: tx.events.of("pool", pool.key))
-    return [(event.what, event.why) for event in events if event.what == "autoscaled"]
-
 
 # -- a pool follows its formula --------------------------------------------------------------------------------------
 
@@ -373,178 +320,6 @@ def test_node_that_is_not_there_yet_does_not_count_as_usable(tmp_path: Path):
         assert (await look(world, seen)).variables == "a=1;b=0"
         await world.do(runs.take_nodes, [NodeReady(node=node_ref(node))])
         assert (await look(world, seen)).variables == "a=1;b=1"
-
-    play(tmp_path, story)
-
-
-# -- enabling, disabling, evaluating ---------------------------------------------------------------------------------
-
-
-def test_enabling_evaluates_at_once(tmp_path: Path):
-    async def story(world: World) -> None:
-        before = await world.pool(nodes=1)
-        await enable(world, "$TargetDedicatedNodes=$TargetDedicatedNodes+1;x=1")
-        pool = await pool_of(world)
-        assert (await targets(world), len(await world.nodes())) == ((2, 0), 2)
-        assert pool.spec.scaling == Scaling(
-            formula="$TargetDedicatedNodes=$TargetDedicatedNodes+1;x=1", interval=15 * MINUTE
-        )
-        assert (await run_of(world)).variables == "x=1"
-        assert pool.modified_at > before.modified_at
-        assert len(await samples_of(world)) == 1
-
-    play(tmp_path, story)
-
-
-def test_new_formula_keeps_the_schedule_and_a_new_interval_begins_one(tmp_path: Path):
-    async def story(world: World) -> None:
-        await scaled(world, "x=1", 10 * MINUTE)
-        began = world.now
-        world.now += 4 * MINUTE
-        await enable(world, "x=2")
-        pool = await pool_of(world)
-        assert pool.spec.scaling == Scaling(formula="x=2", interval=10 * MINUTE)
-        assert (pool.scaling_due, (await run_of(world)).variables) == (began + 10 * MINUTE, "x=2")
-        world.now += MINUTE
-        await enable(world, interval=20 * MINUTE)
-        pool = await pool_of(world)
-        assert pool.spec.scaling == Scaling(formula="x=2", interval=20 * MINUTE)
-        assert pool.scaling_due == began + 25 * MINUTE
-
-    play(tmp_path, story)
-
-
-def test_enabling_twice_within_half_a_minute_is_too_soon(tmp_path: Path):
-    """Even when it was disabled meanwhile; what was refused changed nothing and does not count."""
-
-    async def story(world: World) -> None:
-        await world.pool(nodes=0)
-        await enable(world, "x=1")
-        world.now += 10 * SECOND
-        await world.do(scaling.disable, ACCOUNT, "pool")
-        world.now += 19 * SECOND
-        with pytest.raises(TooSoon):
-            await enable(world, "x=2")
-        assert (await pool_of(world)).spec.scaling is None
-        world.now += SECOND
-        await enable(world, "x=3")
-        assert (await run_of(world)).variables == "x=3"
-
-    play(tmp_path, story)
-
-
-def test_enabling_wants_a_formula_first_and_something_new_afterwards(tmp_path: Path):
-    async def story(world: World) -> None:
-        before = await world.pool(nodes=0)
-        for interval in (None, 5 * MINUTE):
-            with pytest.raises(MissingValue):
-                await enable(world, None, interval)
-        assert await pool_of(world) == before
-        await enable(world, "x=1")
-        before = await pool_of(world)
-        world.now += MINUTE
-        with pytest.raises(MissingValue):
-            await enable(world)
-        assert await pool_of(world) == before
-
-    play(tmp_path, story)
-
-
-def test_pool_that_is_being_resized_is_not_enabled(tmp_path: Path):
-    async def story(world: World) -> None:
-        await world.pool(nodes=1)
-        await world.job()
-        await world.tasks("a")
-        await world.schedule()
-        await world.do(pools.resize, ACCOUNT, "pool", dedicated=0, low_priority=None, on_running=OnRunning.WAIT)
-        before = await pool_of(world)
-        with pytest.raises(WrongState):
-            await enable(world, "x=1")
-        assert await pool_of(world) == before
-
-    play(tmp_path, story)
-
-
-def test_pool_that_scales_itself_is_not_resized_by_hand(tmp_path: Path):
-    async def story(world: World) -> None:
-        await scaled(world, "$TargetDedicatedNodes=2")
-        before, nodes = await pool_of(world), await world.nodes()
-        with pytest.raises(WrongState):
-            await world.do(pools.resize, ACCOUNT, "pool", dedicated=5, low_priority=None)
-        with pytest.raises(WrongState):
-            await world.do(pools.remove_nodes, ACCOUNT, "pool", [nodes[0].id])
-        assert await pool_of(world) == before
-        assert len(await world.nodes()) == 2
-
-    play(tmp_path, story)
-
-
-def test_disabled_pool_keeps_its_targets_and_can_be_resized_again(tmp_path: Path):
-    async def story(world: World) -> None:
-        await scaled(world, "$TargetDedicatedNodes=2")
-        await world.do(scaling.disable, ACCOUNT, "pool")
-        pool = await pool_of(world)
-        assert (pool.spec.scaling, pool.scaling_run, pool.scaling_due, pool.scaling_tick) == (None, None, None, None)
-        assert (await targets(world), len(await world.nodes())) == ((2, 0), 2)
-        await wait(world, 3600 * SECOND)
-        assert (len(await samples_of(world)), len(await history_of(world))) == (1, 1)
-        await world.do(pools.resize, ACCOUNT, "pool", dedicated=1, low_priority=None)
-        assert await targets(world) == (1, 0)
-        again = await world.do(scaling.disable, ACCOUNT, "pool")
-        assert again == await pool_of(world)
-
-    play(tmp_path, story)
-
-
-def test_looking_changes_nothing(tmp_path: Path):
-    async def story(world: World) -> None:
-        await scaled(world, "$TargetDedicatedNodes=1")
-        before, kept = await pool_of(world), await samples_of(world)
-        run = await look(world, "$TargetDedicatedNodes=9;$NodeDeallocationOption=terminate;x=$TargetDedicatedNodes")
-        assert (run.dedicated, run.option, run.variables) == (9, "terminate", "x=9")
-        for formula, error in (
-            ("x=y", "formula-evaluation"),
-            ("x=", "formula-syntax"),
-            ("a=1;" * 101, "formula-syntax"),
-        ):
-            run = await look(world, formula)
-            assert (run.error, run.dedicated, run.variables) == (error, 1, "")
-        assert (await pool_of(world), await samples_of(world)) == (before, kept)
-
-    play(tmp_path, story)
-
-
-def test_only_a_pool_that_scales_itself_can_be_looked_at(tmp_path: Path):
-    async def story(world: World) -> None:
-        await world.pool()
-        with pytest.raises(WrongState):
-            await look(world, "x=1")
-        with pytest.raises(NotFound):
-            await look(world, "x=1", "nowhere")
-
-    play(tmp_path, story)
-
-
-def test_deleted_pool_is_not_looked_after_any_more(tmp_path: Path):
-    """Neither while its last task runs, nor afterwards; its samples go with it."""
-
-    async def story(world: World) -> None:
-        pool = await scaled(world, "$TargetDedicatedNodes=1")
-        await world.job()
-        await world.tasks("a")
-        (run,) = await world.schedule()
-        await world.do(pools.delete, ACCOUNT, "pool")
-        for operation in (scaling.disable, lambda u, *names: scaling.enable(u, *names, formula="x=1", interval=None)):
-            with pytest.raises(WrongState):
-                await world.do(operation, ACCOUNT, "pool")
-        with pytest.raises(WrongState):
-            await look(world, "x=1")
-        await wait(world, 20 * MINUTE)
-        assert len(await history_of(world)) == 1
-        await world.exit(run)
-        await tend(world)
-        assert await world.the_pool() is None
-        assert await world.store.read(lambda tx: tx.samples.of_pool(pool.key)) == []
 
     play(tmp_path, story)
 

@@ -114,8 +114,8 @@ SURFACES = (
     ),
     Surface(
         "Azure Files", "azure-storage-file-share (Python)",
-        ("faces/azure_files/*", "clients/test_azure_files*", "seeds/test_get_file.py"),
-        ("clients/test_azure_files*", "seeds/test_get_file.py"), _files,
+        ("faces/azure_files/*", "clients/test_azure_files*", "seeds/test_get_file*.py"),
+        ("clients/test_azure_files*", "seeds/test_get_file*.py"), _files,
     ),
     Surface(
         "HPC Pack, XML", "winhpclib (Microsoft's sample for Python)",

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.faces.azure_batch.raw import RawBatch
+from tests.seeds.get_file import make_share
 from tests.support.azure_files import FileService, Raw
 from tests.support.server import DEVELOPMENT_KEY, RunningServer
 
@@ -60,3 +61,11 @@ class Person:
     def basic(self) -> tuple[str, str]:
         """The credentials of Basic."""
         return self.name, self.password
+
+
+@pytest.fixture(scope="module")
+def shared(server: RunningServer, tenant: str) -> Raw:
+    """A share with the page's file, a leased one, a large hole, an empty one, and what another program may leave."""
+    files = raw_files(server, tenant)
+    make_share(files, server, tenant)
+    return files
