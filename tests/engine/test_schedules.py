@@ -145,7 +145,7 @@ def test_active_job_outlives_the_end_of_its_schedule(tmp_path):
 
 
 @pytest.mark.parametrize(("away", "made"), [(2 * HOUR + 5 * MINUTE, 2), (2 * HOUR + 15 * MINUTE, 1)])
-def test_missed_runs_after_a_restart(tmp_path, away, made):
+def test_missed_runs_once_somebody_looks_again(tmp_path, away, made):
     """The run whose window is still open is made late, one alone; those whose window has passed are skipped."""
 
     async def story(world: World) -> None:

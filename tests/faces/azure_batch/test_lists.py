@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote, urlsplit
 
 import pytest
@@ -49,6 +50,25 @@ def test_next_link_stays_right_while_tasks_are_added_and_deleted(job: RawBatch):
     job.call("POST", "/jobs/j/tasks", {"id": "new", "commandLine": "/bin/true"})
     link = urlsplit(first["odata.nextLink"])
     assert names(job, f"{link.path}?{link.query}") == ["task-2", "task-3", "task-4", "other", "new"]
+
+
+def test_links_go_on_right_while_others_add_tasks(job: RawBatch):
+    """Whoever follows them meets each task once; those that were there when they began, all of them."""
+
+    def add() -> None:
+        for first in range(0, 600, 20):
+            tasks = [{"id": f"new-{n:03}", "commandLine": "/bin/true"} for n in range(first, first + 20)]
+            assert job.call("POST", "/jobs/j/addtaskcollection", {"value": tasks}).status == 200
+
+    with ThreadPoolExecutor() as pool:
+        adding, before = pool.submit(add), set[str]()
+        while len(before) < 606:
+            found = names(job, "/jobs/j/tasks?maxresults=7")
+            assert len(found) == len(set(found))
+            assert before <= set(found)
+            before = set(found)
+            if adding.done():
+                adding.result()
 
 
 def test_next_link_bears_the_host_that_the_client_used(job: RawBatch):

@@ -74,7 +74,14 @@ def test_token_opens_the_operations_of_its_job(old: RawBatch, batch: RawBatch):
     ("method", "target"),
     [
         ("GET", "/jobs"), ("POST", "/jobs"), ("GET", "/jobs/other"), ("POST", "/jobs/other/tasks"), ("GET", "/pools"),
-        ("GET", "/pools/p"), ("POST", "/pools"), ("GET", "/pools/p/nodes"), ("DELETE", "/pools/p"),
+        ("PUT", "/jobs/other"), ("PATCH", "/jobs/other"), ("DELETE", "/jobs/other"), ("POST", "/jobs/other/terminate"),
+        ("POST", "/jobs/other/disable"), ("POST", "/jobs/other/addtaskcollection"), ("GET", "/jobs/other/taskcounts"),
+        ("GET", "/jobs/other/tasks/x"), ("DELETE", "/jobs/other/tasks/x"), ("GET", "/jobs/other/tasks/x/files"),
+        ("GET", "/jobs/other/tasks/x/files/stdout.txt"),
+        ("POST", "/jobschedules"), ("PATCH", "/jobschedules/s"), ("DELETE", "/jobschedules/s"),
+        ("GET", "/jobschedules/s/jobs"), ("POST", "/pools/p/resize"), ("POST", "/pools/p/nodes/n/reboot"),
+        ("GET", "/pools/p/nodes/n/files"), ("PUT", "/pools/p/nodes/n/users/u"), ("GET", "/pools/p"),
+        ("POST", "/pools"), ("GET", "/pools/p/nodes"), ("DELETE", "/pools/p"),
         ("GET", "/nodecounts"), ("GET", "/applications"), ("GET", "/supportedimages"), ("GET", "/jobschedules"),
     ],
 )  # fmt: skip
