@@ -7,9 +7,10 @@ import os
 import socket
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from tests.support import blobs, postgres
+from tests.support import blobs, contained, postgres
 from tests.support.left_out import leave_out
 from tests.support.server import RunningServer, running_server
 
@@ -39,6 +40,14 @@ def azurite() -> Iterator[blobs.Azurite]:
         leave_out(reason)
     with blobs.running_azurite() as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def podman() -> Iterator[Path]:
+    """A folder for all users with podman's settings for this machine; left out where no container can run."""
+    contained.require_podman()
+    with contained.shared_folder() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -19,33 +19,24 @@ from tests.support.contained import (
     note,
     output,
     processes,
-    require_podman,
     run,
     settings,
-    shared_folder,
 )
 from tests.support.server import RunningServer
 
 
 @pytest.fixture(scope="module")
-def folder() -> Iterator[Path]:
-    require_podman()
-    with shared_folder() as folder:
-        yield folder
-
-
-@pytest.fixture(scope="module")
-def host(folder: Path) -> Iterator[str]:
+def host(podman: Path) -> Iterator[str]:
     """A registry that has `team/busybox:1`, which podman may reach without TLS."""
     with registry.registry() as host:
-        note(folder, "registries.conf", f'[[registry]]\nlocation = "{host}"\ninsecure = true\n')
-        registry.push(image.make_image(folder), f"{host}/team/busybox:1")
+        note(podman, "registries.conf", f'[[registry]]\nlocation = "{host}"\ninsecure = true\n')
+        registry.push(image.make_image(podman), f"{host}/team/busybox:1")
         yield host
 
 
 @pytest.fixture(scope="module")
-def contained(folder: Path, host: str) -> Iterator[RunningServer]:
-    with containing_server(folder) as server:
+def contained(podman: Path, host: str) -> Iterator[RunningServer]:
+    with containing_server(podman) as server:
         yield server
 
 
@@ -177,14 +168,14 @@ def set_out(client: BatchClient) -> None:
     make_job(client)
 
 
-def test_multi_instance_task_in_containers(client: BatchClient, contained: RunningServer, folder: Path):
+def test_multi_instance_task_in_containers(client: BatchClient, contained: RunningServer, podman: Path):
     """Each instance has one container: what coordination left there lives on, and the command enters it."""
     set_out(client)
     command = (
         "/bin/sh -c 'cat /home/of-container; echo $OF_IMAGE $AZ_BATCH_IS_CURRENT_NODE_MASTER $CCP_NODES;"
         " echo $$ > pid; test $(ls -d /proc/[0-9]* | wc -l) -gt 3 && echo company; exit 4'"
     )
-    client.create_task("job", multi_instance(image.make_image(folder), COORDINATE, command))
+    client.create_task("job", multi_instance(image.make_image(podman), COORDINATE, command))
     info = wait_task(client, "job", "task", seconds=90).execution_info
     assert info.exit_code == 4, (info, output(client, file="stderr.txt"))
     coordinated, here, facts, company = output(client)
@@ -200,10 +191,10 @@ def test_multi_instance_task_in_containers(client: BatchClient, contained: Runni
 
 
 def test_multi_instance_task_is_terminated_in_its_containers(
-    client: BatchClient, contained: RunningServer, folder: Path
+    client: BatchClient, contained: RunningServer, podman: Path
 ):
     set_out(client)
-    name = image.make_image(folder)
+    name = image.make_image(podman)
     client.create_task("job", multi_instance(name, COORDINATE, "/bin/sh -c 'echo up; sleep 4332'"))
     deadline = time.monotonic() + 90
     wait_task(client, "job", "task", "running", seconds=60)
@@ -218,10 +209,10 @@ def test_multi_instance_task_is_terminated_in_its_containers(
     assert not processes("4332")
 
 
-def test_coordination_that_fails_in_a_container(client: BatchClient, contained: RunningServer, folder: Path):
+def test_coordination_that_fails_in_a_container(client: BatchClient, contained: RunningServer, podman: Path):
     """Its exit code is the task's, and no container is left."""
     set_out(client)
-    client.create_task("job", multi_instance(image.make_image(folder), "/bin/sh -c 'exit 6'", "true"))
+    client.create_task("job", multi_instance(image.make_image(podman), "/bin/sh -c 'exit 6'", "true"))
     info = wait_task(client, "job", "task", seconds=60).execution_info
     assert (info.exit_code, info.container_info.state) == (6, "exited")
     assert not containers(contained)

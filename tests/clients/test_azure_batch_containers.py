@@ -23,20 +23,11 @@ from tests.support.contained import (
     machine,
     output,
     processes,
-    require_podman,
     run,
     settings,
-    shared_folder,
     wait_output,
 )
 from tests.support.server import RunningServer
-
-
-@pytest.fixture(scope="module")
-def podman() -> Iterator[Path]:
-    require_podman()
-    with shared_folder() as folder:
-        yield folder
 
 
 @pytest.fixture(scope="module")

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 
 import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.storage.fileshare import (
-    FileSasPermissions,
     ShareClient,
-    ShareFileClient,
     ShareServiceClient,
-    generate_file_sas,
 )
 from tests.support.azure_files import KEY, FileService, Raw, file_service
+from tests.support.copies import ended, signed
 
 SDDL = "O:S-1-5-21-1-2-3-4G:S-1-5-21-1-2-3-4D:(A;;FA;;;SY)"
 
@@ -35,21 +31,6 @@ def share_of(service: FileService, account: str, name: str) -> ShareClient:
 @pytest.fixture
 def name(request: pytest.FixtureRequest) -> str:
     return f"s{abs(hash(request.node.name)):x}"
-
-
-def signed(file: ShareFileClient) -> str:
-    token = generate_file_sas(
-        file.account_name, file.share_name, file.file_path, KEY, permission=FileSasPermissions(read=True),
-        expiry=datetime.now(UTC) + timedelta(hours=1),
-    )  # fmt: skip
-    return f"{file.url}?{token}"
-
-
-def ended(file: ShareFileClient) -> ShareFileClient:
-    deadline = time.monotonic() + 30
-    while file.get_file_properties().copy.status == "pending":
-        assert time.monotonic() < deadline
-    return file
 
 
 @pytest.mark.operation("Copy File", "Abort Copy File")

@@ -6,14 +6,15 @@ import os
 import time
 import uuid
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import ContentSettings
-from azure.storage.fileshare import FileSasPermissions, ShareClient, ShareFileClient, generate_file_sas
+from azure.storage.fileshare import ShareClient
 from tests.support.azure_files import KEY, FileService, Raw, file_service
 from tests.support.blobs import Azurite, Container
+from tests.support.copies import ended, signed
 from tests.support.origin import Origin, running_origin
 from tests.support.server import running_server
 
@@ -65,24 +66,9 @@ def share_of(service: FileService, name: str) -> ShareClient:
     return client
 
 
-def signed(file: ShareFileClient, key: str = KEY) -> str:
-    token = generate_file_sas(
-        file.account_name, file.share_name, file.file_path, key, permission=FileSasPermissions(read=True),
-        expiry=datetime.now(UTC) + timedelta(hours=1),
-    )  # fmt: skip
-    return f"{file.url}?{token}"
-
-
 def blob(container: Container, name: str, permission: str = "r") -> str:
     address, _, query = container.url(permission).partition("?")
     return f"{address}/{name}?{query}"
-
-
-def ended(file: ShareFileClient) -> ShareFileClient:
-    deadline = time.monotonic() + 30
-    while file.get_file_properties().copy.status == "pending":
-        assert time.monotonic() < deadline
-    return file
 
 
 def source_of(error: HttpResponseError) -> tuple[int | None, str | None, str | None]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.faces.superoffice.site import BASIC, Site
+from tests.support.installed import npm_packages
+from tests.support.left_out import leave_out
 
 from linarite.engine.model import TaskSpec
 from linarite.faces.superoffice.agent import ARGUMENTS
@@ -21,42 +21,12 @@ from linarite.faces.superoffice.agent import ARGUMENTS
 HERE = Path(__file__).parent / "superoffice"
 
 
-def left_out(why: str) -> None:
-    """Skip by name; where nothing may be left out, fail."""
-    if os.environ.get("CI"):
-        pytest.fail(why)
-    pytest.skip(why)
-
-
 @pytest.fixture(scope="session")
 def package() -> Path:
     """The folder where the client is installed, once for every run with this lock file."""
     if shutil.which("node") is None or shutil.which("npm") is None:
-        left_out("Node.js and npm are not there: the SuperOffice client was not run")
-    lock = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()[:16]
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "linarite-tests"
-    folder = cache / f"superoffice-{lock}"
-    if not folder.exists():
-        _install(cache, folder)
-    return folder
-
-
-def _install(cache: Path, folder: Path) -> None:
-    cache.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(dir=cache))
-    try:
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(HERE / name, fresh)
-        install = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
-        done = subprocess.run(install, cwd=fresh, capture_output=True, text=True, check=False)
-        if done.returncode:
-            left_out(f"npm could not install the SuperOffice client: {done.stderr.strip()[-500:]}")
-        fresh.rename(folder)
-    except OSError:
-        if not folder.exists():  # another run may have been quicker
-            raise
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+        leave_out("the client of SuperOffice needs node and npm")
+    return npm_packages("superoffice", HERE)
 
 
 class Client:

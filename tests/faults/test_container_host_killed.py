@@ -18,24 +18,15 @@ from tests.support.contained import (
     machine,
     output,
     processes,
-    require_podman,
     settings,
-    shared_folder,
     wait_output,
 )
 from tests.support.server import RunningServer, host_processes
 
 
-@pytest.fixture(scope="module")
-def folder() -> Iterator[Path]:
-    require_podman()
-    with shared_folder() as folder:
-        yield folder
-
-
 @pytest.fixture
-def contained(folder: Path) -> Iterator[RunningServer]:
-    with containing_server(folder) as server:
+def contained(podman: Path) -> Iterator[RunningServer]:
+    with containing_server(podman) as server:
         yield server
 
 
@@ -60,11 +51,11 @@ def _kill_host(server: RunningServer) -> None:
         os.kill(host, signal.SIGKILL)
 
 
-def _add(client: BatchClient, folder: Path, seconds: int) -> None:
+def _add(client: BatchClient, podman: Path, seconds: int) -> None:
     task = models.BatchTaskCreateOptions(
         id="task",
         command_line=f"/bin/sh -c '{SCRIPT.format(seconds)}'",
-        container_settings=settings(image.make_image(folder)),
+        container_settings=settings(image.make_image(podman)),
     )
     client.create_task("job", task)
 
@@ -80,10 +71,10 @@ def _second_run(client: BatchClient) -> None:
 
 @pytest.mark.timeout(240)
 def test_container_of_a_killed_host_is_gone_before_its_task_runs_again(
-    client: BatchClient, contained: RunningServer, folder: Path
+    client: BatchClient, contained: RunningServer, podman: Path
 ):
     """Requeued once; one container and one process are there, and they are the second run's."""
-    _add(client, folder, 4341)
+    _add(client, podman, 4341)
     wait_output(client, "run x")
     [first], info = processes("4341"), client.get_task("job", "task").execution_info
     _kill_host(contained)
@@ -102,10 +93,10 @@ def test_container_of_a_killed_host_is_gone_before_its_task_runs_again(
 
 @pytest.mark.timeout(240)
 def test_container_outlives_the_server_and_its_host_s_end_is_noticed(
-    client: BatchClient, contained: RunningServer, folder: Path
+    client: BatchClient, contained: RunningServer, podman: Path
 ):
     """A server that is killed finds the container running; a host that dies without a server is cleaned up after."""
-    _add(client, folder, 4342)
+    _add(client, podman, 4342)
     wait_output(client, "run x")
     container = client.get_task("job", "task").execution_info.container_info.container_id
     contained.kill9()

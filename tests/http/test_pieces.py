@@ -7,19 +7,17 @@ import hashlib
 import os
 from collections.abc import Awaitable, Callable
 
-from linarite.http.funnel import Funnel
+from tests.http.served import Bare, serving
+
 from linarite.http.messages import Request, Response
 from linarite.http.pieces import MOST
-from linarite.http.serving import Servers, bind
 
 DEADLINE = 30.0
 BODY = os.urandom(5_000_001)
 
 
-class Face:
+class Face(Bare):
     """Answers with the digest of the body; `/late` reads it only when told to, `/unread` never."""
-
-    name = "test"
 
     def __init__(self) -> None:
         self.go = asyncio.Event()
@@ -31,26 +29,12 @@ class Face:
             await self.go.wait()
         return Response(200, hashlib.sha256(await request.body(10_000_000)).hexdigest().encode())
 
-    def refuse(self, request: Request, error: Exception) -> Response:
-        raise error
-
-    def finish(self, request: Request, response: Response) -> None:
-        return
-
-    def host_account(self, host: str) -> str | None:
-        return None
-
 
 def play(story: Callable[[int, Face], Awaitable[None]]) -> None:
     async def go() -> None:
-        face, bound = Face(), bind("127.0.0.1", 0)
-        servers = Servers([(Funnel(face), bound)], None)
-        await servers.start()
-        try:
-            async with asyncio.timeout(DEADLINE):
-                await story(bound.getsockname()[1], face)
-        finally:
-            await servers.stop()
+        face = Face()
+        async with serving(face, DEADLINE) as port:
+            await story(port, face)
 
     asyncio.run(go())
 

@@ -9,20 +9,17 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from tests.http.served import Bare, serving
 
 from linarite.http import limits
-from linarite.http.funnel import Funnel
 from linarite.http.messages import FileBody, Request, Response
-from linarite.http.serving import Servers, bind
 
 DEADLINE = 20.0
 TERABYTE = 1 << 40
 
 
-class Face:
+class Face(Bare):
     """Answers with a file of a terabyte that is one hole; `descriptor` is the one that is being sent."""
-
-    name = "test"
 
     def __init__(self, folder: Path) -> None:
         self.descriptor = os.open(folder / "file", os.O_RDWR | os.O_CREAT)
@@ -43,27 +40,18 @@ class Face:
     def refuse(self, request: Request, error: Exception) -> Response:
         return Response(500)
 
-    def finish(self, request: Request, response: Response) -> None:
-        return
-
-    def host_account(self, host: str) -> str | None:
-        return None
-
 
 def play(folder: Path, story: Callable[[int, Face], Awaitable[None]]) -> None:
     """Run a story with the port and the face of a server."""
 
     async def go() -> None:
-        face, bound = Face(folder), bind("127.0.0.1", 0)
-        servers = Servers([(Funnel(face), bound)], None)
-        await servers.start()
-        try:
-            async with asyncio.timeout(DEADLINE):
-                await story(bound.getsockname()[1], face)
-        finally:
-            with suppress(OSError):
-                os.close(face.descriptor)
-            await servers.stop()
+        face = Face(folder)
+        async with serving(face, DEADLINE) as port:
+            try:
+                await story(port, face)
+            finally:
+                with suppress(OSError):
+                    os.close(face.descriptor)
 
     asyncio.run(go())
 

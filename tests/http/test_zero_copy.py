@@ -10,21 +10,19 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from tests.http.served import Bare, serving
 
 from linarite.http import tls, zero_copy
-from linarite.http.funnel import Funnel
 from linarite.http.messages import FileBody, Request, Response
-from linarite.http.serving import Certificate, Servers, bind
+from linarite.http.serving import Certificate
 
 DEADLINE = 30.0
 CONTENT = os.urandom(3_000_001)
 Reader, Writer = asyncio.StreamReader, asyncio.StreamWriter
 
 
-class Face:
+class Face(Bare):
     """Answers with a part of a file, `/first-length`; `cut` is done to the file once the answer is on its way."""
-
-    name = "test"
 
     def __init__(self, path: Path) -> None:
         self.path, self.cut, self.seconds = path, None, None
@@ -39,15 +37,6 @@ class Face:
             os.truncate(self.path, self.cut)
         return Response(200, FileBody(descriptor, int(first), int(length), seconds=self.seconds))
 
-    def refuse(self, request: Request, error: Exception) -> Response:
-        raise error
-
-    def finish(self, request: Request, response: Response) -> None:
-        return
-
-    def host_account(self, host: str) -> str | None:
-        return None
-
     async def closed(self) -> None:
         """Wait until no file that was sent is open."""
         while self._is_open():  # noqa: ASYNC110 - nothing tells
@@ -60,15 +49,10 @@ class Face:
 
 def play(folder: Path, story: Callable[[int, Face], Awaitable[None]], **options) -> None:
     async def go() -> None:
-        face, bound = Face(folder / "file"), bind("127.0.0.1", 0)
-        servers = Servers([(Funnel(face), bound)], options.get("certificate"))
-        await servers.start()
-        try:
-            async with asyncio.timeout(DEADLINE):
-                await story(bound.getsockname()[1], face)
-                await face.closed()
-        finally:
-            await servers.stop()
+        face = Face(folder / "file")
+        async with serving(face, DEADLINE, options.get("certificate")) as port:
+            await story(port, face)
+            await face.closed()
 
     asyncio.run(go())
 

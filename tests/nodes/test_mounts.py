@@ -87,7 +87,6 @@ async def test_link_in_the_way_is_not_followed(site: Site, share: Path, data: Pa
 
 
 @pytest.mark.root
-@pytest.mark.skipif(os.geteuid() != 0, reason="LEFT OUT: only root can mount")
 async def test_sweeper_enters_no_mount(data: Path, site: Site, share: Path) -> None:
     """Even if a mount was not let go of, what is behind it is not removed."""
     await _mounted(site, share)

@@ -13,6 +13,7 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.storage.fileshare import ShareServiceClient
 from tests.support.azure_files import KEY, FileService, file_service
+from tests.support.left_out import leave_out
 
 from linarite.engine.errors import EngineError
 from linarite.engine.sharing.ports import Place
@@ -145,7 +146,7 @@ def test_a_file_of_four_tebibytes_takes_what_was_written(service: FileService) -
     except HttpResponseError:
         with disk.open("ab") as probe, pytest.raises(OSError, match="large"):
             probe.truncate(4 * TIB)
-        pytest.skip("this file system has no files of 4 TiB")
+        leave_out("this file system has no files of 4 TiB", always=True)
     file.upload_range(b"first", 0, 5)
     file.upload_range(b"last", 4 * TIB - 4, 4)
     expected = [(0, 511), (4 * TIB - 512, 4 * TIB - 1)]

@@ -89,10 +89,10 @@ class Users:
         pass
 
     async def account_keys(self, account: str) -> tuple[bytes, ...]:
-        raise NotImplementedError
+        raise AssertionError("HPC Pack knows users, not keys")
 
     async def bearer(self, token: str, audiences: tuple[str, ...], now: int, addressed: str | None) -> Principal:
-        raise NotImplementedError
+        raise AssertionError("HPC Pack takes no tokens")
 
 
 class _Server(uvicorn.Server):

@@ -76,6 +76,7 @@ def check_link(path: str, target: str) -> None:
 
 def check_archive(path: str) -> None:
     """See that a zip file can be installed. Raises UnfitArchiveError, OSError."""
+    # What zipfile says of a compression or an encryption that it has not: NotImplementedError, RuntimeError.
     try:
         with zipfile.ZipFile(path) as archive:
             for info, name in entries(archive):
