@@ -9,7 +9,6 @@ import os
 import random
 import secrets
 import signal
-import socket
 import sys
 import time
 import uuid
@@ -100,13 +99,15 @@ async def _serve(settings: Settings, folder: DataFolder, claim: Claim) -> None:
     local = {face: address(bound, "https" if certificate else "http") for face, bound in sockets.items()}
     first_uid = _first_uid(settings, folder)
     async with AsyncExitStack() as stack:
-        store = await _store(settings, folder, claim)
+        store = _store(settings, folder, claim)
         stack.push_async_callback(store.close)
+        await _check_folder(store, folder)
+        present = stack.enter_context(folder.presence()) if store.shared else None
         tokens, managed = TaskTokens(folder.keys), _managed_identity(settings, folder)
         identity = Identity(store, WallClock(), _trusted(settings, folder, tokens), development=settings.development)
         await identity.start()
-        engine = _engine(settings, folder, store, identity, local, first_uid, tokens, claim)
-        present = stack.enter_context(folder.presence()) if store.shared else None
+        lease = Lease(store, present.name if present else "", claim.taken)
+        engine = _engine(settings, folder, store, identity, local, first_uid, tokens, lease)
         sharing = await _sharing(settings, folder, store, identity, first_uid, present, alone=claim.taken())
         stack.push_async_callback(sharing.stop)
         faces = _faces(settings, engine, sharing, identity, local)
@@ -130,19 +131,22 @@ async def _serve(settings: Settings, folder: DataFolder, claim: Claim) -> None:
         log.info("stopping: requests in flight are finished first")
 
 
-async def _store(settings: Settings, folder: DataFolder, claim: Claim) -> SqlStore:
-    """The store. The data folder is this server's alone, or all servers' that share the database. Raises Refused."""
+def _store(settings: Settings, folder: DataFolder, claim: Claim) -> SqlStore:
+    """The store; with a store of its own, the data folder is this server's alone. Raises Refused."""
     where = settings.store_url.get_secret_value() if settings.store_url else folder.database
     if not is_shared(where):
         folder.take(claim)
-    store = open_store(where)
+    return open_store(where)
+
+
+async def _check_folder(store: SqlStore, folder: DataFolder) -> None:
+    """See that servers which share a database share the data folder too. Raises Refused."""
     here = folder.identity()
     if store.shared and here != await store.write(lambda tx: _first(tx, here)):
         raise Refused(
             f"The database has the records of another data folder than {folder.path}: the files of its tasks and "
             "shares are not here. Servers that share a database share the folder too."
         )
-    return store
 
 
 def _first(tx: Transaction, identity: str) -> str:
@@ -161,7 +165,7 @@ def _host_names(settings: Settings) -> HostNames:
 
 def _engine(
     settings: Settings, folder: DataFolder, store: SqlStore, identity: Identity, local: dict[str, str],
-    first_uid: int | None, tokens: TaskTokens, claim: Claim,
+    first_uid: int | None, tokens: TaskTokens, lease: Lease,
 ) -> Engine:  # fmt: skip
     nodes = LocalNodes(
         folder.path, allow_elevated=settings.allow_elevated, ca_file=authority(folder.tls) if settings.tls else None,
@@ -173,7 +177,6 @@ def _engine(
     days = {"events": settings.events_days, "finished_jobs": settings.finished_jobs_days}
     retention = Retention(**{name: None if value is None else int(value * DAY) for name, value in days.items()})
     environment = ServiceEnvironment(batch_url, settings.hpc_cluster, tokens.issue)
-    lease = Lease(store, f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}", claim.taken)
     return Engine(store, nodes, WallClock(), make_id, environment, retention, random.random, lease)
 
 
