@@ -6,6 +6,7 @@ search goes through the account's tasks, in the database.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +25,7 @@ from linarite.store.task_table import PROPERTIES, rows, tasks
 
 _TYPES: dict[str, Any] = {"text": Text(), "number": BigInteger(), "truth": Boolean()}
 _CASTS = {"text": "", "number": "::bigint", "truth": "::boolean::int"}
+_NAME = re.compile("[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _DONE = case((tasks.c.result == TaskResult.SUCCESS.value, 4), else_=5)
 _UNFINISHED = case(
     (tasks.c.state == TaskState.PREPARING.value, 2),
@@ -55,6 +57,7 @@ class _Packed(FunctionElement[Any]):
 
     def __init__(self, column: ColumnElement[Any], path: tuple[str, ...], kind: str) -> None:
         super().__init__(column)
+        assert all(_NAME.fullmatch(part) for part in path), "paths are a face's own words: they become part of the SQL"
         self.path, self.kind = path, kind
         self.type = BigInteger() if kind == "truth" else _TYPES[kind]
 
