@@ -52,7 +52,7 @@ def _section(surface: Surface) -> str:
     for operation in surface.operations():
         tests = " ".join(f"[{name}](../tests/{name})" for name in files_of(surface, operation))
         client = "yes" if has_client(surface, operation) else ""
-        there = "yes" if operation.there else "not yet"
+        there = "yes" if operation.there else "refused"
         rows.append((operation.name, f"`{operation.request}`", there, operation.versions, tests, client))
     return f"\n## {surface.title}\n\n" + table(("operation", "request", "there", "versions", "tests", "client"), *rows)
 

@@ -72,7 +72,7 @@ def files_of(surface: Surface, operation: Operation) -> list[str]:
         named = any(f"{test}_".startswith(f"test_{word}_") for test in seen.tests for word in operation.words)
         if named or operation.words & seen.called or operation.name in seen.marked:
             found.append(str(path.relative_to(TESTS)))
-    return found
+    return list(dict.fromkeys(found))
 
 
 def has_client(surface: Surface, operation: Operation) -> bool:

@@ -79,7 +79,7 @@ def _files() -> Iterator[Operation]:
 
 def _hpc(prefix: str, rows: tuple[hpc_pack.Row, ...]) -> Iterator[Operation]:
     for row in rows:
-        there = not row.operation.__qualname__.startswith("missing.")
+        there = not row.operation.__qualname__.startswith("refused.")
         versions = "an api-version is required" if row.versioned else "all"
         also = (row.operation.__name__,) if there else ()
         yield _operation(row.name, row.method, f"{prefix}/{row.path}", there=there, versions=versions, also=also)
@@ -113,7 +113,7 @@ SURFACES = (
         ), _batch, ("faces/azure_batch/test_every_operation.py",),
     ),
     Surface(
-        "Azure Files", "azure-storage-file-share (Python)",
+        "Azure Files", "azure-storage-file-share (Python), @azure/storage-file-share (npm), rclone",
         ("faces/azure_files/*", "clients/test_azure_files*", "seeds/test_get_file*.py"),
         ("clients/test_azure_files*", "seeds/test_get_file*.py"), _files,
     ),

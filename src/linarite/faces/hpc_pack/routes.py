@@ -42,18 +42,14 @@ class Row(NamedTuple):
     versioned: bool = False
 
 
-def missing(name: str, status: int = 501) -> Operation:
-    """An operation that is not there yet: the protocol's own refusal, and a line in the log."""
+def refused(name: str) -> Operation:
+    """An operation that a server without brokers of sessions has not: the protocol's own refusal, and a log line."""
 
     async def refuse(call: Call) -> Answer:
         log.warning("operation not supported", operation=name, path=call.request.path)
-        raise Refusal(status, UNIMPLEMENTED, f"{name} is not supported by this server yet.")
+        raise Refusal(404, UNIMPLEMENTED, f"{name} is not supported by this server.")
 
     return refuse
-
-
-def _missing(method: str, path: str, name: str, status: int = 501) -> Row:
-    return Row(method, path, name, missing(name, status))
 
 
 CLASSIC = (
@@ -93,9 +89,9 @@ CLASSIC = (
 )
 CLUSTERS = Row("GET", "Clusters", "Get Clusters", cluster.get_clusters, versioned=True)
 SESSIONS = (
-    _missing("POST", "Sessions/{rest*}", "Create Session", 404),
-    _missing("GET", "Session/{rest*}", "Attach to Session", 404),
-    _missing("POST", "Session/{rest*}", "Session operations", 404),
+    Row("POST", "Sessions/{rest*}", "Create Session", refused("Create Session")),
+    Row("GET", "Session/{rest*}", "Attach to Session", refused("Attach to Session")),
+    Row("POST", "Session/{rest*}", "Session operations", refused("Session operations")),
 )
 RESOURCES = frozenset(row.path.partition("/")[0].lower() for row in (*CLASSIC, CLUSTERS, *SESSIONS))
 
