@@ -16,7 +16,7 @@ import structlog
 from linarite.engine import housekeeping, leftovers, pools, runs, sampling
 from linarite.engine.errors import Unavailable
 from linarite.engine.going import Going
-from linarite.engine.launching import NodeReport, Nodes, NodeUse, Report, RunStarted
+from linarite.engine.launching import Machine, NodeReport, Nodes, NodeUse, Report, RunStarted
 from linarite.engine.leading import RENEWED, Lease, SupersededError, leave_orders, take_orders
 from linarite.engine.ledger import Effects, Environment, Ledger, node_ref
 from linarite.engine.model import Node
@@ -190,6 +190,9 @@ class Engine:
     async def on_node_uses(self, uses: Sequence[NodeUse], slot: int) -> None:
         """Commit what the runs on nodes used, for the samples of `slot`."""
         await self._unit(lambda u: sampling.keep_uses(u, uses, slot), "node", leading=True)
+
+    async def on_machines(self, machines: Sequence[Machine]) -> None:
+        """Commit how the machines of the cluster are."""
 
     # Inside.
 

@@ -52,6 +52,43 @@ class NodeRef(msgspec.Struct, frozen=True, kw_only=True):
     key: int
 
 
+class MachineState(StrEnum):
+    """How a machine is, by those who keep it: free, at work, taking nothing new, out of order."""
+
+    IDLE = "idle"
+    RUNNING = "running"
+    OFFLINE = "offline"
+    UNUSABLE = "unusable"
+
+
+class Machine(msgspec.Struct, frozen=True, kw_only=True):
+    """A machine that stands whether a pool has it or not, of a cluster that others keep.
+
+    `groups` are what the cluster sorts it under (partitions), `features` what it is said to have. Memory is in MB.
+    `reason` tells why it takes nothing.
+    """
+
+    name: str
+    state: MachineState
+    reason: str = ""
+    cpus: int = 1
+    memory_mb: int = 0
+    groups: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+
+
+class Together(msgspec.Struct, frozen=True, kw_only=True):
+    """What runs with others at once, on nodes that are had together: `task` names the run that all of them are for.
+
+    There are `size` instances, of which this is number `instance`; None is the run of the task's own command line,
+    which starts on the node of instance 0 when all of them have returned.
+    """
+
+    task: str
+    size: int
+    instance: int | None = None
+
+
 class Emptied(StrEnum):
     """What of a node's folder goes before the node is made: nothing, what no reboot survives, or all of it."""
 
@@ -96,8 +133,10 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     running lives until the run is ended.
     `fetch_into` is where fetched files go instead of the working directory (relative to the node's root).
     `keeps_output` goes on with the files of the standard streams where an earlier run in the same directory left them.
-    `outputs` are taken away after the process ended, before that is reported. `contained` tells whether the node runs
-    containers, where that has to go with whether there is a `container`. `enters` names the run that stays whose
+    `outputs` are taken away after the process ended, before that is reported. Machines that stand (`Nodes.standing`)
+    give it `slots` processors, and end it by themselves after `time_limit` seconds; `size` is that of its pool's nodes.
+    `together` is of those that run on several nodes at once. `contained` tells whether the node runs containers, where
+    that has to go with whether there is a `container`. `enters` names the run that stays whose
     container the command line enters, in place of one of its own.
     """
 
@@ -121,6 +160,10 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     outputs: tuple[OutputFile, ...] = ()
     stays: bool = False
     keeps_output: bool = False
+    slots: int = 1
+    size: str = ""
+    time_limit: float | None = None
+    together: Together | None = None
     stdin: str | None = None
     stdout: str | None = None
     stderr: str | None = None
@@ -158,6 +201,7 @@ class RunExited(msgspec.Struct, frozen=True, kw_only=True, tag="exited"):
 
     `at` is the end of the run: what was to be taken away has been, or `upload` tells what went wrong. Codes:
     `upload-not-found` (the container), `upload-refused`, `upload-failed`, `failed`. `progress` is what it told last.
+    `overdue`: it was ended where it ran, since its time was up.
     """
 
     run: str
@@ -168,6 +212,7 @@ class RunExited(msgspec.Struct, frozen=True, kw_only=True, tag="exited"):
     upload: Problem | None = None
     progress: Progress | None = None
     container: ContainerInfo | None = None
+    overdue: bool = False
 
 
 class Watched(msgspec.Struct, frozen=True, kw_only=True):
@@ -277,10 +322,35 @@ class UseListener(Listener, Protocol):
         ...
 
 
-class Nodes(Protocol):
-    """Where command lines run. Implemented by `nodes.local` (this machine) and later by Slurm."""
+class ClusterListener(UseListener, Protocol):
+    """Who hears of the cluster's machines as well."""
 
-    async def start(self, listener: UseListener) -> None:
+    async def on_machines(self, machines: Sequence[Machine]) -> None:
+        """Commit how the machines are: all that there are, in the order in which a pool takes them."""
+        ...
+
+
+class Nodes(Protocol):
+    """Where command lines run. Implemented by `nodes.local` (this machine) and `nodes.slurm` (a cluster)."""
+
+    @property
+    def standing(self) -> bool:
+        """Whether nodes are machines of a cluster, called by its names, where a run waits for its turn.
+
+        They are told of by `on_machines`, for the first time before `start` returns. A run's start is then always
+        reported, whether or not its launch is `announced`.
+        """
+        ...
+
+    def may_use(self, pool: str, size: str, machine: Machine) -> bool:
+        """Whether the pool of this id, with nodes of this size, may have the machine for a node."""
+        ...
+
+    async def hold(self, node: NodeRef, *, held: bool) -> None:
+        """Ask the cluster that nothing new start on the node's machine, or that it may again; where we may ask that."""
+        ...
+
+    async def start(self, listener: ClusterListener) -> None:
         """Connect, and repeat every report that was never acknowledged."""
         ...
 

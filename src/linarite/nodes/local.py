@@ -21,6 +21,7 @@ from msgspec.structs import replace
 from linarite.engine.launching import (
     Emptied,
     Launch,
+    Machine,
     NodeFreed,
     NodeOrder,
     NodeReady,
@@ -104,6 +105,18 @@ class LocalNodes:
         self._idle: dict[HostLink, None] = {}
         self._refusals: set[asyncio.Task[None]] = set()
         self._sending: set[asyncio.Task[None]] = set()
+
+    @property
+    def standing(self) -> bool:
+        """Nodes are made as pools want them."""
+        return False
+
+    def may_use(self, pool: str, size: str, machine: Machine) -> bool:
+        """There are no machines to choose from."""
+        raise NotImplementedError
+
+    async def hold(self, node: NodeRef, *, held: bool) -> None:
+        """Nobody else's work starts on this machine's nodes."""
 
     async def start(self, listener: UseListener) -> None:
         """Connect to every host that is there, or start its successor; each repeats what was not acknowledged.
