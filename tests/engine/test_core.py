@@ -59,10 +59,12 @@ class WallClock:
 class FakeNodes:
     """Nodes that are ready at once; `told` is what they heard, in its order; `refuse` names a call that fails."""
 
+    standing = False
+
     def __init__(self) -> None:
         self.told: list[tuple[str, str]] = []
         self.refuse = ""
-        self.standing: dict[str, list[str]] = {}
+        self.left: dict[str, list[str]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self, listener: Listener) -> None:
@@ -100,7 +102,7 @@ class FakeNodes:
         self._hear("forget all but", [node.node for node in nodes])
 
     async def directories(self, node: NodeRef) -> list[str]:
-        return self.standing.get(node.node, [])
+        return self.left.get(node.node, [])
 
     async def send_logs(self, node: NodeRef, url: str, folder: str, logs: Mapping[str, bytes], since: int) -> int:
         raise AssertionError("no story here sends logs")

@@ -8,8 +8,19 @@ from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
-from linarite.engine import housekeeping, jobs, pools, runs, tasks
-from linarite.engine.launching import Launch, NodeFreed, NodeOrder, NodeReady, NodeRef, Report, RunExited
+from linarite.engine import cluster, housekeeping, jobs, pools, runs, tasks
+from linarite.engine.launching import (
+    Launch,
+    Machine,
+    MachineState,
+    NodeFreed,
+    NodeOrder,
+    NodeReady,
+    NodeRef,
+    Report,
+    RunExited,
+    RunStarted,
+)  # fmt: skip
 from linarite.engine.ledger import Effects, Ledger
 from linarite.engine.model import Job, JobSpec, JobState, Pool, PoolSpec, Task, TaskSpec
 from linarite.engine.recurrence import schedules
@@ -24,11 +35,23 @@ ACCOUNT = "test"
 SECOND = 1_000_000
 
 
+class Site:
+    """Of what kind a world's nodes are; `machines` that stand are for every pool but those that `barred` names."""
+
+    def __init__(self) -> None:
+        self.standing = False
+        self.barred: set[tuple[str, str]] = set()
+
+    def may_use(self, pool: str, size: str, machine: Machine) -> bool:
+        return (pool, machine.name) not in self.barred
+
+
 class World:
     """The engine's rules on a store, one unit at a time; `launched` and `ended` are what the nodes were told.
 
     They make and free nodes at once while it is `prompt`; else `orders` and `freed` wait for `answer`. `asked` are the
-    nodes whose use they were asked for, with the slot.
+    nodes whose use they were asked for, with the slot. `held` are the nodes whose machines shall take nothing new,
+    or again (False). `site` is of the kind that makes nodes until there are `machines`.
     """
 
     def __init__(self, store: SqlStore) -> None:
@@ -43,13 +66,16 @@ class World:
         self.orders: list[NodeOrder] = []
         self.freed: list[NodeRef] = []
         self.asked: list[tuple[list[NodeRef], int]] = []
+        self.held: list[tuple[str, bool]] = []
+        self.site = Site()
         self._names = count(1)
 
     async def do(self, operation: Callable[..., T], *args: Any, **options: Any) -> T:
         """One unit of work, as the engine does it."""
 
         def work(tx: Any) -> tuple[T, Effects]:
-            unit = Ledger(tx, self.now, "tester", lambda kind: f"{kind}-{next(self._names)}", lambda *_: {})
+            names = self._names
+            unit = Ledger(tx, self.now, "tester", lambda kind: f"{kind}-{next(names)}", lambda *_: {}, self.site)
             result = operation(unit, *args, **options)
             pools.retire(unit)
             unit.flush()
@@ -64,6 +90,7 @@ class World:
         self.orders += effects.provision
         self.freed += effects.deallocate
         self.asked += effects.measure
+        self.held += [(node.node, held) for node, held in effects.hold]
         if self.prompt:
             await self.answer()
         return result
@@ -75,6 +102,13 @@ class World:
         reports = [*(NodeReady(node=order.node) for order in made), *(NodeFreed(node=node) for node in freed)]
         if reports:
             await self.do(runs.take_nodes, reports)
+
+    async def machines(self, *names: str, **states: MachineState) -> None:
+        """The cluster has these machines, in this order; those that are not `idle` are in other states."""
+        self.site.standing = True
+        told = [Machine(name=name, state=MachineState.IDLE, cpus=4, memory_mb=1000) for name in names]
+        told += [Machine(name=name, state=state, reason=f"{name} broke") for name, state in states.items()]
+        await self.do(cluster.take, told)
 
     async def tend(self) -> None:
         """What the engine's loop does when a unit asked for it."""
@@ -125,6 +159,10 @@ class World:
 
     async def report(self, *reports: Report) -> None:
         await self.do(runs.take, reports)
+
+    async def begin(self, *runs: str) -> None:
+        """Their turn has come: they have processes."""
+        await self.report(*(RunStarted(run=run, at=self.now) for run in runs))
 
     async def exit(self, run: str, code: int = 0) -> None:
         await self.report(RunExited(run=run, code=code, started_at=self.now, at=self.now))

@@ -1,4 +1,6 @@
-"""The address that a node has of its own on this machine, so that programs on several nodes can use one port.
+"""What programs reach a node by: a machine of a cluster by its name, one of this machine by an address of its own.
+
+So programs on several nodes can use one port.
 
 All of 127.0.0.0/8 is this machine's: a program that listens on its node's address is reached there from every node,
 and leaves the port free for those on the others. By the record's number, two nodes share no address, whatever their
@@ -6,6 +8,8 @@ accounts; 127.0.x.y stays with what machines use it for, and no address ends in 
 """
 
 from __future__ import annotations
+
+from linarite.engine.launching import Site
 
 _LAST, _THIRD, _SECOND = 254, 256, 255
 
@@ -15,3 +19,8 @@ def address(node_key: int) -> str:
     rest, last = divmod(node_key - 1, _LAST)
     rest, third = divmod(rest, _THIRD)
     return f"127.{rest % _SECOND + 1}.{third}.{last + 1}"
+
+
+def host(site: Site, node: str, node_key: int) -> str:
+    """The name or the address by which the node of this id and record number is reached from others."""
+    return node if site.standing else address(node_key)

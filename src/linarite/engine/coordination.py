@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from linarite.engine import exits, instances, layout, node_tasks, outcomes
-from linarite.engine.endings import GRACE, reset
-from linarite.engine.failures import LOST, ended_failure
+from linarite.engine import exits, instances, layout, machines, node_tasks, outcomes
+from linarite.engine.endings import GRACE, end_task, reset
+from linarite.engine.failures import LOST, OVERDUE, ended_failure
 from linarite.engine.launches import node_task_launch, task_launch
 from linarite.engine.launching import Ended, RunExited, RunLost
 from linarite.engine.ledger import Ledger, run_name
@@ -30,6 +30,7 @@ from linarite.engine.model import (
     TaskState,
 )  # fmt: skip
 from linarite.engine.preparation import prepare
+from linarite.engine.starting import Beginning, beginning, go_on, started
 
 NO_COMMAND = "/bin/sh -c :"
 
@@ -37,14 +38,16 @@ NO_COMMAND = "/bin/sh -c :"
 def begin(u: Ledger, job: Job, task: Task, nodes: Sequence[Node]) -> Task:
     """Give a task its nodes, the first its own. They coordinate at once, or when all are prepared for the job."""
     instances.forget_last_try(u, task, {node.key for node in nodes})
+    nodes = machines.in_order(u, nodes)
     waits = [prepare(u, job, node) is not None for node in nodes]
     ready = not any(waits)
-    members = [_member(u, job, task, node, number, ready=ready) for number, node in enumerate(nodes)]
-    first, limit = nodes[0], task.spec.max_wall_clock if ready else None
+    begins = beginning(u, task.spec.max_wall_clock if ready else None, brings=not ready)
+    members = [_member(u, job, task, node, at, begins if ready else None) for at, node in enumerate(nodes)]
+    first = nodes[0]
     new = replace(
-        task, state=TaskState.RUNNING if ready else TaskState.PREPARING, state_at=u.now, previous_state=task.state,
+        task, state=begins.state, state_at=u.now, previous_state=task.state,
         previous_state_at=task.state_at, queued=False, attempt=task.attempt + 1, node_key=first.key, node=first.id,
-        pool=first.pool, held_by=members[0].key, started_at=u.now, deadline=None if limit is None else u.now + limit,
+        pool=first.pool, held_by=members[0].key, started_at=begins.started_at, deadline=begins.deadline,
     )  # fmt: skip
     u.put_task(task, new)
     u.began(job)
@@ -56,7 +59,8 @@ def begin(u: Ledger, job: Job, task: Task, nodes: Sequence[Node]) -> Task:
     return new
 
 
-def _member(u: Ledger, job: Job, task: Task, node: Node, number: int, *, ready: bool) -> NodeTask:
+def _member(u: Ledger, job: Job, task: Task, node: Node, number: int, begins: Beginning | None) -> NodeTask:
+    """An instance, which begins so; None: when all nodes are prepared."""
     settings = task.spec.multi_instance
     assert settings is not None, "see `scheduling.gather`"
     command = NodeCommand(
@@ -67,8 +71,8 @@ def _member(u: Ledger, job: Job, task: Task, node: Node, number: int, *, ready: 
         NodeTask(
             account=task.account, kind=NodeTaskKind.COORDINATION, node_key=node.key, node=node.id, pool=node.pool,
             task_key=task.key, instance=number, command=command, created_at=u.now, state_at=u.now,
-            directory=layout.instance_directory(job.spec.id, task.spec.id, number), attempt=1 if ready else 0,
-            state=TaskState.RUNNING if ready else TaskState.PREPARING, started_at=u.now if ready else None,
+            directory=layout.instance_directory(job.spec.id, task.spec.id, number), attempt=1 if begins else 0,
+            state=begins.state if begins else TaskState.PREPARING, started_at=begins.started_at if begins else None,
         )
     )  # fmt: skip
 
@@ -108,15 +112,9 @@ def _go_on(u: Ledger, task: Task, *, failed: bool) -> None:
     job, nodes = u.job(task.job_key), [u.node(own.node_key) for own in members]
     if any(node is not None and prepare(u, job, node) is not None for node in nodes):
         return
-    limit = task.spec.max_wall_clock
-    u.put_task(
-        task,
-        replace(
-            task, state=TaskState.RUNNING, state_at=u.now, previous_state=task.state, previous_state_at=task.state_at,
-            started_at=u.now, deadline=None if limit is None else u.now + limit,
-        ),
-    )  # fmt: skip
-    begun = {"state": TaskState.RUNNING, "state_at": u.now, "started_at": u.now, "attempt": 1}
+    go_on(u, task, task.held_by, brings=False)
+    begins = beginning(u, None, brings=False)
+    begun = {"state": begins.state, "state_at": u.now, "started_at": begins.started_at, "attempt": 1}
     _launch(u, [u.put_node_task(own, replace(own, **begun)) for own in members])
 
 
@@ -125,6 +123,8 @@ def follow(u: Ledger, own: NodeTask) -> None:
     task = _task(u, own)
     if task is None:
         return
+    if task.state is TaskState.PREPARING and own.started_at is not None:
+        task = started(u, task, own.started_at)
     if own.state is TaskState.COMPLETED and own.is_subtask and node_tasks.succeeded(own):
         node = u.node(own.node_key)
         if node is not None:
@@ -132,6 +132,8 @@ def follow(u: Ledger, own: NodeTask) -> None:
     members = instances.of_task(u, task)
     if members[0].held_report is not None:
         _conclude(u, task, members)
+    elif _is_overdue(own) and task.ending is None:
+        end_task(u, task, Ending.TIMEOUT)
     elif _cause([own]) is not None:
         u.end(task, 0)
     elif task.held_by is not None and task.ending is None and all(map(_has_returned, members)):
@@ -140,6 +142,10 @@ def follow(u: Ledger, own: NodeTask) -> None:
 
 def _has_returned(own: NodeTask) -> bool:
     return own.exit_code == 0 and own.state is not TaskState.COMPLETED
+
+
+def _is_overdue(own: NodeTask) -> bool:
+    return own.failure is not None and own.failure.code == OVERDUE
 
 
 def _held(u: Ledger, task: Task, by: int | None) -> Task:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from linarite.engine import housekeeping, leftovers, pools, runs, sampling
+from linarite.engine import cluster, housekeeping, leftovers, pools, runs, sampling
 from linarite.engine.errors import Unavailable
 from linarite.engine.going import Going
 from linarite.engine.launching import Machine, NodeReport, Nodes, NodeUse, Report, RunStarted
@@ -47,6 +47,7 @@ class Engine:
         self._wake, self._ordered = asyncio.Event(), asyncio.Event()
         self._tend, self._doubtful = True, False
         self._moment = 0
+        self._machines: list[Machine] | None = None
         self._order = asyncio.Lock()
         self._awaited: set[str] = set()
         self._going: set[asyncio.Task[Any]] = set()
@@ -113,6 +114,7 @@ class Engine:
 
     async def _take_up(self) -> None:
         """Let the nodes repeat their reports, and launch what should run."""
+        self._machines = None
         await self.nodes.start(self)
         await self._unit(runs.resume, "restart", leading=True)
         known = await self.ask(lambda tx: tx.nodes.all())
@@ -167,7 +169,7 @@ class Engine:
 
     async def on_reports(self, reports: Sequence[Report]) -> None:
         """Commit what the runs report and start what can start in their place, in one unit."""
-        news = [report for report in reports if not isinstance(report, RunStarted) or report.run in self._awaited]
+        news = [report for report in reports if not isinstance(report, RunStarted) or self._awaits(report.run)]
         if news:
             await self._unit(lambda u: self._take(u, news), "node", leading=True)
             # Until its end is acknowledged, a host knows a run and does not start it twice: launches that were
@@ -175,6 +177,9 @@ class Engine:
             async with self._order:
                 pass
         self._awaited.difference_update(report.run for report in news)
+
+    def _awaits(self, run: str) -> bool:
+        return self.nodes.standing or run in self._awaited
 
     def _take(self, u: Ledger, reports: Sequence[Report]) -> None:
         runs.take(u, reports)
@@ -192,7 +197,11 @@ class Engine:
         await self._unit(lambda u: sampling.keep_uses(u, uses, slot), "node", leading=True)
 
     async def on_machines(self, machines: Sequence[Machine]) -> None:
-        """Commit how the machines of the cluster are."""
+        """Commit how the machines of the cluster are, if that is another than was told last."""
+        told = list(machines)
+        if told != self._machines:
+            await self._unit(lambda u: cluster.take(u, told), "node", leading=True)
+            self._machines = told
 
     # Inside.
 
@@ -212,7 +221,7 @@ class Engine:
             if leading and not held:
                 raise SupersededError
             before = take_orders(tx) if held and self._lease.shared else ()
-            unit = Ledger(tx, self.clock.now(), who, self._make_id, self._environment, self.rand)
+            unit = Ledger(tx, self.clock.now(), who, self._make_id, self._environment, self.nodes, self.rand)
             result = operation(unit)
             pools.retire(unit)
             unit.flush()
@@ -258,6 +267,8 @@ class Engine:
                 log.exception("the nodes could not be told what was committed")
 
     def _instructions(self, effects: Effects) -> Iterator[Awaitable[None]]:
+        for node, held in effects.hold:
+            yield self.nodes.hold(node, held=held)
         if effects.provision:
             yield self.nodes.provision(effects.provision)
         if effects.deallocate:

@@ -23,7 +23,7 @@ def free_slots(node: Node) -> int:
 
 def is_open(node: Node) -> bool:
     """Tell whether the node takes tasks, when it has room."""
-    return node.scheduling and node.state in ELIGIBLE
+    return node.takes_tasks and node.state in ELIGIBLE
 
 
 def allowed(placement: Placement, node: Node) -> bool:
@@ -37,7 +37,7 @@ def allowed(placement: Placement, node: Node) -> bool:
 def _in_groups(placement: Placement, node: Node) -> bool:
     if not placement.groups:
         return True
-    own = {group.lower() for group in node.groups}
+    own = {group.lower() for group in (*node.groups, *node.labels)}
     return bool(own & {*placement.groups}) if placement.any_group else own >= {*placement.groups}
 
 
@@ -123,7 +123,7 @@ def most_instances(u: Ledger, pool: Pool, job: Job) -> int:
     if not pool.spec.inter_node or pool.spec.slots_per_node > 1:
         return 0
     placement = job.spec.placement
-    nodes = [node for node in u.nodes_of(pool) if node.scheduling and node.state in EXPECTED]
+    nodes = [node for node in u.nodes_of(pool) if node.takes_tasks and node.state in EXPECTED]
     fit = sum(allowed(placement, node) and not refuses(u, job, node) for node in nodes)
     return min(fit, 1) if placement.single_node else fit
 

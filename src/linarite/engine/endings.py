@@ -50,7 +50,7 @@ def complete(
         queued=False, held_by=None, exit_code=code, satisfied=satisfied,
         failure=failure or (None if well else exit_failure(code)),
         result=TaskResult.SUCCESS if well else TaskResult.FAILURE, ended_at=ended, ending=None, deadline=None,
-        cleanup_at=None if retention is None or task.started_at is None else ended + retention,
+        cleanup_at=None if retention is None or task.node_key is None else ended + retention,
     )  # fmt: skip
     released = _release_dependents(u, task.job_key, task.spec.id) if satisfied and not task.satisfied else []
     new = u.put_task(task, new, new.failure.code if new.failure else "")

@@ -6,6 +6,7 @@ from linarite.engine.launching import Problem, RunFailed
 from linarite.engine.model import Ending, Failure, FailureCategory, Named
 
 LOST = Failure(category=FailureCategory.SERVER, code="lost", message="The node host that ran it was lost.")
+OVERDUE, MACHINE_DOWN = "ended-timeout", "machine-down"
 MOST_LOSSES = 10
 """So many runs in a row end with their host before it is taken for the fault of what they run."""
 LOST_OFTEN = Failure(
@@ -27,9 +28,14 @@ def ended_failure(ending: Ending, reason: str | None) -> Failure:
     """The failure of a task that was ended by somebody or by its time limit."""
     if ending is Ending.TIMEOUT:
         text = "The task ran longer than its maximum wall clock time."
-        return Failure(category=FailureCategory.SERVER, code="ended-timeout", message=text)
+        return Failure(category=FailureCategory.SERVER, code=OVERDUE, message=text)
     text = reason or "The task was ended by user request."
     return Failure(category=FailureCategory.USER, code="ended", message=text)
+
+
+def machine_failure(reason: str) -> Failure:
+    """The failure of a node whose machine is out of order."""
+    return Failure(category=FailureCategory.SERVER, code=MACHINE_DOWN, message=reason)
 
 
 def told_failure(report: RunFailed | Problem) -> Failure:

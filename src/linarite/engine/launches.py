@@ -7,14 +7,15 @@ from collections.abc import Iterable, Sequence
 from msgspec.structs import replace
 
 from linarite.engine import applications, certificates, instances, layout
-from linarite.engine.addresses import address
+from linarite.engine.addresses import host
 from linarite.engine.bringing import fetches
 from linarite.engine.containers import Container
-from linarite.engine.launching import Fetch, Launch, RunUser
+from linarite.engine.launching import Fetch, Launch, RunUser, Together
 from linarite.engine.layout import PREPARED, PREPARED_IN, SHARED
 from linarite.engine.ledger import Ledger, node_ref, node_run_name, run_name
-from linarite.engine.model import Job, Named, Node, NodeTask, Task
+from linarite.engine.model import SECOND, Job, Named, Node, NodeTask, Task
 from linarite.engine.packages import Package
+from linarite.engine.starting import is_announced
 
 MASTER_PORT = 6000
 """Stands beside the address of a multi-instance task's own node, as the service writes it; nothing listens there."""
@@ -25,9 +26,12 @@ def task_launch(u: Ledger, job: Job, task: Task, node: Node) -> Launch:
     launch = _launch(u, job, task, node)
     if task.spec.multi_instance is None:
         return launch
-    of_instance = _of_instance(u, job, task, launch, 0)
+    of_instance = _of_instance(u, job, task, launch, None)
     enters = None if launch.container is None else node_run_name(instances.of_task(u, task)[0])
-    return replace(of_instance, fetches=(), announced=False, keeps_output=True, enters=enters)
+    return replace(
+        of_instance, fetches=(), announced=False, keeps_output=True, enters=enters,
+        time_limit=None if task.deadline is None else max(0, task.deadline - u.now) / SECOND,
+    )  # fmt: skip
 
 
 def _launch(u: Ledger, job: Job, task: Task, node: Node) -> Launch:
@@ -42,11 +46,13 @@ def _launch(u: Ledger, job: Job, task: Task, node: Node) -> Launch:
     return Launch(
         run=run_name(task), node=node_ref(node), directory=layout.task_directory(job.spec.id, spec.id),
         command=spec.command, shell=spec.shell, elevated=elevated, user=user, environment=variables,
-        folders={**_folders(job), **_package_folders(packages)}, announced=spec.brings, packages=packages,
+        folders={**_folders(job), **_package_folders(packages)}, announced=is_announced(u, spec),
+        packages=packages,
         container=_container(u, node, spec.container), contained=node.contained,
         fetches=fetches(u, job.account, spec.resource_files) if spec.resource_files else (),
         files=certificates.files(u.tx, node, u.now, start=False) if node.certificates else (),
-        outputs=spec.output_files,
+        outputs=spec.output_files, slots=spec.required_slots, size=u.size_of(node),
+        time_limit=_seconds(spec.max_wall_clock),
         stdin=spec.stdin, stdout=spec.stdout, stderr=spec.stderr, working_directory=spec.working_directory,
     )  # fmt: skip
 
@@ -68,7 +74,8 @@ def node_task_launch(u: Ledger, own: NodeTask, node: Node) -> Launch:
         working_directory=command.working_directory,
         folders={**(_folders(job) if job else {}), **_package_folders(node.packages)}, packages=node.packages,
         container=_container(u, node, command.container), contained=node.contained if command.container else None,
-        announced=command.brings, fetches=fetches(u, node.account, command.resource_files),
+        announced=is_announced(u, command), size=u.size_of(node), time_limit=_seconds(command.max_wall_clock),
+        fetches=fetches(u, node.account, command.resource_files),
         files=certificates.files(u.tx, node, u.now, start=job is None) if node.certificates else (),
     )  # fmt: skip
 
@@ -106,7 +113,7 @@ def _coordination_launch(u: Ledger, own: NodeTask, task_key: int, node: Node) ->
         brought += tuple(map(_below_wd, fetches(u, job.account, task.spec.resource_files)))
     return replace(
         _of_instance(u, job, task, _launch(u, job, task, node), own.instance), run=node_run_name(own),
-        directory=own.directory, command=own.command.command, shell=False, announced=False, stays=True,
+        directory=own.directory, command=own.command.command, shell=False, announced=u.site.standing, stays=True,
         outputs=(), fetches=brought, fetch_into=layout.task_directory(job.spec.id, task.spec.id),
     )  # fmt: skip
 
@@ -115,26 +122,37 @@ def _below_wd(fetch: Fetch) -> Fetch:
     return replace(fetch, path=f"wd/{fetch.path}")
 
 
-def _of_instance(u: Ledger, job: Job, task: Task, launch: Launch, instance: int) -> Launch:
-    """The same with what tells an instance of the others. Source: 'Azure Batch runtime environment variables'."""
-    nodes = [own.node_key for own in instances.of_task(u, task)]
-    variables = {**launch.environment, **instance_variables([address(key) for key in nodes], instance)}
+def _of_instance(u: Ledger, job: Job, task: Task, launch: Launch, instance: int | None) -> Launch:
+    """The same with what tells an instance of the others; None is the task's own run, on the node of instance 0.
+
+    Source: 'Azure Batch runtime environment variables'.
+    """
+    members = instances.of_task(u, task)
+    hosts = [host(u.site, own.node, own.node_key) for own in members]
+    variables = {**launch.environment, **instance_variables(hosts, instance or 0, launch.slots)}
     directory = layout.task_directory(job.spec.id, task.spec.id)
-    return replace(launch, environment=variables, folders={**launch.folders, SHARED: directory})
+    return replace(
+        launch, environment=variables, folders={**launch.folders, SHARED: directory},
+        together=Together(task=run_name(task), size=len(members), instance=instance),
+    )  # fmt: skip
 
 
-def instance_variables(addresses: Sequence[str], instance: int) -> dict[str, str]:
-    """The variables of an instance of a task whose nodes have these addresses, the task's own node first.
+def instance_variables(hosts: Sequence[str], instance: int, cores: int = 1) -> dict[str, str]:
+    """The variables of an instance of a task whose nodes are reached by these names, the task's own node first.
 
-    A node that takes one task at a time counts as one core.
+    A node counts as as many cores as the task has slots on it.
     """
     return {
-        "AZ_BATCH_NODE_LIST": ";".join(addresses),
-        "AZ_BATCH_HOST_LIST": ",".join(addresses),
-        "AZ_BATCH_MASTER_NODE": f"{addresses[0]}:{MASTER_PORT}",
+        "AZ_BATCH_NODE_LIST": ";".join(hosts),
+        "AZ_BATCH_HOST_LIST": ",".join(hosts),
+        "AZ_BATCH_MASTER_NODE": f"{hosts[0]}:{MASTER_PORT}",
         "AZ_BATCH_IS_CURRENT_NODE_MASTER": "false" if instance else "true",
-        "CCP_NODES": " ".join([str(len(addresses)), *(f"{each} 1" for each in addresses)]),
+        "CCP_NODES": " ".join([str(len(hosts)), *(f"{each} {cores}" for each in hosts)]),
     }
+
+
+def _seconds(limit: int | None) -> float | None:
+    return None if limit is None else limit / SECOND
 
 
 def _variables(*groups: Sequence[Named]) -> dict[str, str]:

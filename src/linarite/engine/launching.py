@@ -330,8 +330,8 @@ class ClusterListener(UseListener, Protocol):
         ...
 
 
-class Nodes(Protocol):
-    """Where command lines run. Implemented by `nodes.local` (this machine) and `nodes.slurm` (a cluster)."""
+class Site(Protocol):
+    """Of what kind the nodes are: all that the rules ask of them, and that without waiting."""
 
     @property
     def standing(self) -> bool:
@@ -345,6 +345,10 @@ class Nodes(Protocol):
     def may_use(self, pool: str, size: str, machine: Machine) -> bool:
         """Whether the pool of this id, with nodes of this size, may have the machine for a node."""
         ...
+
+
+class Nodes(Site, Protocol):
+    """Where command lines run. Implemented by `nodes.local` (this machine) and `nodes.slurm` (a cluster)."""
 
     async def hold(self, node: NodeRef, *, held: bool) -> None:
         """Ask the cluster that nothing new start on the node's machine, or that it may again; where we may ask that."""

@@ -38,6 +38,7 @@ class Orders(msgspec.Struct, kw_only=True, omit_defaults=True):
     launch: list[Launch] = []
     end: list[tuple[NodeRef, str, float, bool]] = []
     remove: list[tuple[NodeRef, str]] = []
+    hold: list[tuple[NodeRef, bool]] = []
     measure: list[tuple[list[NodeRef], int]] = []
     wake: bool = False
     tend: bool = False

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from linarite.engine import applications, usage
 from linarite.engine.certificates import CertificateUse
 from linarite.engine.containers import Container
-from linarite.engine.launching import Emptied, Launch, NodeOrder, NodeRef
+from linarite.engine.launching import Emptied, Launch, NodeOrder, NodeRef, Site
 from linarite.engine.model import (
     DAY,
     Counts,
@@ -74,6 +74,8 @@ class Effects:
         self.end: list[tuple[NodeRef, str, float, bool]] = []
         """Node, run, grace in seconds, and whether the run's files are taken away all the same."""
         self.remove: list[tuple[NodeRef, str]] = []
+        self.hold: list[tuple[NodeRef, bool]] = []
+        """Nodes, and whether something new may start on their machines no more or again."""
         self.measure: list[tuple[list[NodeRef], int]] = []
         """Nodes, and the slot of the sample that what they use is for."""
         self.pools: set[int] = set()
@@ -91,7 +93,7 @@ class Effects:
     def quiet(self) -> bool:
         """Tell whether the nodes have nothing to hear."""
         told = (self.provision, self.deallocate, self.release, self.launch, self.end, self.remove, self.measure)
-        return not any(told)
+        return not (any(told) or self.hold)
 
 
 def _count_queued(job: Job, task: Task, by: int) -> None:
@@ -134,14 +136,15 @@ class Ledger:
 
     def __init__(
         self, tx: Transaction, now: int, who: str, make_id: Callable[[str], str], environment: Environment,
-        rand: Callable[[], float] = lambda: 0.0,
+        site: Site, rand: Callable[[], float] = lambda: 0.0,
     ) -> None:  # fmt: skip
         """`make_id` makes names that the engine may not invent itself: of nodes and of pools made for a job.
 
-        `rand` gives numbers from 0 to 1 to the formulas that leave something to chance.
+        `site` tells of what kind the nodes are. `rand` gives numbers from 0 to 1 to the formulas that leave something
+        to chance.
         """
         self.tx, self.now, self.who, self.make_id, self.environment = tx, now, who, make_id, environment
-        self.rand = rand
+        self.site, self.rand = site, rand
         self.effects = Effects()
         self.orphans: list[tuple[str, str]] = []
         """Account and id of each pool whose owner is over: `pools.retire` deletes them at the end of the unit."""
@@ -149,6 +152,7 @@ class Ledger:
         self._nodes: dict[int, Node] = {}
         self._pools_read: set[int] = set()
         self._asked: dict[int, tuple[tuple[Package, ...], tuple[CertificateUse, ...], bool]] = {}
+        self._sizes: dict[int, str] = {}
         self._tasks: dict[int, Task] = {}
         self._node_tasks: dict[int, NodeTask] = {}
         self._sweeps: dict[int, dict[int, Sweep]] = {}
@@ -235,6 +239,15 @@ class Ledger:
             certificates = pool.spec.certificates if pool is not None else ()
             self._asked[node.pool_key] = packages, certificates, pool is not None and pool.spec.containers is not None
         return self._asked[node.pool_key]
+
+    def size_of(self, node: Node) -> str:
+        """The size of the nodes of its pool, for machines that stand: others have none to be told apart by."""
+        if not self.site.standing:
+            return ""
+        if node.pool_key not in self._sizes:
+            pool = self.tx.pools.by_key(node.pool_key)
+            self._sizes[node.pool_key] = "" if pool is None else pool.spec.size
+        return self._sizes[node.pool_key]
 
     def known(self, job: Job) -> Job:
         """The same job as this unit already has it, else the given one."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from linarite.engine import instances, node_tasks
+from linarite.engine import instances, machines, node_tasks
 from linarite.engine.endings import end_task
 from linarite.engine.errors import WrongState
 from linarite.engine.finding import find_node
@@ -110,6 +110,8 @@ def advance(u: Ledger, node: Node) -> None:
         return
     if node.state is NodeState.LEAVING:
         u.drop_node(node)
+        if not node.scheduling:
+            machines.hold(u, node, held=False)
         return
     u.put_node(replace(node, told=True))
     tell(u, node)

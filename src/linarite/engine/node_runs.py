@@ -27,6 +27,7 @@ from linarite.engine.model import (
     TaskState,
 )  # fmt: skip
 from linarite.engine.pools import settle_pool
+from linarite.engine.starting import go_on
 
 STARTUP = "startup"
 
@@ -115,14 +116,9 @@ def _after_preparation(u: Ledger, own: NodeTask) -> None:
 
 def _let_run(u: Ledger, task: Task) -> None:
     assert task.node_key is not None, "a task is held on a node"
-    node, limit = u.node(task.node_key), task.spec.max_wall_clock
+    node = u.node(task.node_key)
     assert node is not None, "a node stays while a task is on it"
-    new = replace(task, held_by=None, started_at=u.now, deadline=None if limit is None else u.now + limit)
-    if not task.spec.brings:
-        new = replace(
-            new, state=TaskState.RUNNING, state_at=u.now, previous_state=task.state, previous_state_at=task.state_at
-        )
-    u.put_task(task, new)
+    new = go_on(u, task, None, brings=task.spec.brings)
     u.effects.launch.append(task_launch(u, u.job(task.job_key), new, node))
 
 

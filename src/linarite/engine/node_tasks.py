@@ -24,6 +24,7 @@ from linarite.engine.model import (
     TaskResult,
     TaskState,
 )  # fmt: skip
+from linarite.engine.starting import beginning
 
 GRACE = 5.0
 
@@ -43,11 +44,10 @@ def begin(
 
 def _under_way(u: Ledger, own: NodeTask) -> NodeTask:
     """The same at the begin of a run."""
-    limit = own.command.max_wall_clock
+    begins = beginning(u, own.command.max_wall_clock, brings=own.command.brings)
     return replace(
-        own, state=TaskState.PREPARING if own.command.brings else TaskState.RUNNING, state_at=u.now,
-        started_at=u.now, deadline=None if limit is None else u.now + limit, container=None,
-    )  # fmt: skip
+        own, state=begins.state, state_at=u.now, started_at=begins.started_at, deadline=begins.deadline, container=None
+    )
 
 
 def apply(u: Ledger, own: NodeTask, report: Report) -> NodeTask:
@@ -61,6 +61,7 @@ def apply(u: Ledger, own: NodeTask, report: Report) -> NodeTask:
         case RunStarted():
             return _started(u, own, report.at)
         case RunReturned():
+            own = _started(u, own, report.at)  # of which nobody may have told
             return u.put_node_task(own, replace(own, exit_code=0))
         case RunExited():
             usage.own_run_ended(u, own, report.started_at, report.at, report.usage)
@@ -94,9 +95,11 @@ def _started(u: Ledger, own: NodeTask, at: int) -> NodeTask:
 
 
 def _exited(u: Ledger, own: NodeTask, report: RunExited) -> NodeTask:
+    own = replace(own, started_at=report.started_at)
+    if report.overdue and own.ending is None:
+        own = replace(own, ending=Ending.TIMEOUT)
     if own.ending is not None:
         return _ended(u, own, report.code, report.at)
-    own = replace(own, started_at=report.started_at)
     if not _is_valid(u, own, report.code) and (own.command.max_retries < 0 or own.retries < own.command.max_retries):
         return _again(u, replace(own, retries=own.retries + 1, retried_at=u.now, losses=0))
     return complete(u, own, code=report.code, at=report.at)

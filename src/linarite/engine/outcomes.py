@@ -94,6 +94,8 @@ def _failed(u: Ledger, task: Task, report: RunFailed) -> None:
     if task.ending is not None or report.code == "ended":
         _finish_ending(u, task, None, report.at)
         return
+    if task.started_at is None:
+        task = replace(task, started_at=report.at)  # it had waited for its turn, and that had come
     not_started(u, task, told_failure(report), report.at)
 
 

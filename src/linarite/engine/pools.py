@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from linarite.engine import applications, instances, sampling
+from linarite.engine import applications, instances, machines, sampling
 from linarite.engine.endings import end_task
 from linarite.engine.errors import AlreadyExists, InvalidValue, WrongState
 from linarite.engine.finding import find_node, find_pool
@@ -82,18 +82,17 @@ def _numbered(u: Ledger, spec: PoolSpec, before: Sequence[PoolUser]) -> PoolSpec
 def grow(u: Ledger, pool: Pool, on_running: OnRunning = OnRunning.REQUEUE) -> Pool:
     """Make or remove nodes until the pool has its targets; it is resizing until they are all there."""
     nodes = [node for node in u.nodes_of(pool) if node.state is not NodeState.LEAVING]
-    refused = list[Failure]()
+    refused, lacking = list[Failure](), False
     for dedicated, target in ((True, pool.spec.target_dedicated), (False, pool.spec.target_low_priority)):
         present = [node for node in nodes if node.dedicated is dedicated]
         wanted = target - len(present)
         room = _room(u, pool.account, wanted)
         if wanted > room:
             refused.append(_over_quota(dedicated))
-        if room > 0:
-            _make(u, pool, dedicated, room)
+        lacking |= _make(u, pool, dedicated, room) < room
         for node in sorted(present, key=_loss)[: max(0, len(present) - target)]:
             leave(u, node, on_running)
-    return settle_pool(u, replace(resizing(u, pool), resize_errors=tuple(refused)))
+    return settle_pool(u, replace(resizing(u, pool), resize_errors=tuple(refused), lacking=lacking))
 
 
 def _room(u: Ledger, account: str, wanted: int) -> int:
@@ -112,7 +111,8 @@ def resizing(u: Ledger, pool: Pool) -> Pool:
     deadline = u.now + pool.spec.resize_timeout
     u.effects.remind(deadline)
     return replace(
-        pool, allocation=AllocationState.RESIZING, allocation_at=u.now, deadline=deadline, resize_errors=()
+        pool, allocation=AllocationState.RESIZING, allocation_at=u.now, deadline=deadline, resize_errors=(),
+        lacking=False,
     )  # fmt: skip
 
 
@@ -121,22 +121,50 @@ def _loss(node: Node) -> tuple[int, int, int]:
     return node.exclusive_tasks, node.running_tasks, -node.key
 
 
-def _make(u: Ledger, pool: Pool, dedicated: bool, number: int) -> None:  # noqa: FBT001 - one of two kinds
-    kind = "dedicated" if dedicated else "low-priority"
-    nodes = [
-        Node(
-            account=pool.account, pool_key=pool.key, pool=pool.spec.id, id=u.make_id(kind), dedicated=dedicated,
-            slots=pool.spec.slots_per_node, state_at=u.now, created_at=u.now, boot_at=u.now,
-        )
-        for _ in range(number)
-    ]  # fmt: skip
-    u.add_nodes(nodes)
+def _make(u: Ledger, pool: Pool, dedicated: bool, number: int) -> int:  # noqa: FBT001 - one of two kinds
+    """Make so many nodes, or as many as there are machines for; gives their number."""
+    if number <= 0:
+        return 0
+    if u.site.standing:
+        found = machines.vacant(u, pool, number)
+        nodes = [machines.described(_node(u, pool, dedicated, one.name), one) for one in found]
+    else:
+        kind = "dedicated" if dedicated else "low-priority"
+        nodes = [_node(u, pool, dedicated, u.make_id(kind)) for _ in range(number)]
+    if nodes:
+        u.add_nodes(nodes)
+    return len(nodes)
+
+
+def _node(u: Ledger, pool: Pool, dedicated: bool, name: str) -> Node:  # noqa: FBT001 - one of two kinds
+    return Node(
+        account=pool.account, pool_key=pool.key, pool=pool.spec.id, id=name, dedicated=dedicated,
+        slots=pool.spec.slots_per_node, state_at=u.now, created_at=u.now, boot_at=u.now,
+    )  # fmt: skip
+
+
+def _make_up(u: Ledger, pool: Pool) -> Pool:
+    """Give a pool that waits for machines those that have come since."""
+    lacking = False
+    for dedicated in (True, False):
+        room = _room(u, pool.account, _missing(u, pool, dedicated=dedicated))
+        lacking |= _make(u, pool, dedicated, room) < room
+    return replace(pool, lacking=lacking)
+
+
+def _missing(u: Ledger, pool: Pool, *, dedicated: bool) -> int:
+    """How many nodes of a kind are missing to the pool's target."""
+    present = [node for node in u.nodes_of(pool) if node.state is not NodeState.LEAVING]
+    target = pool.spec.target_dedicated if dedicated else pool.spec.target_low_priority
+    return target - sum(node.dedicated is dedicated for node in present)
 
 
 def settle_pool(u: Ledger, pool: Pool) -> Pool:
     """Bring a pool forward: empty leaving nodes go, and it is steady once every node is where it should be."""
     for node in u.nodes_of(pool):
         advance(u, node)
+    if pool.lacking:
+        pool = _make_up(u, pool)
     left = u.nodes_of(pool)
     here = [node.dedicated for node in left if node.state is not NodeState.CREATING]
     pool = replace(pool, current_dedicated=sum(here), current_low_priority=len(here) - sum(here))
@@ -145,7 +173,8 @@ def settle_pool(u: Ledger, pool: Pool) -> Pool:
         u.forget(Owner("pool", str(pool.key)))
         u.event(pool.account, "pool", pool.key, "deleted")
         return pool
-    if pool.allocation is not AllocationState.STEADY and not any(node.state in MOVING for node in left):
+    moves = pool.lacking or any(node.state in MOVING for node in left)
+    if pool.allocation is not AllocationState.STEADY and not moves:
         pool = replace(pool, allocation=AllocationState.STEADY, allocation_at=u.now, deadline=None)
         u.event(pool.account, "pool", pool.key, "steady")
     u.tx.pools.update(pool)
@@ -205,7 +234,8 @@ def delete(u: Ledger, account: str, pool_id: str, *, check: Check | None = None)
 
 
 def _delete(u: Ledger, pool: Pool) -> None:
-    pool = u.move_pool(replace(pool, modified_at=max(u.now, pool.modified_at + 1)), PoolState.DELETING)
+    pool = replace(pool, modified_at=max(u.now, pool.modified_at + 1), lacking=False)
+    pool = u.move_pool(pool, PoolState.DELETING)
     for node in u.nodes_of(pool):
         leave(u, node, OnRunning.REQUEUE)
     settle_pool(u, pool)
@@ -263,6 +293,7 @@ def time_out(u: Ledger, pool: Pool) -> Pool:
         Failure(category=FailureCategory.SERVER, code="resize-timeout", message=_TIMED_OUT.format(kind))
         for kind, dedicated in (("dedicated", True), ("low priority", False))
         if any(node.state is NodeState.CREATING and node.dedicated is dedicated for node in nodes)
+        or (pool.lacking and _missing(u, pool, dedicated=dedicated) > 0)
     ]
     if any(node.state is NodeState.LEAVING for node in nodes):
         errors.append(Failure(category=FailureCategory.SERVER, code="removal-timeout", message=_NOT_REMOVED))
@@ -276,7 +307,7 @@ def _halt(u: Ledger, pool: Pool, errors: tuple[Failure, ...]) -> Pool:
             leave(u, node, OnRunning.REQUEUE)
         else:
             recall(u, node)
-    return settle_pool(u, replace(pool, deadline=None, resize_errors=errors))
+    return settle_pool(u, replace(pool, deadline=None, resize_errors=errors, lacking=False))
 
 
 def set_scheduling(
@@ -288,6 +319,7 @@ def set_scheduling(
     if node.scheduling is enabled:
         raise WrongState("node", "enabled" if enabled else "disabled", "change scheduling")
     node = u.put_node(replace(node, scheduling=enabled))
+    machines.hold(u, node, held=not enabled)
     if node.state in SERVING and node.state is not node.in_service:
         node = u.move_node(node, node.in_service)
     u.effects.wake = True

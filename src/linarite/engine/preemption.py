@@ -91,7 +91,7 @@ def _room(u: Ledger, node: Node, tame: dict[int, Job] | None) -> Room:
         if run.ending is None and (not run.spec.manages if tame is None else run.job_key in tame)
     ]  # fmt: skip
     staying = [(u.job(run.job_key).spec.priority, run) for run in yielding]
-    staying.sort(key=lambda one: (one[0], -(one[1].started_at or 0)))
+    staying.sort(key=lambda one: (one[0], -(one[1].started_at or u.now)))
     held = node.exclusive_tasks > sum(u.alone(run) for run in going)
     room = max(0, node.slots - node.running_slots) + sum(run.spec.required_slots for run in going)
     return Room(node=node, coming=0 if held else room, runs=staying)

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from linarite.engine import coordination, node_life, node_runs, outcomes
+from linarite.engine import cluster, coordination, machines, node_life, node_runs, outcomes
 from linarite.engine.endings import end_task
 from linarite.engine.failures import told_failure
 from linarite.engine.launches import task_launch
 from linarite.engine.launching import (
     NodeFreed,
+    NodeReady,
     NodeReport,
     NodeUnusable,
     Problem,
@@ -26,10 +27,12 @@ from linarite.engine.model import (
     Ending,
     Node,
     NodeState,
+    Pool,
     Task,
     TaskState,
 )  # fmt: skip
 from linarite.engine.pools import settle_pool
+from linarite.engine.starting import started
 
 
 def take(u: Ledger, reports: Sequence[Report]) -> None:
@@ -52,9 +55,12 @@ def _task_key(report: Report) -> int:
 
 
 def _apply(u: Ledger, task: Task, report: Report) -> None:
+    if isinstance(report, RunExited) and report.overdue and task.ending is None:
+        task = replace(task, ending=Ending.TIMEOUT)
     match report:
         case RunStarted():
-            _started(u, task, report)
+            if task.state is TaskState.PREPARING:
+                started(u, task, report.at, report.container)
         case RunReturned():
             return  # no task's own run stays
         case _ if task.spec.multi_instance is not None:
@@ -63,19 +69,6 @@ def _apply(u: Ledger, task: Task, report: Report) -> None:
             outcomes.take(u, replace(task, started_at=report.started_at), report)
         case _:
             outcomes.take(u, task, report)
-
-
-def _started(u: Ledger, task: Task, report: RunStarted) -> None:
-    if task.state is not TaskState.PREPARING:
-        return
-    at, limit = report.at, task.spec.max_wall_clock
-    u.put_task(
-        task,
-        replace(
-            task, state=TaskState.RUNNING, state_at=at, previous_state=task.state, previous_state_at=task.state_at,
-            started_at=at, deadline=None if limit is None else at + limit, container=report.container,
-        ),
-    )  # fmt: skip
 
 
 def take_nodes(u: Ledger, reports: Sequence[NodeReport]) -> None:
@@ -94,9 +87,19 @@ def take_nodes(u: Ledger, reports: Sequence[NodeReport]) -> None:
         elif isinstance(report, NodeFreed):
             node_life.freed(u, node)
         elif pool is not None:
-            node_runs.boot(u, replace(node, memory_mb=report.memory_mb, cpu_mhz=report.cpu_mhz), pool)
+            _make_ready(u, node, report, pool)
         if pool is not None and pool.allocation is not AllocationState.STEADY:
             settle_pool(u, pool)
+
+
+def _make_ready(u: Ledger, node: Node, report: NodeReady, pool: Pool) -> None:
+    node = replace(node, memory_mb=report.memory_mb or node.memory_mb, cpu_mhz=report.cpu_mhz)
+    failure = machines.failure_of(u, node)
+    if failure is None:
+        node_runs.boot(u, node, pool)
+    else:
+        broken = replace(node, failure=failure, on_running=None, told=False)
+        u.move_node(broken, NodeState.UNUSABLE, failure.message)
 
 
 def _awaits(node: Node) -> bool:
@@ -123,6 +126,7 @@ def resume(u: Ledger) -> None:
             u.effects.launch.append(task_launch(u, u.job(task.job_key), task, node))
     for own in u.tx.node_tasks.unfinished():
         node_runs.resume(u, own)
+    cluster.resume(u)
     mounting = {pool.key for pool in u.tx.pools.all() if pool.spec.mounts}
     for node in u.tx.nodes.all():
         if _awaits(node):

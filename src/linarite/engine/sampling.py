@@ -28,7 +28,7 @@ def measure(tx: Transaction, pool: Pool, nodes: Sequence[Node], now: int) -> Poo
         pool_key=pool.key, slot=slot_of(now), active_tasks=counts.active, running_tasks=counts.running,
         succeeded_tasks=counts.succeeded, failed_tasks=counts.failed, dedicated_nodes=pool.current_dedicated,
         low_priority_nodes=pool.current_low_priority, nodes=len(nodes), task_slots=pool.spec.slots_per_node,
-        usable_nodes=sum(node.state in USABLE and node.scheduling for node in nodes),
+        usable_nodes=sum(node.state in USABLE and node.takes_tasks for node in nodes),
     )  # fmt: skip
 
 

@@ -35,6 +35,7 @@ from linarite.engine.ledger import Ledger
 from linarite.engine.model import Job, JobOrder, Node, Pool, PoolState, Task, TaskState
 from linarite.engine.preemption import make_way, preempt
 from linarite.engine.preparation import prepare, refuses
+from linarite.engine.starting import beginning
 
 
 def schedule(u: Ledger, pool: Pool) -> int:
@@ -173,16 +174,15 @@ def _single(u: Ledger, job: Job, nodes: list[Node]) -> list[Node]:
 def start(u: Ledger, job: Job, task: Task, node: Node) -> Task:
     """Give a task its node and its next run; the launch follows once this is on disk, or once the node is prepared."""
     first = prepare(u, job, node)
-    limit = task.spec.max_wall_clock if first is None else None
-    fetching = task.spec.brings or first is not None
+    begins = beginning(u, task.spec.max_wall_clock if first is None else None, brings=task.spec.brings)
     new = replace(
-        task, state=TaskState.PREPARING if fetching else TaskState.RUNNING, state_at=u.now, previous_state=task.state,
+        task, state=begins.state if first is None else TaskState.PREPARING, state_at=u.now, previous_state=task.state,
         previous_state_at=task.state_at, queued=False, attempt=task.attempt + 1, node_key=node.key, node=node.id,
-        pool=node.pool, held_by=None if first is None else first.key, started_at=u.now,
-        deadline=None if limit is None else u.now + limit,
+        pool=node.pool, held_by=None if first is None else first.key, started_at=begins.started_at,
+        deadline=begins.deadline,
     )  # fmt: skip
     node.total_tasks += 1
-    u.effects.wake |= limit is not None
+    u.effects.wake |= begins.deadline is not None
     u.put_task(task, new)
     u.began(job)
     job.last_task_at = u.now

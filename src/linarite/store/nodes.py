@@ -35,6 +35,7 @@ nodes = Table(
     number("created_at"),
     number("boot_at"),
     Column("scheduling", Boolean, nullable=False),
+    Column("drained", Boolean, nullable=False),
     number("running_tasks"),
     number("running_slots"),
     number("total_tasks"),
@@ -47,6 +48,8 @@ nodes = Table(
     packed("certificates", null=True),
     Column("contained", Boolean, nullable=False),
     packed("groups", null=True),
+    packed("labels", null=True),
+    number("cores"),
     number("memory_mb"),
     number("cpu_mhz"),
     packed("failure", null=True),
@@ -58,7 +61,7 @@ IDS = Whole("ix_nodes_ids", nodes.c.pool_key, nodes.c.id_key, unique=True)
 CHANGING = Partial("ix_nodes_changing", "on_running IS NOT NULL", nodes.c.key)
 
 _packages = unpacked(tuple[Package, ...])
-_groups = unpacked(tuple[str, ...])
+_names = unpacked(tuple[str, ...])
 _certificates = unpacked(tuple[CertificateUse, ...])
 _rows = Rows(
     Node,
@@ -69,6 +72,7 @@ _rows = Rows(
         "packages": pack_or_null,
         "certificates": pack_or_null,
         "groups": pack_or_null,
+        "labels": pack_or_null,
         "failure": pack_or_null,
         "facts": pack_or_null,
     },
@@ -77,7 +81,8 @@ _rows = Rows(
         "on_running": word(OnRunning),
         "packages": lambda value: _packages(value) or (),
         "certificates": lambda value: _certificates(value) or (),
-        "groups": lambda value: _groups(value) or (),
+        "groups": lambda value: _names(value) or (),
+        "labels": lambda value: _names(value) or (),
         "failure": unpacked(Failure),
         "facts": unpack_facts,
     },

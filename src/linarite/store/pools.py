@@ -32,6 +32,7 @@ pools = Table(
     number("current_dedicated"),
     number("current_low_priority"),
     number("deadline", null=True),
+    Column("lacking", Boolean, nullable=False),
     Column("scales", Boolean, nullable=False),
     number("scaling_due", null=True),
     number("scaling_tick", null=True),

@@ -68,6 +68,7 @@ class Account(msgspec.Struct, kw_only=True):
 class Pool(msgspec.Struct, kw_only=True):
     """A pool as it is. `key` is the record's number, `spec` the targets last asked for, `deadline` a resize's end.
 
+    One that is `lacking` nodes waits for machines to make them of.
     `scaling_due` is when its formula is due, `scaling_tick` when anything of its scaling is (a sample, mostly),
     `scaling_asked_at` when somebody last asked for scaling.
     """
@@ -84,6 +85,7 @@ class Pool(msgspec.Struct, kw_only=True):
     current_dedicated: int = 0
     current_low_priority: int = 0
     deadline: int | None = None
+    lacking: bool = False
     resize_errors: tuple[Failure, ...] = ()
     scaling_due: int | None = None
     scaling_tick: int | None = None
@@ -97,7 +99,9 @@ class Node(msgspec.Struct, kw_only=True):
 
     `packages` and `certificates` are those of its pool when it last started; `contained`: it runs tasks in containers.
 
-    `groups` are names that users gave it, to place jobs by; of memory and processors 0 is not known.
+    `groups` are names that users gave it, to place jobs by; of memory, processors and their `cores` 0 is not known.
+    Of a machine of a cluster, `labels` are what that sorts it under; `drained`: those who keep it let it take nothing
+    new, whatever users say by `scheduling`.
     `exclusive_tasks` counts the running tasks that have it for themselves. `on_running` is how a node that is about to
     go or to begin anew treats what runs there. `told`: where it stands has been told what to do by then, and its answer
     is awaited.
@@ -116,6 +120,7 @@ class Node(msgspec.Struct, kw_only=True):
     created_at: int
     boot_at: int
     scheduling: bool = True
+    drained: bool = False
     running_tasks: int = 0
     running_slots: int = 0
     total_tasks: int = 0
@@ -128,6 +133,8 @@ class Node(msgspec.Struct, kw_only=True):
     certificates: tuple[CertificateUse, ...] = ()
     contained: bool = False
     groups: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    cores: int = 0
     memory_mb: int = 0
     cpu_mhz: int = 0
     failure: Failure | None = None
@@ -139,11 +146,16 @@ class Node(msgspec.Struct, kw_only=True):
         return not (self.running_tasks or self.own_tasks)
 
     @property
+    def takes_tasks(self) -> bool:
+        """Tell whether it may be given any, by its users and by those who keep its machine."""
+        return self.scheduling and not self.drained
+
+    @property
     def in_service(self) -> NodeState:
         """Its state while it serves: running with tasks, else idle, or offline when it may take none."""
         if self.running_tasks:
             return NodeState.RUNNING
-        return NodeState.IDLE if self.scheduling else NodeState.OFFLINE
+        return NodeState.IDLE if self.takes_tasks else NodeState.OFFLINE
 
 
 class Job(msgspec.Struct, kw_only=True):
