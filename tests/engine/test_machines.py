@@ -197,6 +197,20 @@ def test_jobs_are_placed_by_what_the_cluster_sorts_machines_under(tmp_path: Path
     play(tmp_path, story)
 
 
+def test_jobs_that_want_cores_look_at_the_machines_not_at_the_slots(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        world.site.standing = True
+        told = [Machine(name=f"n{cpus}", state=MachineState.IDLE, cpus=cpus) for cpus in (4, 16, 8)]
+        await world.do(cluster.take, told)
+        await world.pool(nodes=3, slots=2)
+        await world.job(placement=Placement(slots_per_node=(5, 100), order=("-slots",)))
+        await world.tasks("a", "b", "c", "d", "e")
+        await world.schedule()
+        assert [each.node.node for each in world.launched] == ["n8", "n8", "n16", "n16"]
+
+    play(tmp_path, story)
+
+
 def test_drained_node_takes_nothing_new_until_it_is_resumed(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         await world.machines("n1")

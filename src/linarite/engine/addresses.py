@@ -9,8 +9,6 @@ accounts; 127.0.x.y stays with what machines use it for, and no address ends in 
 
 from __future__ import annotations
 
-from linarite.engine.launching import Site
-
 _LAST, _THIRD, _SECOND = 254, 256, 255
 
 
@@ -21,6 +19,6 @@ def address(node_key: int) -> str:
     return f"127.{rest % _SECOND + 1}.{third}.{last + 1}"
 
 
-def host(site: Site, node: str, node_key: int) -> str:
-    """The name or the address by which the node of this id and record number is reached from others."""
-    return node if site.standing else address(node_key)
+def host(node: str, node_key: int, *, machine: bool) -> str:
+    """What the node of this id and record number is reached by: its name, if it is a machine of a cluster."""
+    return node if machine else address(node_key)

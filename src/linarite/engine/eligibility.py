@@ -42,9 +42,9 @@ def _in_groups(placement: Placement, node: Node) -> bool:
 
 
 def _of_size(placement: Placement, node: Node) -> bool:
-    """Tell whether its slots and its memory are as asked; memory that is not known is taken for enough."""
+    """Tell whether its cores and its memory are as asked; memory that is not known is taken for enough."""
     slots, memory = placement.slots_per_node, placement.memory
-    if slots is not None and not slots[0] <= node.slots <= slots[1]:
+    if slots is not None and not slots[0] <= node.core_count <= slots[1]:
         return False
     return memory is None or not node.memory_mb or memory[0] <= node.memory_mb <= memory[1]
 
@@ -89,7 +89,7 @@ def first_in_order(placement: Placement, nodes: Sequence[Node]) -> Sequence[Node
 def placement_rank(placement: Placement) -> Callable[[Node], tuple[int, ...]]:
     """What tells which of two nodes comes first."""
     signs = [(word.removeprefix("-"), 1 if word.startswith("-") else -1) for word in placement.order]
-    return lambda node: tuple(sign * (node.slots if word == "slots" else node.memory_mb) for word, sign in signs)
+    return lambda node: tuple(sign * (node.core_count if word == "slots" else node.memory_mb) for word, sign in signs)
 
 
 def has_enough(job: Job, nodes: Sequence[Node]) -> bool:

@@ -128,7 +128,7 @@ def _of_instance(u: Ledger, job: Job, task: Task, launch: Launch, instance: int 
     Source: 'Azure Batch runtime environment variables'.
     """
     members = instances.of_task(u, task)
-    hosts = [host(u.site, own.node, own.node_key) for own in members]
+    hosts = [host(own.node, own.node_key, machine=u.site.standing) for own in members]
     variables = {**launch.environment, **instance_variables(hosts, instance or 0, launch.slots)}
     directory = layout.task_directory(job.spec.id, task.spec.id)
     return replace(

@@ -95,11 +95,12 @@ def _started(u: Ledger, own: NodeTask, at: int) -> NodeTask:
 
 
 def _exited(u: Ledger, own: NodeTask, report: RunExited) -> NodeTask:
-    own = replace(own, started_at=report.started_at)
     if report.overdue and own.ending is None:
         own = replace(own, ending=Ending.TIMEOUT)
     if own.ending is not None:
-        return _ended(u, own, report.code, report.at)
+        began = report.started_at if own.started_at is None else own.started_at
+        return _ended(u, replace(own, started_at=began), report.code, report.at)
+    own = replace(own, started_at=report.started_at)
     if not _is_valid(u, own, report.code) and (own.command.max_retries < 0 or own.retries < own.command.max_retries):
         return _again(u, replace(own, retries=own.retries + 1, retried_at=u.now, losses=0))
     return complete(u, own, code=report.code, at=report.at)

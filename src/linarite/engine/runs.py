@@ -93,7 +93,8 @@ def take_nodes(u: Ledger, reports: Sequence[NodeReport]) -> None:
 
 
 def _make_ready(u: Ledger, node: Node, report: NodeReady, pool: Pool) -> None:
-    node = replace(node, memory_mb=report.memory_mb or node.memory_mb, cpu_mhz=report.cpu_mhz)
+    memory = node.memory_mb if node.is_machine and node.memory_mb else report.memory_mb  # the cluster knows its own
+    node = replace(node, memory_mb=memory, cpu_mhz=report.cpu_mhz)
     failure = machines.failure_of(u, node)
     if failure is None:
         node_runs.boot(u, node, pool)

@@ -8,7 +8,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 from xml.etree import ElementTree as ET
@@ -23,7 +23,7 @@ from linarite.engine.core import Engine
 from linarite.engine.housekeeping import Retention
 from linarite.engine.model import Job, JobSpec, PoolSpec, Role, Task, TaskSpec
 from linarite.faces.hpc_pack import HpcPack
-from linarite.http.funnel import Funnel
+from linarite.http.funnel import Face, Funnel
 from linarite.nodes.local import LocalNodes
 from linarite.nodes.service_environment import ServiceEnvironment
 from linarite.store import open_store
@@ -104,7 +104,12 @@ class _Server(uvicorn.Server):
 class Site:
     """The face and everything below it, in a thread with its own loop. `pool` None starts without one."""
 
-    def __init__(self, folder: Path, *, pool: str | None = "main", **options: Any) -> None:
+    def __init__(
+        self, folder: Path, *, pool: str | None = "main", nodes: Callable[[Path], LocalNodes] = LocalNodes,
+        **options: Any,
+    ) -> None:  # fmt: skip
+        self.nodes = nodes(folder)
+        self._servers: list[tuple[uvicorn.Server, asyncio.Future[None]]] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
@@ -120,16 +125,19 @@ class Site:
         self.store = open_store(folder / "linarite.db")
         environment = ServiceEnvironment("http://127.0.0.1:1", "LINARITE", lambda _: "")
         self.engine = Engine(
-            self.store, LocalNodes(folder), WallClock(), lambda kind: f"{kind}-{secrets.token_hex(4)}", environment,
+            self.store, self.nodes, WallClock(), lambda kind: f"{kind}-{secrets.token_hex(4)}", environment,
             Retention(),
         )  # fmt: skip
         await self.engine.start()
+        self.url = await self.serve(HpcPack(self.engine, self.users, **options))
+
+    async def serve(self, face: Face) -> str:
+        """Serve one more face; gives its address."""
         bound = socket.create_server(("127.0.0.1", 0))
-        app = Funnel(HpcPack(self.engine, self.users, **options))
-        config = uvicorn.Config(app, lifespan="off", log_level="critical", timeout_graceful_shutdown=1)
-        self._server = _Server(config)
-        self._serving = asyncio.ensure_future(self._server.serve([bound]))
-        self.url = f"http://127.0.0.1:{bound.getsockname()[1]}"
+        config = uvicorn.Config(Funnel(face), lifespan="off", log_level="critical", timeout_graceful_shutdown=1)
+        server = _Server(config)
+        self._servers.append((server, asyncio.ensure_future(server.serve([bound]))))
+        return f"http://127.0.0.1:{bound.getsockname()[1]}"
 
     def close(self) -> None:
         for pool in self.run(self.engine.ask(lambda tx: tx.pools.all())):
@@ -141,8 +149,9 @@ class Site:
         self._loop.close()
 
     async def _close(self) -> None:
-        self._server.should_exit = True
-        await self._serving
+        for server, serving in self._servers:
+            server.should_exit = True
+            await serving
         await self.engine.stop()
         await self.store.close()
 

@@ -146,6 +146,16 @@ class Node(msgspec.Struct, kw_only=True):
         return not (self.running_tasks or self.own_tasks)
 
     @property
+    def is_machine(self) -> bool:
+        """Tell whether it is a machine of a cluster: of the others the cores are not known."""
+        return self.cores > 0
+
+    @property
+    def core_count(self) -> int:
+        """Its cores, as many as task slots where they are not known."""
+        return self.cores or self.slots
+
+    @property
     def takes_tasks(self) -> bool:
         """Tell whether it may be given any, by its users and by those who keep its machine."""
         return self.scheduling and not self.drained

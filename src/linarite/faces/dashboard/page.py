@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from linarite import __version__
-from linarite.faces.dashboard.counting import Totals
+from linarite.faces.dashboard.counting import Capacity, Totals
 
+SHOWN = 500
+"""So many machines are told of one by one."""
 TITLES = {
     "batch": "Azure Batch",
     "files": "Azure Files",
@@ -46,6 +48,7 @@ def page(totals: Totals, addresses: Mapping[str, str], *, development: bool) -> 
         f'<h1>Linarite</h1><p class="note">Version {escape(__version__)}, {escape(mode)}. The server is serving.</p>'
         f"<h2>Addresses</h2><table>{_addresses(addresses)}</table>"
         f"<h2>What there is</h2><table>{_counts(counts)}</table>"
+        f"{_machines(totals.machines)}"
         '<p class="note">Jobs and their tasks are counted until the job is over.</p></main></body></html>\n'
     )
 
@@ -55,6 +58,21 @@ def _addresses(addresses: Mapping[str, str]) -> str:
         f'<tr><th scope="row">{escape(TITLES.get(name, name))}</th><td><code>{escape(url)}</code></td></tr>'
         for name, url in addresses.items()
     )
+
+
+def _machines(found: Sequence[Capacity]) -> str:
+    """The cluster's capacity: a sum, and the machines, as many of them as a page can show."""
+    if not found:
+        return ""
+    every = sum(one.cpus for one in found), sum(one.slots for one in found)
+    rows = [(one.name, one.state.value, one.cpus, one.slots) for one in found[:SHOWN]]
+    rows.append((f"all {len(found)}", "" if len(found) <= SHOWN else f"the first {SHOWN} are shown", *every))
+    cells = "".join(
+        f'<tr><th scope="row">{escape(name)}</th><td>{escape(state)}</td><td>{cpus}</td><td>{slots}</td></tr>'
+        for name, state, cpus, slots in rows
+    )
+    heads = "".join(f'<th scope="col">{head}</th>' for head in ("Machine", "State", "CPUs", "Slots in use"))
+    return f"<h2>Capacity of the cluster</h2><table><tr>{heads}</tr>{cells}</table>"
 
 
 def _counts(rows: list[tuple[str, str, int]]) -> str:

@@ -29,7 +29,7 @@ def state(node: Node) -> str:
     word = _MOVING.get(node.state) or _RESTING.get(node.state)
     if word is not None:
         return word
-    if node.scheduling:
+    if node.takes_tasks:
         return "Online"
     return "Draining" if node.running_tasks else "Offline"
 
@@ -50,12 +50,12 @@ def shown(node: Node, version: str) -> dict[str, Any]:
         "Template": node.pool,
         "Location": "OnPremise",
         "MemorySize": node.memory_mb,
-        "Cores": node.slots,
+        "Cores": node.core_count,
         "Sockets": 1,
         "HpcPackVersion": version,
         "OnAzure": False,
         "Groups": groups.of_node(node),
         "Roles": ROLES,
         "InstalledServiceRoles": ROLES,
-        "ActiveServiceRoles": ROLES if node.scheduling else [],
+        "ActiveServiceRoles": ROLES if node.takes_tasks else [],
     }

@@ -1,6 +1,7 @@
 """Node groups: each pool is one, three hold nodes of all pools, users make more. Source: Get Node Group List; NOTES 15.
 
-A node bears the names of the users' groups that it is in; the groups themselves are documents of this face.
+A node bears the names of the users' groups that it is in; the groups themselves are documents of this face. A machine
+of a cluster is also in groups of the names that the cluster sorts it under (partitions, features).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from typing import NamedTuple
 
 from linarite.engine.model import Node
 from linarite.engine.ports import Transaction
+from linarite.faces.hpc_pack import nodes
 
 COMPUTE, LINUX, HEAD = "ComputeNodes", "LinuxNodes", "HeadNodes"
 COMMON = {COMPUTE: "All compute nodes", LINUX: "All nodes that run Linux", HEAD: "The server itself"}
@@ -24,24 +26,24 @@ class Group(NamedTuple):
     managed: bool
 
 
-def is_common(name: str) -> bool:
-    """Tell whether this is one of the groups that every cluster has."""
-    return name.lower() in _by_name
-
-
 def is_everywhere(name: str) -> bool:
     """Tell whether every compute node is in this group."""
     return name.lower() in {COMPUTE.lower(), LINUX.lower()}
 
 
 def all_groups(tx: Transaction, account: str) -> list[Group]:
-    """The common groups, then the account's pools, then what users made."""
+    """The common groups, the account's pools, what users made, then the cluster's own; of one name only the first."""
     pools = tx.pools.page(account, None, 0, 10_000)
-    return [
+    labels = dict.fromkeys(label for node in tx.nodes.of_account(account) for label in node.labels)
+    found: dict[str, Group] = {}
+    for group in (
         *(Group(name, text, managed=True) for name, text in COMMON.items()),
         *(Group(pool.spec.id, pool.spec.display_name or "A pool", managed=True) for pool in pools),
         *(made(tx, account).values()),
-    ]
+        *(Group(label, "Machines of the cluster", managed=True) for label in labels),
+    ):
+        found.setdefault(group.name.lower(), group)
+    return [*found.values()]
 
 
 def made(tx: Transaction, account: str) -> dict[str, Group]:
@@ -70,18 +72,18 @@ def forget(tx: Transaction, account: str, name: str) -> None:
 
 def of_node(node: Node) -> list[str]:
     """The groups that a node is in."""
-    return [COMPUTE, LINUX, node.pool, *node.groups]
+    return [*dict.fromkeys((COMPUTE, LINUX, node.pool, *node.groups, *node.labels))]
+
+
+def is_in(node: Node, group: str) -> bool:
+    """Tell whether a node is in the group of that name."""
+    return group.lower() in map(str.lower, of_node(node))
 
 
 def members(tx: Transaction, account: str, group: str, head: str) -> list[str] | None:
     """The names of a group's nodes, None when there is no such group."""
-    common = _by_name.get(group.lower())
-    if common == HEAD:
+    if _by_name.get(group.lower()) == HEAD:
         return [head]
-    if common is not None:
-        return [node.id for node in tx.nodes.of_account(account)]
-    pool = tx.pools.get(account, group)
-    if pool is not None:
-        return [node.id for node in tx.nodes.of_pool(pool.key)]
-    own = made(tx, account).get(group.lower())
-    return None if own is None else [node.id for node in tx.nodes.of_account(account) if own.name in node.groups]
+    if find(tx, account, group) is None:
+        return None
+    return [node.id for node in nodes.of_account(tx, account) if is_in(node, group)]

@@ -130,7 +130,7 @@ def node_state(node: Node) -> str:
     """The node's state in the protocol's words."""
     if node.state not in ONLINE:
         return "Offline"
-    if node.scheduling and node.state is not NodeState.LEAVING:
+    if node.takes_tasks and node.state is not NodeState.LEAVING:
         return "Online"
     return "Draining" if node.running_tasks or node.state is NodeState.LEAVING else "Offline"
 

@@ -38,6 +38,7 @@ CODES = {
     "package-failed": "ApplicationPackageError",
     "disk-full": "DiskFull",
     "node-unusable": "NodeUnusable",
+    "machine-down": "NodeUnusable",
     "mount-failed": "MountConfigurationError",
     "lost": "Unknown",
     "lost-often": "MaxInternalRetryCountReached",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from linarite.engine.addresses import address
+from linarite.engine.addresses import host
 from linarite.engine.model import Event, Node, Pool
 from linarite.faces.azure_batch import versions
 from linarite.faces.azure_batch.render.scalars import moment
@@ -25,10 +25,10 @@ _NOT_INSTALLED = "Accepted; a node of this server is its machine itself, and not
 
 
 def remote_login(pool: Pool, node: Node, version: str) -> dict[str, Any]:
-    """Where a person logs in to the node: its own address on this machine, at the port of its machine's SSH."""
-    shown = {"remoteLoginIPAddress": address(node.key), "remoteLoginPort": SSH_PORT}
+    """Where a person logs in to the node: the machine's name, or its own address on this one, at the port of SSH."""
+    shown = {"remoteLoginIPAddress": _host(node), "remoteLoginPort": SSH_PORT}
     families = _part(pool.facts, FACE, "networkConfiguration", "publicIPAddressConfiguration").get("ipFamilies") or ()
-    if version >= versions.WITHOUT_TOKENS and "IPv6" in families:
+    if version >= versions.WITHOUT_TOKENS and "IPv6" in families and not node.is_machine:
         shown |= {"ipv6RemoteLoginIPAddress": ADDRESS_V6, "ipv6RemoteLoginPort": SSH_PORT}
     return shown
 
@@ -38,7 +38,7 @@ def endpoints(node: Node, given: dict[str, Any]) -> list[dict[str, Any]]:
     configured = _part(given, "networkConfiguration", "endpointConfiguration").get("inboundNATPools") or ()
     ports = [(pool["name"], pool["protocol"], pool["backendPort"]) for pool in configured]
     ports.append(("SSHRule", "tcp", SSH_PORT))
-    own = address(node.key)
+    own = _host(node)
     return [
         {
             "name": f"{name}.0", "protocol": protocol, "publicIPAddress": own, "publicFQDN": own, "frontendPort": port,
@@ -46,6 +46,10 @@ def endpoints(node: Node, given: dict[str, Any]) -> list[dict[str, Any]]:
         }
         for name, protocol, port in ports
     ]  # fmt: skip
+
+
+def _host(node: Node) -> str:
+    return host(node.id, node.key, machine=node.is_machine)
 
 
 def _part(given: dict[str, Any], *names: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from linarite import __version__
-from linarite.engine.addresses import address
+from linarite.engine.addresses import host
 from linarite.engine.model import Failure, Job, Node, NodeTask, Pool, Task
 from linarite.faces.azure_batch.render.failures import CODES, pairs
 from linarite.faces.azure_batch.render.node_access import ADDRESS_V6, endpoints
@@ -30,7 +30,7 @@ def node_json(node: Node, pool: Pool, recent: Iterable[Recent], start: NodeTask 
         "stateTransitionTime": moment(node.state_at),
         "lastBootTime": moment(node.boot_at),
         "allocationTime": moment(node.created_at),
-        "ipAddress": address(node.key),
+        "ipAddress": host(node.id, node.key, machine=node.is_machine),
         "affinityId": f"TVM:{node.id}",
         "vmSize": pool.spec.size,
         "totalTasksRun": node.total_tasks,
@@ -41,7 +41,7 @@ def node_json(node: Node, pool: Pool, recent: Iterable[Recent], start: NodeTask 
         "nodeAgentInfo": {"version": __version__, "lastUpdateTime": moment(node.boot_at)},
         "runningTaskSlotsCount": node.running_slots,
         "virtualMachineInfo": _machine(given),
-        "ipv6Address": ADDRESS_V6,
+        "ipv6Address": node.id if node.is_machine else ADDRESS_V6,
     }
     tasks = [_recent(one, base) for one in recent]
     if tasks:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from linarite.engine.model import Node
 from linarite.engine.ports import Transaction
-from linarite.faces.hpc_pack import groups
+from linarite.faces.hpc_pack import groups, nodes
 from linarite.faces.hpc_pack.answers import Answer, Data, Objects, Properties, Text, Texts
 from linarite.faces.hpc_pack.calls import Call
 from linarite.faces.hpc_pack.errors import INVALID_NODE, UNKNOWN_GROUP, Refusal
@@ -18,14 +18,16 @@ VERSION = "6.3.0.0"
 
 async def get_node(call: Call) -> Answer:
     """Get Node: all its properties."""
+    node = await call.engine.ask(lambda tx: nodes.merged(find_nodes(tx, call, call.name)))
+    return Properties(NODES.write(NODES.listed, node))
 
-    def question(tx: Transaction) -> Node:
-        for node in tx.nodes.of_account(call.account):
-            if node.id.lower() == call.name.lower():
-                return node
-        raise Refusal(404, INVALID_NODE, f"No node named {call.name[:80]!r}.")
 
-    return Properties(NODES.write(NODES.listed, await call.engine.ask(question)))
+def find_nodes(tx: Transaction, call: Call, name: str) -> list[Node]:
+    """The node of that name, as each pool has it. Refusal."""
+    found = nodes.named(tx, call.account, name)
+    if not found:
+        raise Refusal(404, INVALID_NODE, f"No node named {name[:80]!r}.")
+    return found
 
 
 async def get_groups(call: Call) -> Answer:

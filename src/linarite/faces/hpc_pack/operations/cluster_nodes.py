@@ -12,24 +12,16 @@ from linarite.engine import node_life, pools
 from linarite.engine.ledger import Ledger
 from linarite.engine.model import Node, NodeState, OnRunning
 from linarite.engine.ports import Transaction
-from linarite.faces.hpc_pack import cluster_nodes, groups, operation_log
+from linarite.faces.hpc_pack import cluster_nodes, groups, nodes, operation_log
 from linarite.faces.hpc_pack.answers import Accepted, Answer, Data
 from linarite.faces.hpc_pack.calls import Call
-from linarite.faces.hpc_pack.errors import INVALID_NODE, NO_CODE, OUT_OF_RANGE, Refusal, bad
-from linarite.faces.hpc_pack.operations.cluster import VERSION
+from linarite.faces.hpc_pack.errors import NO_CODE, OUT_OF_RANGE, Refusal, bad
+from linarite.faces.hpc_pack.operations.cluster import VERSION, find_nodes
 
 MOST_TASKS = 10_000
 CORES = "HPCCoresInUse"
 KNOWN_METRICS = ("HPCCpuUsage", "HPCMemoryPaging", "HPCDiskThroughput", "HPCNetwork", CORES)
 """Names of the published description; of a node only the cores in use are measured here."""
-
-
-def find(tx: Transaction, call: Call, name: str) -> Node:
-    """The node of that name. Refusal."""
-    for node in tx.nodes.of_account(call.account):
-        if node.id.lower() == name.lower():
-            return node
-    raise Refusal(404, INVALID_NODE, f"No node named {name[:80]!r}.")
 
 
 def _one_of(call: Call, name: str, words: tuple[str, ...]) -> str | None:
@@ -42,14 +34,14 @@ def _one_of(call: Call, name: str, words: tuple[str, ...]) -> str | None:
     return found
 
 
-def _of_jobs(tx: Transaction, call: Call, numbers: list[str]) -> set[int]:
-    """The nodes on which tasks of these jobs run, or ran last."""
+def _of_jobs(tx: Transaction, call: Call, numbers: list[str]) -> set[str]:
+    """The names of the nodes on which tasks of these jobs run, or ran last."""
     found = set()
     for number in numbers:
         job = tx.jobs.by_alias(call.account, int(number)) if number.isascii() and number.isdigit() else None
         if job is not None:
             tasks = tx.tasks.page(job.key, None, 0, MOST_TASKS)
-            found |= {task.node_key for task in tasks if task.node_key is not None}
+            found |= {task.node for task in tasks if task.node is not None}
     return found
 
 
@@ -60,20 +52,18 @@ async def get_cluster_nodes(call: Call) -> Answer:
     names, jobs, group = call.list_of("names"), call.list_of("jobs"), call.query("group")
 
     def question(tx: Transaction) -> list[Node]:
-        found = tx.nodes.of_account(call.account)
+        found = nodes.of_account(tx, call.account)
         if names is not None:
             wanted = {name.lower() for name in names}
             found = [node for node in found if node.id.lower() in wanted]
         if jobs is not None:
-            keys = _of_jobs(tx, call, jobs)
-            found = [node for node in found if node.key in keys]
-        if group:
-            found = [node for node in found if group.lower() in map(str.lower, groups.of_node(node))]
-        return found
+            used = _of_jobs(tx, call, jobs)
+            found = [node for node in found if node.id in used]
+        return [node for node in found if groups.is_in(node, group)] if group else found
 
-    nodes = await call.engine.ask(question)
+    found = await call.engine.ask(question)
     wanted = [
-        cluster_nodes.shown(node, VERSION) for node in nodes
+        cluster_nodes.shown(node, VERSION) for node in found
         if state in {None, cluster_nodes.state(node)} and health in {None, cluster_nodes.health(node)}
     ]  # fmt: skip
     return Data("Node", wanted)
@@ -81,7 +71,7 @@ async def get_cluster_nodes(call: Call) -> Answer:
 
 async def get_cluster_node(call: Call) -> Answer:
     """One node."""
-    node = await call.engine.ask(lambda tx: find(tx, call, call.name))
+    node = await call.engine.ask(lambda tx: nodes.merged(find_nodes(tx, call, call.name)))
     return Data("Node", cluster_nodes.shown(node, VERSION))
 
 
@@ -120,9 +110,10 @@ async def operate_cluster_node(call: Call) -> Answer:
         raise Refusal(404, NO_CODE, f"There is no operation {call.operation[:32]!r} of nodes.")
 
     def work(u: Ledger) -> None:
-        node = find(u.tx, call, call.name)
-        act(u, node)
-        operation_log.add(u, call.account, call.request.id, name, call.caller.name, node.id)
+        found = find_nodes(u.tx, call, call.name)
+        for node in found:
+            act(u, node)
+        operation_log.add(u, call.account, call.request.id, name, call.caller.name, found[0].id)
 
     await call.engine.do(work, who=call.caller.name)
     return Accepted()
@@ -136,10 +127,10 @@ async def get_cluster_node_metrics(call: Call) -> Answer:
     if unknown:
         raise bad(OUT_OF_RANGE, f"metricNames: there is no metric {unknown[0][:64]!r}.")
     shown = asked is None or CORES.lower() in map(str.lower, asked)
-    nodes = await call.engine.ask(lambda tx: tx.nodes.of_account(call.account))
+    found = await call.engine.ask(lambda tx: nodes.of_account(tx, call.account))
     return Data(
         "NodeMetric",
-        [{"NodeName": node.id, "Metrics": {CORES: float(node.running_slots)} if shown else {}} for node in nodes],
+        [{"NodeName": node.id, "Metrics": {CORES: float(node.running_slots)} if shown else {}} for node in found],
     )
 
 
@@ -150,11 +141,11 @@ def _counted(words: tuple[str, ...], found: list[str]) -> Answer:
 
 async def get_cluster_node_stat_of_state(call: Call) -> Answer:
     """How many nodes are in each state that any is in."""
-    nodes = await call.engine.ask(lambda tx: tx.nodes.of_account(call.account))
-    return _counted(cluster_nodes.STATES, [cluster_nodes.state(node) for node in nodes])
+    found = await call.engine.ask(lambda tx: nodes.of_account(tx, call.account))
+    return _counted(cluster_nodes.STATES, [cluster_nodes.state(node) for node in found])
 
 
 async def get_cluster_node_stat_of_health(call: Call) -> Answer:
     """How many nodes are of each health that any is of."""
-    nodes = await call.engine.ask(lambda tx: tx.nodes.of_account(call.account))
-    return _counted(cluster_nodes.HEALTHS, [cluster_nodes.health(node) for node in nodes])
+    found = await call.engine.ask(lambda tx: nodes.of_account(tx, call.account))
+    return _counted(cluster_nodes.HEALTHS, [cluster_nodes.health(node) for node in found])

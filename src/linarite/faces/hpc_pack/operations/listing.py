@@ -11,7 +11,7 @@ from linarite.engine.filtering import Both, Compare, Expression
 from linarite.engine.following import follow, in_run
 from linarite.engine.model import Job, Node
 from linarite.engine.ports import Transaction
-from linarite.faces.hpc_pack import filters, output, states
+from linarite.faces.hpc_pack import filters, nodes, output, states
 from linarite.faces.hpc_pack.answers import Answer, Objects, Pairs
 from linarite.faces.hpc_pack.callers import without_domain
 from linarite.faces.hpc_pack.calls import Call
@@ -57,8 +57,8 @@ async def _jobs_on(call: Call, names: list[str]) -> Answer:
     wanted = {name.lower() for name in names}
 
     def question(tx: Transaction) -> list[Pairs]:
-        nodes = [node for node in tx.nodes.of_account(call.account) if node.id.lower() in wanted]
-        keys = sorted({task.job_key for node in nodes for task in tx.tasks.running_on_node(node.key)})
+        there = [node for node in tx.nodes.of_account(call.account) if node.id.lower() in wanted]
+        keys = sorted({task.job_key for node in there for task in tx.tasks.running_on_node(node.key)})
         found = [job for key in keys if (job := tx.jobs.by_key(key)) is not None]
         table = job_table.JOBS
         return [table.write(table.listed, JobView(tx, job, call.service.cluster)) for job in found]
@@ -130,7 +130,7 @@ async def get_nodes(call: Call) -> Answer:
 
     def source(tx: Transaction, query: Query) -> Iterator[tuple[int, Node]]:
         wanted = filters.parse(query.filter, filters.NODES)
-        for node in sorted(tx.nodes.of_account(call.account), key=lambda node: node.key):
+        for node in sorted(nodes.of_account(tx, call.account), key=lambda node: node.key):
             if node.key > query.after and wanted.admits(states.node_state(node), node.state_at):
                 yield node.key, node
 

@@ -15,7 +15,7 @@ from linarite.faces.hpc_pack import groups
 from linarite.faces.hpc_pack.answers import Answer, Data, Nothing, Texts
 from linarite.faces.hpc_pack.calls import Call
 from linarite.faces.hpc_pack.errors import NO_CODE, OUT_OF_RANGE, UNKNOWN_GROUP, Refusal, bad
-from linarite.faces.hpc_pack.operations.cluster_nodes import find
+from linarite.faces.hpc_pack.operations.cluster import find_nodes
 
 NAME_LIMIT, TEXT_LIMIT = 64, 255
 
@@ -139,12 +139,12 @@ async def move_nodes_of_group(call: Call) -> Answer:
     def work(u: Ledger) -> list[str]:
         group = _own(u.tx, call)
         for name in names:
-            node = find(u.tx, call, str(name))
-            node = u.node(node.key) or node
-            others = tuple(other for other in node.groups if other != group.name)
-            u.put_node(replace(node, groups=(*others, group.name) if operation == "add" else others))
+            for each in find_nodes(u.tx, call, str(name)):
+                node = u.node(each.key) or each
+                others = tuple(other for other in node.groups if other != group.name)
+                u.put_node(replace(node, groups=(*others, group.name) if operation == "add" else others))
         u.effects.wake = True
-        nodes = u.tx.nodes.of_account(call.account)
-        return [node.id for node in (u.node(each.key) or each for each in nodes) if group.name in node.groups]
+        current = [u.node(each.key) or each for each in u.tx.nodes.of_account(call.account)]
+        return [*dict.fromkeys(node.id for node in current if group.name in node.groups)]
 
     return Texts(await call.engine.do(work, who=call.caller.name))

@@ -20,7 +20,7 @@ from linarite.faces.hpc_pack.errors import (
     bad,
     no_job,
 )  # fmt: skip
-from linarite.faces.hpc_pack.groups import is_common, is_everywhere, made
+from linarite.faces.hpc_pack.groups import find, is_everywhere
 from linarite.faces.hpc_pack.properties.job_view import SECOND, engine_priority
 from linarite.faces.hpc_pack.values import LARGEST, exit_codes
 
@@ -133,7 +133,8 @@ def _compile_groups(wanted: JobWanted) -> None:
 def _members(wanted: JobWanted, groups: list[str]) -> list[str]:
     """The pools of the nodes that are in one of the groups, one for each node."""
     nodes = wanted.tx.nodes.of_account(wanted.account)
-    return [node.pool for node in nodes if {*groups} & {group.lower() for group in node.groups}]
+    own = [(node.pool, {group.lower() for group in (*node.groups, *node.labels)}) for node in nodes]
+    return [pool for pool, names in own if {*groups} & names]
 
 
 def _choose_pool_of(wanted: JobWanted, groups: list[str]) -> None:
@@ -200,7 +201,7 @@ def set_node_groups(wanted: JobWanted, groups: list[str] | None) -> None:
         pool = wanted.tx.pools.get(wanted.account, name)
         if pool is not None:
             pools.append(pool.spec.id)
-        elif not is_common(name) and name.lower() not in made(wanted.tx, wanted.account):
+        elif find(wanted.tx, wanted.account, name) is None:
             raise bad(UNKNOWN_GROUP, f"No node group named {name!r}.")
     if pools:
         wanted.set(pool=pools[0])

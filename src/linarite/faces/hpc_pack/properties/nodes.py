@@ -33,7 +33,7 @@ NODES: Table[Node, None] = Table(
         Property("MoveToOffline", BOOLEAN, lambda node: _state(node) == "Draining"),
         Property("Name", TEXT, lambda node: node.id),
         Property("NodeGroups", NAMES, groups.of_node),
-        Property("NumCores", INTEGER, lambda node: node.slots),
+        Property("NumCores", INTEGER, lambda node: node.core_count),
         Property("NumSockets", INTEGER, constant(1)),
         Property("OfflineTime", DATE, lambda node: node.state_at if _state(node) == "Offline" else None),
         Property("OnlineTime", DATE, lambda node: node.boot_at if _state(node) != "Offline" else None),
