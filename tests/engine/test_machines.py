@@ -8,7 +8,7 @@ import pytest
 from tests.engine.gangs import PREPARE, back, gang, gone, launch, set_out, subtasks
 from tests.engine.world import ACCOUNT, SECOND, World, play
 
-from linarite.engine import cluster, machines, node_life, pools, runs, tasks
+from linarite.engine import cluster, jobs, machines, node_life, pools, runs, tasks
 from linarite.engine.errors import WrongState
 from linarite.engine.launching import Machine, MachineState, NodeReady, RunExited, RunFailed, RunLost, Together
 from linarite.engine.ledger import Ledger, node_ref
@@ -340,6 +340,102 @@ def test_tasks_on_a_node_that_went_down_are_not_touched(tmp_path: Path) -> None:
         assert (await world.task("a")).requeues == 1
         assert await world.schedule() == ["1.2"]
         assert world.launched[-1].node.node == "n2"
+
+    play(tmp_path, story)
+
+
+@pytest.mark.parametrize("state", [OFFLINE, UNUSABLE])
+def test_tasks_that_wait_for_a_machine_out_of_service_are_taken_back(tmp_path: Path, state: MachineState) -> None:
+    """They have not begun, and another machine may have room; what has begun goes on."""
+
+    async def story(world: World) -> None:
+        await world.machines("n1")
+        await world.pool(slots=2)
+        await world.job()
+        await world.tasks("a", "b")
+        assert await world.schedule() == ["1.1", "2.1"]
+        await world.begin("1.1")
+        await world.machines("n2", n1=state)
+        assert (world.ended, world.graces) == (["2.1"], [0])
+        await world.machines("n2", n1=state)
+        assert world.ended == ["2.1"], "it was asked for already"
+        await world.do(pools.resize, ACCOUNT, "pool", dedicated=2, low_priority=None)
+        await world.report(RunFailed(run="2.1", code="ended", message="", at=world.now))
+        assert await world.schedule() == ["2.2"]
+        assert (world.launched[-1].node.node, (await world.task("b")).requeues) == ("n2", 1)
+        assert (await world.task("a")).state.value == "running"
+
+    play(tmp_path, story)
+
+
+def test_task_that_waits_with_several_machines_is_taken_back_from_all(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        await world.machines("n1", "n2", "n3")
+        await set_out(world, gang())
+        await world.schedule()
+        await world.machines("n1", "n3", n2=OFFLINE)
+        assert world.ended == ["1.1"]
+        await world.report(RunFailed(run="1.1", code="ended", message="", at=world.now))
+        assert sorted(world.ended[1:]) == ["n1.1", "n2.1", "n3.1"]
+        for run in ("n1.1", "n2.1", "n3.1"):
+            await world.report(RunFailed(run=run, code="ended", message="", at=world.now))
+        assert ((await world.task("a")).state.value, await named(world)) == (
+            "active", {"n1": "idle", "n2": "offline", "n3": "idle"},
+        )  # fmt: skip
+
+    play(tmp_path, story)
+
+
+async def prepared(world: World) -> None:
+    """A job whose one task runs, on n1, which was prepared for it."""
+    await world.machines("n1")
+    await world.pool()
+    await world.job(preparation=PREPARE, release=NodeCommand(id="jobrelease", command="release"))
+    await world.tasks("a")
+    await world.schedule()
+    await world.begin("n1.1")
+    await world.exit("n1.1")
+    await world.begin("1.1")
+
+
+@pytest.mark.parametrize("state", [OFFLINE, UNUSABLE])
+def test_job_does_without_its_release_task_where_nothing_starts(tmp_path: Path, state: MachineState) -> None:
+    """Before or after the release task was to run: the job would wait for as long as the drain lasts."""
+
+    async def story(world: World) -> None:
+        await prepared(world)
+        await world.machines(n1=state)
+        await world.exit("1.1")
+        await world.do(jobs.terminate, ACCOUNT, "job", "x")
+        assert (await world.the_job()).state.value == "completed"
+        await world.machines("n1")
+        await world.job("other", preparation=PREPARE, release=NodeCommand(id="jobrelease", command="release"))
+        await world.tasks("b", job="other")
+        await world.schedule()
+        await world.begin("n2.1")
+        await world.exit("n2.1")
+        await world.begin("2.1")
+        await world.exit("2.1")
+        await world.do(jobs.terminate, ACCOUNT, "other", "x")
+        assert world.launched[-1].run == "n3.1"
+        await world.machines(n1=state)
+        assert world.ended == ["n3.1"]
+        await world.report(RunFailed(run="n3.1", code="ended", message="", at=world.now))
+        assert (await world.the_job("other")).state.value == "completed"
+
+    play(tmp_path, story)
+
+
+def test_release_task_that_is_lost_with_its_machine_is_not_run_again(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        await prepared(world)
+        await world.exit("1.1")
+        await world.do(jobs.terminate, ACCOUNT, "job", "x")
+        await world.begin("n2.1")
+        await world.machines(n1=UNUSABLE)
+        assert world.ended == []
+        await world.report(RunLost(run="n2.1", at=world.now, with_machine=True))
+        assert (await world.the_job()).state.value == "completed"
 
     play(tmp_path, story)
 

@@ -1,7 +1,8 @@
 """What the news of a cluster's machines mean for the nodes that they are, and for pools that wait for machines.
 
 A drained machine takes its node out of service until it is resumed; one that is down, or gone, makes it unusable. When
-it is back, that is a boot: its start task runs again, unless it has not ended yet. What ran there is told of by runs.
+it is back, that is a boot: its start task runs again, unless it has not ended yet. What ran there is told of by runs;
+what waited there for its turn, which may not come for long, is taken back to where there are others.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from linarite.engine import machines
+from linarite.engine import instances, machines, node_tasks
+from linarite.engine.endings import end_task
 from linarite.engine.failures import MACHINE_DOWN
 from linarite.engine.launching import Machine
 from linarite.engine.ledger import SERVING, Ledger
-from linarite.engine.model import Failure, Node, NodeState, NodeTaskKind, Pool, TaskState
+from linarite.engine.model import Ending, Failure, Node, NodeState, NodeTaskKind, Pool, TaskState
 from linarite.engine.node_runs import boot
 from linarite.engine.pools import settle_pool
+from linarite.engine.starting import waits
 
 MAY_FAIL = SERVING | {NodeState.WAITING_FOR_START_TASK, NodeState.START_TASK_FAILED}
 """The states of a node that its machine can take out of service: in the others it is not there, or on its way."""
@@ -38,6 +41,8 @@ def _follow(u: Ledger, node: Node, machine: Machine | None, pool: Pool) -> None:
     if machine is not None:
         node = _described(u, node, machine)
     failure = machines.failure(machine)
+    if failure is not None or node.drained:
+        _take_back(u, node)
     if failure is not None:
         _fail(u, node, failure)
     elif _is_down(node):
@@ -52,6 +57,16 @@ def _described(u: Ledger, node: Node, machine: Machine) -> Node:
         return node
     u.effects.wake = True
     return u.put_node(new)
+
+
+def _take_back(u: Ledger, node: Node) -> None:
+    """Requeue the tasks that have not begun there, and end the release tasks, which jobs would wait for."""
+    for task in instances.tasks_on(u, node):
+        if waits(task):
+            end_task(u, task, Ending.REQUEUED, grace=0)
+    for own in map(u.node_task, u.tx.node_tasks.under_way(node.key) if node.own_tasks else ()):
+        if own.kind is NodeTaskKind.RELEASE and waits(own):
+            node_tasks.end(u, own, Ending.TERMINATED, grace=0)
 
 
 def _is_down(node: Node) -> bool:

@@ -19,6 +19,7 @@ from linarite.engine.model import (
     Job,
     Node,
     NodeCommand,
+    NodeState,
     NodeTask,
     NodeTaskKind,
     TaskResult,
@@ -80,6 +81,9 @@ def _lost(u: Ledger, own: NodeTask, report: RunLost) -> NodeTask:
         return _ended(u, own, None, at)
     if own.task_key is not None:
         return complete(u, own, failure=LOST, at=at)  # the task that it belongs to is taken back, or not
+    node = u.node(own.node_key)
+    if own.kind is NodeTaskKind.RELEASE and node is not None and node.state is NodeState.UNUSABLE:
+        return complete(u, own, failure=LOST, at=at)  # its job does not wait for the machine
     own = replace(own, losses=0 if report.with_machine else own.losses + 1)
     return _again(u, own) if own.losses < MOST_LOSSES else complete(u, own, failure=LOST_OFTEN, at=at)
 

@@ -65,12 +65,15 @@ def release(u: Ledger, job: Job) -> bool:
 
 
 def _to_release(u: Ledger, job: Job, every: list[NodeTask], released: dict[int, NodeTask]) -> list[Node]:
-    """The nodes that were prepared and are still there, without those that were released."""
+    """The nodes that were prepared and are still there, without those that were released.
+
+    Where nothing new starts for as long as somebody likes, the job does without.
+    """
     if job.spec.release is None:
         return []
     keys = {own.node_key for own in every if own.kind is NodeTaskKind.PREPARATION} - released.keys()
     nodes = [node for key in sorted(keys) if (node := u.node(key)) is not None]
-    return [node for node in nodes if node.state not in _GONE and not node.told]
+    return [node for node in nodes if node.state not in _GONE and not (node.told or node.drained)]
 
 
 def _begin_release(u: Ledger, job: Job, node: Node) -> NodeTask:

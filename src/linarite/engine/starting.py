@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from linarite.engine.containers import ContainerInfo
 from linarite.engine.ledger import Ledger
-from linarite.engine.model import NodeCommand, Task, TaskSpec, TaskState
+from linarite.engine.model import NodeCommand, NodeTask, Task, TaskSpec, TaskState
 
 
 class Beginning(NamedTuple):
@@ -34,6 +34,11 @@ def beginning(u: Ledger, limit: int | None, *, brings: bool) -> Beginning:
         return Beginning(TaskState.PREPARING, None, None)
     deadline = None if limit is None else u.now + limit
     return Beginning(TaskState.PREPARING if brings else TaskState.RUNNING, u.now, deadline)
+
+
+def waits(what: Task | NodeTask) -> bool:
+    """Tell whether its run, or what that has to wait for, has not had its turn on a machine of a cluster."""
+    return what.state is TaskState.PREPARING and what.started_at is None
 
 
 def go_on(u: Ledger, task: Task, held_by: int | None, *, brings: bool) -> Task:
