@@ -40,6 +40,11 @@ Each pool of Azure Batch is a node group, beside ComputeNodes, LinuxNodes and He
 its nodes out. Operations on nodes are begun when they are answered; the operation log keeps them for 30 days. Of node
 metrics HPCCoresInUse is measured; metrics over time are HPCClusterNodes and HPCClusterCores.
 
+On a cluster, nodes are the machines that pools have: their names, cores and memory are the machines' own, and what the
+cluster sorts them under (partitions, features) are node groups that are managed. A machine of several pools is one
+node, in the groups of all; it is taken offline and brought online in all of them. One that was drained is Offline, and
+Draining while tasks run there; one that is down is Offline too, its health an error.
+
 Types of values: dates are UTC, `M/d/yyyy h:mm:ss tt`; lists have commas. "Until" is the last state of a job in which
 the property may be set.
 """

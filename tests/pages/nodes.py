@@ -39,6 +39,24 @@ their standard streams. A removed folder is moved away at once and its files go 
 Each node has an address of its own in 127.0.0.0/8, which Azure Batch shows as its `ipAddress`: programs on several
 nodes can listen on one port, each on its node's address. From other machines they are not reached.
 
+## Machines of a cluster
+
+Where nodes are machines of a cluster that others keep, a pool takes machines that its settings give it, by their own
+names: first those that serve, of these the ones that no other pool has. A machine is one node of a pool, dedicated or
+low-priority; of several pools it may be one each, and the cluster lets their runs take turns. Where there are too few
+machines the pool is resizing and takes them as they come, until its resize time-out tells that they could not be
+allocated.
+
+- A task is `preparing` until the cluster starts it; its time limit counts from there. A node gives its task slots away
+  when it launches, so that no more waits in the cluster's queue than could run.
+- A machine that is drained is an `offline` node, whose `schedulingState` stays what users made it; with tasks it runs
+  until they have ended. One that is down, or no machine any more, is `unusable` with an error that tells why; when it
+  is back it has booted: its start task runs again, unless it has not ended yet.
+- Tasks that had not begun there are requeued, and the job does without its release task there. What had begun goes on,
+  or is told of as lost by the cluster.
+- AZ_BATCH_HOST_LIST and its like name the machines, the first of them being the cluster's first; `ipAddress` is the
+  machine's name.
+
 ## Several nodes at once
 
 A multi-instance task has its own command line on one of its nodes and a subtask on each of the others, whose directory
