@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from tests.engine.test_core import DEADLINE, FakeNodes, WallClock, until
@@ -17,7 +17,10 @@ from linarite.engine.errors import Unavailable
 from linarite.engine.finding import find_task
 from linarite.engine.housekeeping import Retention
 from linarite.engine.launching import ClusterListener, Machine, MachineState, NodeRef, Report, RunStarted
+from linarite.engine.leading import leave_orders, take_orders
+from linarite.engine.ledger import Ledger
 from linarite.engine.model import JobSpec, PoolSpec, Task, TaskSpec, TaskState
+from linarite.engine.ports import Transaction
 from linarite.store import open_store
 
 ACCOUNT = "test"
@@ -184,6 +187,22 @@ def test_nodes_are_told_to_hold_and_told_again_after_a_restart(tmp_path: Path) -
 
         await site.serve(nodes, first)
         await site.serve(nodes, second)
+
+    play(tmp_path, story)
+
+
+def test_what_another_server_wants_held_is_left_as_an_order(tmp_path: Path) -> None:
+    async def story(site: Site) -> None:
+        node = NodeRef(account=ACCOUNT, pool="pool", node="n1", key=1)
+
+        def leave(tx: Transaction) -> None:
+            unit = Ledger(tx, 0, "other", str, cast("Any", None), Machines())
+            unit.effects.hold.append((node, True))
+            leave_orders(unit)
+
+        await site.store.write(leave)
+        (taken,) = await site.store.write(take_orders)
+        assert (taken.hold, taken.quiet) == ([(node, True)], False)
 
     play(tmp_path, story)
 

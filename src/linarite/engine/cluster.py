@@ -32,7 +32,7 @@ def take(u: Ledger, told: Sequence[Machine]) -> None:
     pools = {pool.key: pool for pool in u.tx.pools.all()}
     for node in [u.node(each.key) or each for each in u.tx.nodes.all()]:
         _follow(u, node, by_name.get(node.id), pools[node.pool_key])
-    for pool in pools.values():
+    for pool in u.tx.pools.all():  # as a node's start task may have left it
         if pool.lacking:
             settle_pool(u, pool)
 
