@@ -6,11 +6,13 @@ import asyncio
 import os
 import socket
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from tests.support import blobs, contained, postgres
+from tests.support import slurm as slurms
 from tests.support.left_out import leave_out
 from tests.support.server import RunningServer, running_server
 
@@ -73,6 +75,27 @@ def new_database(postgresql: postgres.Postgres, new_store: str) -> Iterator[str]
     name = postgresql.new_database(template=new_store)
     yield postgresql.url(name)
     postgresql.drop(name)
+
+
+@pytest.fixture(scope="session")
+def slurm_installed() -> None:
+    """Leave out, loudly, what needs Slurm where it is not installed."""
+    if (reason := slurms.missing()) is not None:
+        leave_out(reason)
+
+
+@pytest.fixture(scope="session")
+def slurm(slurm_installed: None) -> Iterator[slurms.SlurmCluster]:
+    """One Slurm of 4 nodes with 4 CPUs each for all tests of this worker; a test kills no daemon of it."""
+    with slurms.running_slurm(4, 4) as running:
+        yield running
+
+
+@pytest.fixture
+def slurm_cluster(slurm_installed: None) -> Iterator[Callable[..., slurms.SlurmCluster]]:
+    """Starts clusters of this test's own, as `running_slurm` does: to kill daemons, or with other settings."""
+    with ExitStack() as running:
+        yield lambda *sizes, **knobs: running.enter_context(slurms.running_slurm(*sizes, **knobs))
 
 
 @pytest.fixture

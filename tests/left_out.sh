@@ -12,6 +12,10 @@ command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/nu
     say "tests of the store on PostgreSQL: they need its server (Debian's postgresql)."
 command -v smbd >/dev/null && command -v smbclient >/dev/null && command -v smbpasswd >/dev/null ||
     say "tests of Samba over a share: they need samba and smbclient."
+PATH="$PATH:/usr/sbin:/sbin"
+command -v slurmctld >/dev/null && command -v slurmd >/dev/null && command -v munged >/dev/null ||
+    say "tests of tasks on Slurm: they need slurm-wlm and munge."
+command -v mpirun >/dev/null || say "tests of MPI tasks on Slurm: they need mpirun (Debian's openmpi-bin)."
 command -v docker-registry >/dev/null || say "tests of tasks in containers: they need docker-registry."
 [ "$left_out" = 0 ] || [ -z "$CI" ] || { echo "CI is set, so nothing may be left out."; exit 1; }
 
