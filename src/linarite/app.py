@@ -12,7 +12,6 @@ import signal
 import sys
 import time
 import uuid
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from urllib.parse import urlsplit
 
@@ -21,7 +20,7 @@ import structlog
 import uvloop
 
 from linarite import __version__, logs
-from linarite.data import Claim, DataFolder, Presence, default_uid_base, write_whole
+from linarite.data import Claim, DataFolder, Presence, write_whole
 from linarite.engine.core import Engine
 from linarite.engine.housekeeping import Retention
 from linarite.engine.leading import Lease
@@ -46,9 +45,8 @@ from linarite.identity.task_tokens import TaskTokens
 from linarite.identity.trust import RoleMap, Trusted
 from linarite.mail import postman as mail
 from linarite.mail.postman import Postman
-from linarite.nodes.access import UnreachableFolderError, check_reachable
-from linarite.nodes.local import LocalNodes
 from linarite.nodes.service_environment import ServiceEnvironment
+from linarite.provider import Provider
 from linarite.refusal import Refused
 from linarite.remote import Fetcher
 from linarite.settings import DAY, FACES, Settings, check_exposure
@@ -97,7 +95,6 @@ async def _serve(settings: Settings, folder: DataFolder, claim: Claim) -> None:
     certificate = _certificate(settings, folder)
     sockets = {face: bind(settings.host, settings.port(face)) for face in FACES}
     local = {face: address(bound, "https" if certificate else "http") for face, bound in sockets.items()}
-    first_uid = _first_uid(settings, folder)
     async with AsyncExitStack() as stack:
         store = _store(settings, folder, claim)
         stack.push_async_callback(store.close)
@@ -106,9 +103,10 @@ async def _serve(settings: Settings, folder: DataFolder, claim: Claim) -> None:
         tokens, managed = TaskTokens(folder.keys), _managed_identity(settings, folder)
         identity = Identity(store, WallClock(), _trusted(settings, folder, tokens), development=settings.development)
         await identity.start()
+        provider = Provider(settings, folder, identity)
         lease = Lease(store, present.name if present else "", claim.taken)
-        engine = _engine(settings, folder, store, identity, local, first_uid, tokens, lease)
-        sharing = await _sharing(settings, folder, store, identity, first_uid, present, alone=claim.taken())
+        engine = _engine(settings, folder, store, identity, local, provider, tokens, lease)
+        sharing = await _sharing(settings, folder, store, provider, present, alone=claim.taken())
         stack.push_async_callback(sharing.stop)
         faces = _faces(settings, engine, sharing, identity, local)
         await engine.start()
@@ -124,7 +122,8 @@ async def _serve(settings: Settings, folder: DataFolder, claim: Claim) -> None:
         await servers.start()
         stack.push_async_callback(servers.stop)
         ready.set()
-        _announce(settings, local, first_uid, managed)
+        provider.announce()
+        _announce(settings, local, managed)
         if not identity.default_account:
             log.warning("there is no account yet: make one with `linarite accounts create NAME`")
         await asked_to_stop.wait()
@@ -165,14 +164,10 @@ def _host_names(settings: Settings) -> HostNames:
 
 def _engine(
     settings: Settings, folder: DataFolder, store: SqlStore, identity: Identity, local: dict[str, str],
-    first_uid: int | None, tokens: TaskTokens, lease: Lease,
+    provider: Provider, tokens: TaskTokens, lease: Lease,
 ) -> Engine:  # fmt: skip
-    nodes = LocalNodes(
-        folder.path, allow_elevated=settings.allow_elevated, ca_file=authority(folder.tls) if settings.tls else None,
-        uid_of=_uid_of(first_uid, identity),
-        uid_of_user=lambda number: (first_uid or 0) + number,
-        mountable=MountableShares(store, identity, str(folder.make_shares())),
-    )  # fmt: skip
+    mountable = MountableShares(store, identity, str(folder.make_shares()))
+    nodes = provider.nodes(mountable, authority(folder.tls) if settings.tls else None)
     batch_url = settings.public_url("batch") or local["batch"]
     days = {"events": settings.events_days, "finished_jobs": settings.finished_jobs_days}
     retention = Retention(**{name: None if value is None else int(value * DAY) for name, value in days.items()})
@@ -180,16 +175,11 @@ def _engine(
     return Engine(store, nodes, WallClock(), make_id, environment, retention, random.random, lease)
 
 
-def _uid_of(first_uid: int | None, identity: Identity) -> Callable[[str], int] | None:
-    """The user of an account's tasks, who may change the files of its shares too; None without root."""
-    return None if first_uid is None else lambda account: first_uid + identity.number(account)
-
-
 async def _sharing(
-    settings: Settings, folder: DataFolder, store: SqlStore, identity: Identity, first_uid: int | None,
-    present: Presence | None, *, alone: bool,
+    settings: Settings, folder: DataFolder, store: SqlStore, provider: Provider, present: Presence | None, *,
+    alone: bool,
 ) -> Sharing:  # fmt: skip
-    tree = DirectoryTree(str(folder.make_shares()), _uid_of(first_uid, identity))
+    tree = DirectoryTree(str(folder.make_shares()), provider.uid_of())
     if alone:
         tree.sweep()
     try:
@@ -275,21 +265,7 @@ def _managed_identity(settings: Settings, folder: DataFolder) -> ManagedIdentity
     return ManagedIdentity(signing_key(folder.keys), folder.keys) if settings.development else None
 
 
-def _first_uid(settings: Settings, folder: DataFolder) -> int | None:
-    """Below the user numbers of tasks, None when tasks run as the server's user (no root). Raises Refused."""
-    if os.geteuid() != 0:
-        return None
-    base = default_uid_base() if settings.task_uid_base is None else settings.task_uid_base
-    try:
-        check_reachable(folder.path, base + 1)
-    except UnreachableFolderError as error:
-        raise Refused(str(error)) from error
-    return base
-
-
-def _announce(
-    settings: Settings, local: dict[str, str], first_uid: int | None, managed: ManagedIdentity | None
-) -> None:  # fmt: skip
+def _announce(settings: Settings, local: dict[str, str], managed: ManagedIdentity | None) -> None:
     told = {}
     for face, url in local.items():
         log.info("serving", face=face, url=url)
@@ -298,10 +274,6 @@ def _announce(
     if managed is not None:
         told = {"IDENTITY_ENDPOINT": f"{local['batch']}{MANAGED_IDENTITY}", "IDENTITY_HEADER": managed.header}
         log.info("tokens for DefaultAzureCredential: give programs these variables", **told)
-    if first_uid is None:
-        log.warning("not started by root: tasks run as the server's user and can read what it can", uid=os.getuid())
-    else:
-        log.info("tasks run as unprivileged users, one an account, numbered from here on", uid=first_uid + 1)
     log.info("ready", version=__version__, data=str(settings.data), pid=os.getpid())
     if settings.ready_file is not None:
         write_whole(settings.ready_file, json.dumps({"pid": os.getpid(), **local, **told}) + "\n")

@@ -66,6 +66,18 @@ class Issuer(BaseModel):
         return value
 
 
+class SlurmPool(BaseModel):
+    """Where the jobs of a pool go; what is not said is as for all. Its fields stand in docs/settings.md."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    partition: str | None = Field(None, description="The partition.")
+    constraint: str | None = Field(None, description="Features of the machines.")
+    account: str | None = Field(None, description="The account that is charged.")
+    qos: str | None = Field(None, description="The quality of service.")
+    options: tuple[str, ...] | None = Field(None, description="More options for sbatch.")
+
+
 class Settings(BaseSettings):
     """The options of `linarite serve`; the field's description is the flag's help."""
 
@@ -138,6 +150,35 @@ class Settings(BaseSettings):
         None, ge=1000, le=2_147_000_000, description="Started by root, tasks of account number N run as this uid + N."
     )
 
+    nodes_provider: Literal["local", "slurm"] = Field(
+        "local", description="Where tasks run: on this machine, or on the Slurm cluster that it belongs to."
+    )
+    slurm_shared: Path | None = Field(
+        None,
+        description="Folder that the cluster's machines share, under one path, for the files of tasks; else the data"
+        " folder.",
+    )
+    slurm_user: str | None = Field(
+        None, description="The cluster's user whose the tasks are; a server started by root needs one."
+    )
+    slurm_users: dict[str, str] = Field({}, description="Users of accounts with one of their own (JSON, or a table).")
+    slurm_partition: str | None = Field(None, description="The partition of pools; else the cluster's default one.")
+    slurm_constraint: str | None = Field(None, description="Features of the machines of pools: a, a&b, a|b.")
+    slurm_account: str | None = Field(None, description="The account of Slurm that jobs are charged to.")
+    slurm_qos: str | None = Field(None, description="The quality of service of jobs.")
+    slurm_options: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="More options for sbatch, such as --mem-per-cpu=2000 (commas between)."
+    )
+    slurm_pools: dict[str, SlurmPool] = Field(
+        {}, description="The same five for single pools, by their id (JSON, better in the file)."
+    )
+    slurm_sizes: dict[str, SlurmPool] = Field({}, description="The same for all pools of a vmSize.")
+    slurm_poll: float = Field(5, ge=0.2, le=300, description="Seconds between two looks at Slurm's queue.")
+    slurm_timeout: float = Field(30, ge=1, le=600, description="Seconds that a call to Slurm may take.")
+    slurm_drain: bool = Field(
+        default=False, description="Drain and resume machines in Slurm, as its operator, when users disable scheduling."
+    )
+
     events_days: float | None = Field(90, gt=0, description="Days for which history is kept; 0 or none: for ever.")
     finished_jobs_days: float | None = Field(None, gt=0, description="Days for which finished jobs are kept.")
 
@@ -166,7 +207,7 @@ class Settings(BaseSettings):
         """Flags, then the environment, then the file."""
         return init_settings, env_settings, InitSettingsSource(settings_cls, cls.from_file)
 
-    @field_validator("data", "ready_file", "tls_cert", "tls_key")
+    @field_validator("data", "ready_file", "tls_cert", "tls_key", "slurm_shared")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return None if value is None else Path(os.path.abspath(value.expanduser()))  # noqa: PTH100 - links stay links
@@ -183,12 +224,12 @@ class Settings(BaseSettings):
     def _for_ever(cls, value: object) -> object:
         return None if str(value).lower() in {"0", "none", ""} else value
 
-    @field_validator("tls_names", "host_names", "premium_accounts", "copy_sources", mode="before")
+    @field_validator("tls_names", "host_names", "premium_accounts", "copy_sources", "slurm_options", mode="before")
     @classmethod
     def _from_commas(cls, value: object) -> object:
         return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
-    @field_validator("issuers", "superoffice_tasks", mode="before")
+    @field_validator("issuers", "superoffice_tasks", "slurm_users", "slurm_pools", "slurm_sizes", mode="before")
     @classmethod
     def _from_json(cls, value: object) -> object:
         return json.loads(value) if isinstance(value, str) else value

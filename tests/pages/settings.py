@@ -10,7 +10,7 @@ from pydantic_core import PydanticUndefined
 from tests.pages.made import table
 
 from linarite.faces.superoffice import Definition
-from linarite.settings import Issuer, Settings
+from linarite.settings import Issuer, Settings, SlurmPool
 
 INTRODUCTION = """
 # Settings
@@ -30,6 +30,29 @@ What it means and how Entra is set up: [authentication.md](authentication.md).
 issuer = "https://sts.windows.net/<tenant>/"
 jwks = "https://login.microsoftonline.com/<tenant>/discovery/v2.0/keys"
 roles = { "Batch.Reader" = "read", "Batch.Contributor" = "write" }
+```
+"""
+
+POOLS = """
+## Where the jobs of a pool go on Slurm
+
+For the pool of an id below `slurm.pools`, for all of a vmSize below `slurm.sizes`; what is not said is as for all
+others. How a cluster is used: [slurm.md](slurm.md).
+
+```toml
+[nodes]
+provider = "slurm"
+
+[slurm]
+shared = "/shared/linarite"
+partition = "batch"
+
+[slurm.pools.training]
+partition = "gpu"
+options = ["--gres=gpu:1"]
+
+[slurm.sizes.standard_e16_v5]
+constraint = "bigmem&ssd"
 ```
 """
 
@@ -54,6 +77,7 @@ def page() -> str:
     rows = [_row(name, field) for name, field in Settings.model_fields.items()]
     parts = [INTRODUCTION, table(("setting", "flag", "variable", "default", "what it is"), *rows)]
     parts += [ISSUERS, table(("key", "default", "what it is"), *map(_issuer, Issuer.model_fields.items()))]
+    parts += [POOLS, table(("key", "what it is"), *map(_pool, SlurmPool.model_fields.items()))]
     parts += [TASKS, table(("key", "default"), *_definition())]
     return "\n".join(parts)
 
@@ -86,6 +110,11 @@ def _shown(value: Any) -> str:
 def _issuer(item: tuple[str, FieldInfo]) -> tuple[str, ...]:
     name, field = item
     return f"`{name}`", _shown(field.default), field.description or ""
+
+
+def _pool(item: tuple[str, FieldInfo]) -> tuple[str, str]:
+    name, field = item
+    return f"`{name}`", field.description or ""
 
 
 def _definition() -> list[tuple[str, str]]:

@@ -16,7 +16,8 @@ from linarite.settings import Settings, load
 
 PANELS = {
     "tls": "TLS", "task": "Tasks", "allow": "Tasks", "log": "Logs", "events": "History", "finished": "History",
-    "development": "Who may call", "issuers": "Who may call",
+    "development": "Who may call", "issuers": "Who may call", "nodes": "Tasks",
+    "slurm": "Slurm",
 }  # fmt: skip
 """Where an option stands in `--help`, by its first word."""
 

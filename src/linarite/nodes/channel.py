@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
+from linarite.nodes.environment import passed_on
 from linarite.nodes.journal import read_history
 from linarite.nodes.places import HostPlace
 from linarite.nodes.wire import Frames, Message, Request, WireError, pack
@@ -20,15 +21,6 @@ _START_DEADLINE = 60.0
 """Seconds until a host must have said hello. A new one imports, outwaits its predecessor and ends its leftovers."""
 
 _REQUESTS_A_FRAME = 64
-_PASSED_ON = (
-    "CONTAINERS_CONF", "CONTAINERS_REGISTRIES_CONF", "CONTAINERS_STORAGE_CONF", "LANG", "LC_ALL", "PATH", "PYTHONHOME",
-    "PYTHONPATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "VIRTUAL_ENV",
-)  # fmt: skip
-
-
-def passed_on() -> dict[str, str]:
-    """What of the server's environment its own processes get."""
-    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
 
 
 class HostUnavailableError(Exception):

@@ -18,6 +18,11 @@ NODE_FOLDERS = ("applications", "fsmounts", "shared", "startup/wd", "volatile", 
 MARKER = "LINARITE_RUN"
 """Every process of a run carries this variable, so that a successor finds what a killed host left behind."""
 
+_PASSED_ON = (
+    "CONTAINERS_CONF", "CONTAINERS_REGISTRIES_CONF", "CONTAINERS_STORAGE_CONF", "LANG", "LC_ALL", "PATH", "PYTHONHOME",
+    "PYTHONPATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "VIRTUAL_ENV",
+)  # fmt: skip
+
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -86,3 +91,8 @@ def stays_below(directory: str) -> bool:
     parts = directory.split("/")
     named = any(part not in ("", ".") for part in parts)
     return named and not directory.startswith("/") and ".." not in parts and "\0" not in directory
+
+
+def passed_on() -> dict[str, str]:
+    """What of the server's environment its own processes get."""
+    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ}

@@ -22,20 +22,26 @@ _ESCAPED = re.compile(rb"\\([0-7]{3})")
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def attach(top: str, node: str, path: str, folder: str, *, read_only: bool, owner: int | None) -> None:
+def attach(
+    top: str, node: str, path: str, folder: str, *, read_only: bool, owner: int | None, linked: bool = False
+) -> None:  # fmt: skip
     """Show `folder` at `path` below the folder `node` (relative to `top`). Raises MountError.
 
-    Folders on the way are made for `owner`. Done again, it changes nothing.
+    Folders on the way are made for `owner`. Done again, it changes nothing. `linked`: not bound, even by root, since
+    other machines see no binding.
     """
+    bound = os.geteuid() == 0 and not linked
     try:
-        _attach(top, f"{node}/fsmounts", path, folder, read_only=read_only, owner=owner)
+        _attach(top, f"{node}/fsmounts", path, folder, read_only=read_only, owner=owner, bound=bound)
     except Escapes as error:
         raise MountError(f"A link stands in the way of {path!r}.") from error
     except OSError as error:
         raise MountError(f"It cannot be mounted at {path!r}: {error.strerror}.") from error
 
 
-def _attach(top: str, mounts: str, path: str, folder: str, *, read_only: bool, owner: int | None) -> None:
+def _attach(
+    top: str, mounts: str, path: str, folder: str, *, read_only: bool, owner: int | None, bound: bool
+) -> None:  # fmt: skip
     above, _, name = path.rpartition("/")
     with _way(top, mounts, above, owner) as parent:
         if _is_link_to(parent, name, folder):
@@ -44,11 +50,11 @@ def _attach(top: str, mounts: str, path: str, folder: str, *, read_only: bool, o
         with _opened(parent, name) as target:
             if os.path.samestat(os.fstat(target), os.stat(folder)):
                 return
-            if os.geteuid() == 0:
+            if bound:
                 _bind(folder, target, parent, name, read_only=read_only)
                 return
         if read_only:
-            raise MountError("A server without root mounts nothing for reading alone.")
+            raise MountError("Only root mounts for reading alone, on this machine.")
         os.rmdir(name, dir_fd=parent)
         os.symlink(folder, name, dir_fd=parent)
 

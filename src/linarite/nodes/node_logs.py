@@ -10,7 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from linarite.nodes.channel import passed_on
+from linarite.nodes.environment import passed_on
 from linarite.nodes.moving.parcels import Parcel, encode
 from linarite.nodes.places import HostPlace
 

@@ -66,13 +66,18 @@ class Places:
     """
 
     def __init__(
-        self, data: Path, uid_of: Callable[[str], int] | None, uid_of_user: Callable[[int], int]
+        self, data: Path, uid_of: Callable[[str], int] | None, uid_of_user: Callable[[int], int], *,
+        gid_of: Callable[[str], int] | None = None, archives: Path | None = None,
     ) -> None:  # fmt: skip
-        """Nothing is made yet."""
+        """Nothing is made yet. `gid_of` is where an account's group has another number than its user.
+
+        `archives` is the data folder, where that is another one.
+        """
         self._nodes = os.path.abspath(data / "nodes")
         self._hosts = os.path.abspath(data / "hosts")
-        self._archives = os.path.abspath(data / ARCHIVES)
+        self._archives = os.path.abspath((archives or data) / ARCHIVES)
         self._uid_of, self._uid_of_user = uid_of, uid_of_user
+        self._gid_of = gid_of or uid_of
         self._made: set[str] = set()
         self._known: dict[str, HostPlace] = {}
 
@@ -103,11 +108,11 @@ class Places:
     def archives(self, account: str, digests: Iterable[str]) -> str:
         """Give the folder of an account's package archives, which the account's user may then read. Raises OSError."""
         folder = f"{self._archives}/{_part(account)}"
-        if self._uid_of is not None and os.path.isdir(folder):
-            uid = self._uid_of(account)
+        if self._gid_of is not None and os.path.isdir(folder):
+            gid = self._gid_of(account)
             for path in (folder, *(f"{folder}/{digest}.zip" for digest in digests if digest)):
-                if os.path.exists(path) and os.stat(path).st_gid != uid:
-                    os.chown(path, -1, uid)
+                if os.path.exists(path) and os.stat(path).st_gid != gid:
+                    os.chown(path, -1, gid)
         return folder
 
     def account(self, node: NodeRef) -> str:
@@ -115,9 +120,8 @@ class Places:
         folder = self._account(node.account)
         if folder not in self._made:
             os.makedirs(folder, mode=0o700, exist_ok=True)
-            if self._uid_of is not None:
-                uid = self._uid_of(node.account)
-                os.chown(folder, uid, uid, follow_symlinks=False)
+            if self._uid_of is not None and self._gid_of is not None:
+                os.chown(folder, self._uid_of(node.account), self._gid_of(node.account), follow_symlinks=False)
                 # Its users' group passes through, and so must podman, which takes a path that not everybody passes for
                 # closed. What stands below is open to that group alone.
                 os.chmod(folder, 0o771)  # noqa: S103
@@ -173,16 +177,23 @@ class Places:
             for other in () if uid is None else self._others_of(uid):
                 yield other, trash
 
+    def accounts(self) -> list[str]:
+        """The accounts' folders that there are."""
+        return _folders(self._nodes)
+
     def strangers(self, roots: Collection[str]) -> Iterator[tuple[HostPlace, Remove]]:
         """What removes each node's folder but these, with the host whose work it is."""
-        for name in sorted(os.listdir(self._nodes)):
-            account = f"{self._nodes}/{name}"
+        for uid, gone in self.strays(roots):
+            yield self._host_of(_LOCAL if uid is None else str(uid)), gone
+
+    def strays(self, roots: Collection[str]) -> Iterator[tuple[int | None, Remove]]:
+        """The same with the user whose it is, None without root."""
+        for account in self.accounts():
             uid = None if self._uid_of is None else os.stat(account).st_uid
             for pool in _folders(account):
                 for root in _folders(pool):
                     if root not in roots and pool != f"{account}/{TRASH}":
-                        gone = Remove(root, f"{account}/{TRASH}", account)
-                        yield self._host_of(_LOCAL if uid is None else str(uid)), gone
+                        yield uid, Remove(root, f"{account}/{TRASH}", account)
 
     def _account(self, name: str) -> str:
         return f"{self._nodes}/{_part(name)}"

@@ -79,7 +79,7 @@ class Starter:
     def start(self, launch: Launch, root: str, directory: str) -> int:
         """Start the command line of a prepared run and give the process's number. Raises CannotStartError."""
         if launch.container is None:
-            words, environment = _words(launch), run_environment(launch, root, directory)
+            words, environment = words_of(launch), run_environment(launch, root, directory)
         else:
             words, environment = _in_container(launch, _contained(launch, launch.container, root, directory))
         wd = f"{directory}/wd"
@@ -96,7 +96,7 @@ class Starter:
         if launch.stdin is None:
             source = self._null
         else:
-            source = _open("standard input", _path(wd, launch, launch.stdin), _INPUT, opened)
+            source = _open("standard input", stream_path(wd, launch, launch.stdin), _INPUT, opened)
         flags = _output_flags(launch)
         usual = f"{directory}/stdout.txt", f"{directory}/stderr.txt"
         output = _output("standard output", usual[0], wd, launch, launch.stdout, flags, opened)
@@ -112,7 +112,7 @@ def _output_flags(launch: Launch) -> int:
     return _OUTPUT | os.O_APPEND if launch.stays else _OUTPUT
 
 
-def _words(launch: Launch) -> tuple[str, ...]:
+def words_of(launch: Launch) -> tuple[str, ...]:
     """The command line as words; none where a container's image has one of its own."""
     if launch.shell:
         return "/bin/sh", "-c", launch.command
@@ -123,7 +123,7 @@ def _words(launch: Launch) -> tuple[str, ...]:
 
 def _contained(launch: Launch, wanted: Container, root: str, directory: str) -> Contained:
     return Contained(
-        wanted=wanted, name=container_name(launch.enters or launch.run), words=_words(launch), root=root,
+        wanted=wanted, name=container_name(launch.enters or launch.run), words=words_of(launch), root=root,
         variables=run_environment(launch, root, directory), directory=directory, stays=launch.stays,
     )  # fmt: skip
 
@@ -148,10 +148,10 @@ def _output(
 ) -> int:  # fmt: skip
     if wanted is None:
         return _open(what, usual, flags | os.O_NOFOLLOW, opened)
-    return _open(what, _path(wd, launch, wanted), flags, opened)
+    return _open(what, stream_path(wd, launch, wanted), flags, opened)
 
 
-def _path(wd: str, launch: Launch, wanted: str) -> str:
+def stream_path(wd: str, launch: Launch, wanted: str) -> str:
     """A path of the user's own: `%NAME%` is the launch's variable of that name, as HPC Pack's nodes expand it."""
     known = launch.environment
     return os.path.join(wd, _VARIABLE.sub(lambda found: known.get(found[1], found[0]), wanted))

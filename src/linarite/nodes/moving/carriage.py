@@ -15,12 +15,24 @@ import time
 from collections.abc import Callable, Sequence
 
 from linarite.engine.containers import Container
-from linarite.engine.launching import Fetch, Problem
+from linarite.engine.launching import Fetch, Launch, Problem
 from linarite.engine.outputs import OutputFile
 from linarite.engine.packages import Package
 from linarite.nodes.containers import Contained
+from linarite.nodes.environment import passed_on
 from linarite.nodes.moving import errands
-from linarite.nodes.moving.errands import Bring, Cancel, Discard, Done, Errand, Request, TakeAway
+from linarite.nodes.moving.errands import (
+    Bring,
+    Cancel,
+    Discard,
+    Done,
+    Errand,
+    MakeNode,
+    Prepare,
+    Remove,
+    Request,
+    TakeAway,
+)
 from linarite.nodes.wire import Frames, frame
 
 IDLE = 60.0
@@ -30,13 +42,15 @@ _seed = 'read -r word && exec "$@"'
 _begin = b"begin\n"
 
 Told = Callable[[Done], None]
+GONE = Problem(code="failed", message="The process that moves files has ended.", user=False)
+"""What errands come to that a carrier left undone: another one may do them."""
 
 
 def _spawn(command: list[str], stdin: socket.socket) -> int:
     """Start the shell that becomes `command`, in a session of its own, and give its number. Raises OSError."""
     words = ["/bin/sh", "-c", _seed, "sh", *command]
     return os.posix_spawn(
-        "/bin/sh", words, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, stdin.fileno(), 0)], setsid=True
+        "/bin/sh", words, passed_on(), file_actions=[(os.POSIX_SPAWN_DUP2, stdin.fileno(), 0)], setsid=True
     )  # fmt: skip
 
 
@@ -92,6 +106,21 @@ class Carriage:
         """Send files of the task's `directory`; gives the errand's number."""
         self._last += 1
         return self._ask(TakeAway(self._last, tuple(outputs), directory, variables), done)
+
+    def prepare(self, launch: Launch, root: str, archives: str, done: Told) -> int:
+        """Make a run's folders in the node at `root` and bring what is to be there; gives the errand's number."""
+        self._last += 1
+        return self._ask(Prepare(self._last, launch, root, archives), done)
+
+    def make_node(self, root: str, packages: Sequence[Package], archives: str, done: Told) -> int:
+        """Make a node's folders and install packages; gives the errand's number."""
+        self._last += 1
+        return self._ask(MakeNode(self._last, root, tuple(packages), archives), done)
+
+    def remove(self, path: str, trash: str, keep: str, done: Told) -> int:
+        """Move `path` away and remove it slowly; without a path, go on with `trash`. Gives the errand's number."""
+        self._last += 1
+        return self._ask(Remove(self._last, path, trash, keep), done)
 
     def discard(self, names: Sequence[str], home: str, done: Told, said: str = "") -> None:
         """Remove containers; that is never given up."""
@@ -161,6 +190,5 @@ class Carriage:
     def _on_gone(self) -> None:
         self.gone = True
         asked, self._asked = self._asked, {}
-        problem = Problem(code="failed", message="The process that moves files has ended.", user=False)
         for number, done in asked.items():
-            done(Done(number, problem))
+            done(Done(number, GONE))

@@ -14,22 +14,39 @@ import os
 import socket
 import sys
 import threading
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from linarite.engine.containers import Container, ContainerInfo
 from linarite.engine.launching import Problem
+from linarite.engine.packages import Package
 from linarite.nodes import podman
 from linarite.nodes.access import drop_privileges, set_mask
 from linarite.nodes.containers import Contained, ContainerError, home, is_podman, runtime
+from linarite.nodes.folders import Sweeper, make_folder, make_node, not_there
 from linarite.nodes.moving import errands
 from linarite.nodes.moving.blobs import Storage
 from linarite.nodes.moving.bringing import Bringing
-from linarite.nodes.moving.errands import Answer, Bring, Cancel, Discard, Done, Errand, Ready, TakeAway
+from linarite.nodes.moving.errands import (
+    Answer,
+    Bring,
+    Cancel,
+    Discard,
+    Done,
+    Errand,
+    MakeNode,
+    Prepare,
+    Ready,
+    Remove,
+    TakeAway,
+)
 from linarite.nodes.moving.errors import CancelledMoveError, MovingError, Stop
 from linarite.nodes.moving.fetching import make_context
 from linarite.nodes.moving.sending import Journey
 from linarite.nodes.moving.unpacking import Unpacker
 from linarite.nodes.moving.working import Patience
+from linarite.nodes.processes import CannotStartError
+from linarite.nodes.starting import Starter
 from linarite.nodes.wire import Frames, frame
 
 ERRANDS = 8
@@ -49,6 +66,7 @@ class Carrier:
         """Serve the host behind `connection`."""
         self._connection, self._unpacker = connection, unpacker
         self._bringing, self._storage, self._patience = bringing, storage, patience
+        self._starter, self._sweeper = Starter(None), Sweeper()
         self._threads = ThreadPoolExecutor(ERRANDS, thread_name_prefix="errand")
         self._going: dict[int, Stop] = {}
         self._speaking = threading.Lock()
@@ -82,8 +100,7 @@ class Carrier:
     def _do(self, errand: Errand, stop: Stop) -> Done:
         match errand:
             case Bring():
-                for package in errand.packages:
-                    self._unpacker.install(package, errand.root, errand.archives, stop)
+                self._install(errand.packages, errand.root, errand.archives, stop)
                 for image in errand.images:
                     _have_image(image, errand.root, stop)
                 self._bringing.bring(errand.fetches, errand.wd, stop)
@@ -91,16 +108,47 @@ class Carrier:
                 return Done(errand.number, container=made)
             case Discard():
                 return _discard(errand)
+            case Prepare():
+                self._prepare(errand, stop)
+                return Done(errand.number)
+            case MakeNode():
+                make_node(errand.root, None)
+                self._install(errand.packages, errand.root, errand.archives, stop)
+                return Done(errand.number)
+            case Remove():
+                self._remove(errand)
+                return Done(errand.number)
             case TakeAway():
                 journey = Journey(self._storage, self._patience, errand.directory, errand.variables)
                 journey.send(errand.outputs, stop)
                 return Done(errand.number)
+
+    def _install(self, packages: Iterable[Package], root: str, archives: str, stop: Stop) -> None:
+        for package in packages:
+            self._unpacker.install(package, root, archives, stop)
+
+    def _prepare(self, errand: Prepare, stop: Stop) -> None:
+        launch, root = errand.launch, errand.root
+        directory = self._starter.prepare(launch, root)
+        self._install(not_there(launch.packages, root), root, errand.archives, stop)
+        if launch.fetches:
+            folder = self._starter.fetch_folder(launch, root, directory)
+            make_folder(folder, None)
+            self._bringing.bring(launch.fetches, folder, stop)
+
+    def _remove(self, errand: Remove) -> None:
+        if errand.path:
+            self._sweeper.discard(errand.path, errand.trash, errand.keep)
+        else:
+            self._sweeper.sweep(errand.trash)
 
     def _attempt(self, errand: Errand, stop: Stop) -> Done:
         try:
             return self._do(errand, stop)
         except MovingError as error:
             problem = error.problem
+        except CannotStartError as error:
+            problem = Problem(code=error.code, message=error.message, user=error.user)
         except ContainerError as error:
             problem = Problem(code=error.code, message=error.message, details=error.details)
         except CancelledMoveError:
@@ -149,6 +197,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--gid", type=int, help="in this group, not in that of the user's number")
     parser.add_argument("--owner", type=int, help="give installed packages to this user")
     parser.add_argument("--ca-file", help="trust these certificate authorities too")
+    parser.add_argument("--private", action="store_true", help="let the user's group do nothing with new files")
     parser.add_argument("--patience", type=float, default=30.0, help="seconds to try again when the other side fails")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
@@ -160,7 +209,7 @@ def main(arguments: list[str]) -> None:
     connection = socket.socket(fileno=os.dup(0))
     if options.uid is not None:
         drop_privileges(options.uid, options.gid)
-    set_mask(alone=options.uid is not None)
+    set_mask(alone=options.uid is not None and not options.private)
     gc.freeze()
     try:
         Carrier(connection, Unpacker(options.owner), bringing, storage, patience).serve()

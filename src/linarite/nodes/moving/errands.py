@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from linarite.engine.containers import Container, ContainerInfo
-from linarite.engine.launching import Fetch, Problem
+from linarite.engine.launching import Fetch, Launch, Problem
 from linarite.engine.outputs import OutputFile
 from linarite.engine.packages import Package
 from linarite.nodes.containers import Contained
@@ -46,6 +46,36 @@ class Discard(msgspec.Struct, frozen=True, tag="discard"):
     said: str = ""
 
 
+class Prepare(msgspec.Struct, frozen=True, tag="prepare"):
+    """Make the folders of a run in the node at `root`, and bring all that is to be there before it starts."""
+
+    number: int
+    launch: Launch
+    root: str
+    archives: str = ""
+
+
+class MakeNode(msgspec.Struct, frozen=True, tag="make-node"):
+    """Make the folders of the node at `root`, and install `packages`."""
+
+    number: int
+    root: str
+    packages: tuple[Package, ...] = ()
+    archives: str = ""
+
+
+class Remove(msgspec.Struct, frozen=True, tag="remove"):
+    """Move `path` into `trash` at once and empty that slowly. Parents left empty go too, down to `keep`.
+
+    Without a path that is gone on with.
+    """
+
+    number: int
+    path: str
+    trash: str
+    keep: str = ""
+
+
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
     """Nobody waits for errand `number` any more."""
 
@@ -68,8 +98,8 @@ class Done(msgspec.Struct, frozen=True, tag="done"):
     code: int | None = None
 
 
-Errand = Bring | TakeAway | Discard
-Request = Bring | TakeAway | Discard | Cancel
+Errand = Bring | TakeAway | Discard | Prepare | MakeNode | Remove
+Request = Bring | TakeAway | Discard | Prepare | MakeNode | Remove | Cancel
 Answer = Ready | Done
 
 encode = msgspec.msgpack.Encoder().encode

@@ -1,0 +1,204 @@
+"""Calls to Slurm: each with a time-out, as the user whose runs they are about, and what their answers say.
+
+Formats are our own (`-o`), since Slurm's JSON has another shape in each release. Source: man pages sbatch(1),
+squeue(1), scancel(1), sinfo(1), scontrol(1) of Slurm 22.05; `tests/slurm` for what they do where these are silent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import msgspec
+
+from linarite.engine.launching import Machine, MachineState
+from linarite.nodes.environment import DEFAULT_PATH
+from linarite.nodes.slurm.users import Runner
+
+CALLS = 4
+"""So many calls go on at a time."""
+AT_ONCE = 200
+"""Jobs named in one call of scancel."""
+_PASSED_ON = ("SLURM_CONF", "SLURM_JWT")
+_PERMANENT = (
+    "invalid partition", "invalid account", "invalid qos", "node configuration is not available", "invalid feature",
+    "more processors requested", "unrecognized option", "invalid option", "invalid node name", "invalid user",
+    "time limit specification", "invalid job array", "access/permission denied", "invalid --",
+    "node count specification", "requested time limit is invalid", "user not permitted", "requires a",
+)  # fmt: skip
+"""What sbatch says of requests that no other time makes better, in lower case."""
+
+
+class SlurmError(Exception):
+    """Slurm did not do what it was asked. `permanent`: nor will it another time."""
+
+    def __init__(self, message: str, *, permanent: bool = False) -> None:
+        """Keep what it said."""
+        super().__init__(message)
+        self.permanent = permanent
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """An element of one of our arrays in Slurm's queue: `job` is what scancel calls it."""
+
+    token: str
+    number: int
+    state: str
+    node: str
+    job: str
+
+
+class Host(msgspec.Struct, frozen=True):
+    """A machine, and what it is used by now: the mean number of processors at work, bytes of memory."""
+
+    machine: Machine
+    load: float
+    used_bytes: int
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What the cluster allows: elements of an array, and its own partition."""
+
+    array: int = 1000
+    partition: str | None = None
+
+
+class Slurm:
+    """The commands of the cluster that this machine belongs to."""
+
+    def __init__(self, patience: float, mark: str) -> None:
+        """No call takes longer than `patience` seconds. The comments of our jobs are `mark`, then a token."""
+        self._patience, self.mark = patience, mark
+        self._threads = ThreadPoolExecutor(CALLS, thread_name_prefix="slurm")
+        self.calls = 0
+
+    async def submit(self, runner: Runner, token: str, words: Sequence[str], script: str) -> str:
+        """Submit a job, which bears the token, and give its id. Raises SlurmError.
+
+        After a time-out it may be in the queue all the same.
+        """
+        said = await self._call(["sbatch", "--parsable", f"--comment={self.mark}{token}", *words], runner, script)
+        return said.strip().partition(";")[0]
+
+    async def queue(self, runners: Iterable[Runner]) -> list[Seen]:
+        """What is in the queue of these users' runs, finished ones too while Slurm knows them. Raises SlurmError."""
+        users = ",".join(str(runner.uid) for runner in runners)
+        said = await self._call(["squeue", "-h", "-r", "-t", "all", "-u", users, "-o", "%k|%K|%T|%N|%F|%A"])
+        return [seen for line in said.splitlines() if (seen := _seen(line, self.mark)) is not None]
+
+    async def signal(self, runner: Runner, jobs: Sequence[str], signal: str | None) -> None:
+        """Send a signal to the scripts of jobs; none: have Slurm end them, and what they started. Raises SlurmError."""
+        words = ["scancel", "--quiet"] if signal is None else ["scancel", "--quiet", "--batch", f"--signal={signal}"]
+        for first in range(0, len(jobs), AT_ONCE):
+            await self._call([*words, *jobs[first : first + AT_ONCE]], runner)
+
+    async def hosts(self) -> list[Host]:
+        """The machines of the cluster, each once. Raises SlurmError."""
+        said = await self._call(["sinfo", "-h", "-N", "-o", "%N|%T|%P|%c|%m|%f|%O|%e|%E"])
+        return _hosts(said.splitlines())
+
+    async def limits(self) -> Limits:
+        """What the cluster allows. Raises SlurmError."""
+        said = await self._call(["scontrol", "show", "config"])
+        most = next((line for line in said.splitlines() if line.startswith("MaxArraySize")), "")
+        number = most.partition("=")[2].strip()
+        partitions = await self._call(["sinfo", "-h", "-o", "%P"])
+        default = next((name[:-1] for name in partitions.split() if name.endswith("*")), None)
+        return Limits(min(1000, int(number) - 1) if number.isdigit() else 1000, default)
+
+    async def drain(self, node: str, *, drained: bool, reason: str = "") -> None:
+        """Let a machine take nothing new, or let it again. Raises SlurmError: that takes an operator's rights."""
+        how = ["state=drain", f"reason={reason}"] if drained else ["state=resume"]
+        await self._call(["scontrol", "update", f"nodename={node}", *how])
+
+    def close(self) -> None:
+        """Make no call any more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _call(self, words: Sequence[str], runner: Runner | None = None, given: str = "") -> str:
+        loop = asyncio.get_running_loop()
+        self.calls += 1
+        return await loop.run_in_executor(self._threads, self._run, words, runner, given)
+
+    def _run(self, words: Sequence[str], runner: Runner | None, given: str) -> str:
+        """The environment is exact: sbatch gives its own to the job."""
+        names = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        environment = {"PATH": DEFAULT_PATH, "LANG": "C.UTF-8", **names}
+        as_user: dict[str, Any] = {}
+        if runner is not None and not runner.own:
+            as_user = {"user": runner.uid, "group": runner.gid, "extra_groups": []}
+        try:
+            done = subprocess.run(
+                words, input=given, capture_output=True, text=True, errors="replace", timeout=self._patience,
+                check=False, env=environment, cwd="/", **as_user,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            raise SlurmError(f"{words[0]} did not answer within {self._patience:g} s.") from None
+        except OSError as error:
+            raise SlurmError(f"{words[0]} cannot be run: {error.strerror}.") from error
+        if done.returncode != 0:
+            said = done.stderr.strip()[-500:] or f"exit code {done.returncode}"
+            raise SlurmError(f"{words[0]}: {said}", permanent=any(word in said.lower() for word in _PERMANENT))
+        return str(done.stdout)
+
+
+def _seen(line: str, mark: str) -> Seen | None:
+    """A line of squeue; None for one that is not of ours, or no such line."""
+    parts = line.split("|")
+    if len(parts) != 6 or not parts[0].startswith(mark):
+        return None
+    comment, number, state, node, array, job = parts
+    element = int(number) if number.isdigit() else 0
+    name = f"{array}_{number}" if number.isdigit() else job
+    return Seen(comment.removeprefix(mark), element, state, node, name)
+
+
+def _hosts(lines: Iterable[str]) -> list[Host]:
+    """A line a machine and partition, in the order of their names."""
+    found: dict[str, Host] = {}
+    for line in lines:
+        parts = line.split("|", 8)
+        if len(parts) != 9:
+            continue
+        name, state, partition, cpus, memory, features, load, free, reason = parts
+        group = partition.removesuffix("*")
+        known = found.get(name)
+        if known is not None:
+            machine = msgspec.structs.replace(known.machine, groups=(*known.machine.groups, group))
+            found[name] = msgspec.structs.replace(known, machine=machine)
+            continue
+        total = _number(memory)
+        tags = () if features in {"(null)", ""} else tuple(features.split(","))
+        why = "" if reason == "none" else reason
+        machine = Machine(
+            name=name, state=state_of(state), reason=why, cpus=int(_number(cpus)), memory_mb=int(total),
+            groups=(group,), features=tags,
+        )  # fmt: skip
+        used = 0 if free == "N/A" else max(0, int(total - _number(free))) * 1024 * 1024
+        found[name] = Host(machine, _number(load), used)
+    return list(found.values())
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text.rstrip("+"))
+    except ValueError:
+        return 0.0
+
+
+def state_of(word: str) -> MachineState:
+    """A node's state in Slurm's words, which may bear marks: `*` does not answer, `$` is reserved, and more."""
+    plain = word.rstrip("*~#!%$@^-+").lower()
+    if plain in {"idle", "planned"}:
+        state = MachineState.IDLE
+    elif plain in {"allocated", "mixed", "completing", "reserved", "blocked"}:
+        state = MachineState.RUNNING
+    elif plain in {"drained", "draining", "drain", "maint", "inval"}:
+        state = MachineState.OFFLINE
+    else:
+        state = MachineState.UNUSABLE
+    return MachineState.UNUSABLE if "*" in word and state is MachineState.IDLE else state

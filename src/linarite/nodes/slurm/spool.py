@@ -1,0 +1,211 @@
+"""What stands on the shared folder of the runs of one Unix user, and outlives the server: bunches, claims, records.
+
+slurm/<uid>/          0711
+  bunches/<n>/        0711  one for each time that a server took over; with `.closed` behind it when another has
+    <token>/          0711  a bunch: the elements of one Slurm job array
+      0 1 2 ...       0400  the user's own: a script each, see `elements`
+      index           0600  the launches, by the numbers of their elements; written last
+  state/              0700  the user's own
+    claims/<run>/           made by the wrapper that starts the run, or by us so that none ever does
+    ended/<run>             how the run ended; why/<run>: why it did not start
+
+The server may be root and the user may have put anything into `state`: it is reached from descriptors, following no
+link, and what is read there is bounded. A server that takes over closes the bunches of the one before by renaming them:
+whoever still believes to be the one can add none, and what is in Slurm's queue finds its element all the same.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+
+import msgspec
+
+from linarite.engine.launching import Launch
+from linarite.nodes.slurm.users import Runner
+
+LARGEST = 16 * 1024
+"""Bytes of a record that are read."""
+_CLOSED = ".closed"
+_INDEX = "index"
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_STATES = ("claims", "ended", "why")
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(dict[int, Launch]).decode
+
+
+class Bunch(msgspec.Struct, frozen=True):
+    """The elements of one array, by their numbers; `folder` is where they were written."""
+
+    token: str
+    folder: str
+    launches: Mapping[int, Launch]
+
+
+class Spool:
+    """The part of the shared folder that is one user's."""
+
+    def __init__(self, top: str, runner: Runner) -> None:
+        """`top` is the folder of all users' spools. Nothing is touched yet."""
+        self.runner = runner
+        self.folder = f"{top}/{runner.uid}"
+        self.state = f"{self.folder}/state"
+        self._bunches = f"{self.folder}/bunches"
+        self._current = ""
+
+    def open(self) -> list[Bunch]:
+        """Make the folders where they lack, close what was open, and give all bunches there are. Raises OSError."""
+        for path in (self.folder, self._bunches):
+            os.makedirs(path, mode=0o711, exist_ok=True)
+            os.chmod(path, 0o711)  # noqa: S103 - the user passes through
+        self._make_state()
+        generations = os.listdir(self._bunches)
+        for name in generations:
+            if not name.endswith(_CLOSED):
+                os.rename(f"{self._bunches}/{name}", f"{self._bunches}/{name}{_CLOSED}")
+        numbers = [int(name.removesuffix(_CLOSED)) for name in generations]
+        self._current = f"{self._bunches}/{max(numbers, default=0) + 1}"
+        os.mkdir(self._current, 0o711)
+        os.chmod(self._current, 0o711)  # noqa: S103 - the same
+        return [bunch for number in sorted(numbers) for bunch in self._restore(f"{self._bunches}/{number}")]
+
+    def _make_state(self) -> None:
+        own = None if self.runner.own else (self.runner.uid, self.runner.gid)
+        for path in (self.state, *(f"{self.state}/{name}" for name in _STATES)):
+            with suppress(FileExistsError):
+                os.mkdir(path, 0o700)
+                if own is not None:
+                    os.chown(path, *own, follow_symlinks=False)
+
+    def _restore(self, generation: str) -> Iterator[Bunch]:
+        """The bunches of a closed generation; what was not written to its end was never submitted, and goes."""
+        closed = generation + _CLOSED
+        for token in sorted(os.listdir(closed)):
+            try:
+                with open(f"{closed}/{token}/{_INDEX}", "rb") as file:
+                    launches = _decode(file.read())
+            except (FileNotFoundError, msgspec.DecodeError):
+                shutil.rmtree(f"{closed}/{token}", ignore_errors=True)
+                continue
+            there = {
+                number: launch for number, launch in launches.items() if os.path.exists(f"{closed}/{token}/{number}")
+            }
+            if there:
+                yield Bunch(token, f"{generation}/{token}", there)
+            else:
+                shutil.rmtree(f"{closed}/{token}", ignore_errors=True)
+        with suppress(OSError):
+            os.rmdir(closed)
+
+    # Bunches.
+
+    def write(self, token: str, launches: Sequence[Launch], scripts: Sequence[bytes]) -> Bunch:
+        """Write a bunch; when this returns it is known after a crash. Raises OSError, also when another took over."""
+        folder = f"{self._current}/{token}"
+        os.mkdir(folder, 0o711)
+        for number, script in enumerate(scripts):
+            self._write(f"{folder}/{number}", script)
+        numbered = dict(enumerate(launches))
+        with open(f"{folder}/.{_INDEX}", "wb", opener=_private) as file:
+            file.write(_encode(numbered))
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(f"{folder}/.{_INDEX}", f"{folder}/{_INDEX}")
+        _sync(folder)
+        _sync(self._current)
+        return Bunch(token, folder, numbered)
+
+    def _write(self, path: str, script: bytes) -> None:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
+        with open(descriptor, "wb") as file:
+            file.write(script)
+            if not self.runner.own:
+                os.fchown(descriptor, self.runner.uid, self.runner.gid)
+
+    def forget(self, bunch: Bunch, number: int, run: str) -> None:
+        """Forget a run that is over and acknowledged: its element first, so that nobody who claims it has anything."""
+        for folder in _both(bunch.folder):
+            with suppress(FileNotFoundError):
+                os.unlink(f"{folder}/{number}")
+        with self._opened("ended") as ended, self._opened("why") as why:
+            for at in (ended, why):
+                with suppress(FileNotFoundError):
+                    os.unlink(run, dir_fd=at)
+        with self._opened("claims") as claims, suppress(OSError):
+            os.rmdir(run, dir_fd=claims)
+
+    def drop(self, bunch: Bunch) -> None:
+        """Remove the folder of a bunch whose runs are all forgotten."""
+        for folder in _both(bunch.folder):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    # What the wrappers tell.
+
+    def claimed(self) -> list[str]:
+        """The runs that were claimed and not forgotten."""
+        with self._opened("claims") as claims:
+            return os.listdir(claims)
+
+    def ended(self) -> list[str]:
+        """The runs that are over and not forgotten."""
+        with self._opened("ended") as ended:
+            return [name for name in os.listdir(ended) if not name.startswith(".")]
+
+    def claimed_at(self, run: str) -> int:
+        """When a run was claimed: microseconds since the epoch, by the clock of the shared folder. Raises OSError."""
+        with self._opened("claims") as claims:
+            return os.stat(run, dir_fd=claims, follow_symlinks=False).st_mtime_ns // 1000
+
+    def record(self, run: str) -> tuple[str, int]:
+        """What the wrapper wrote at the end of a run, and when. Raises OSError."""
+        with self._opened("ended") as ended:
+            descriptor = os.open(run, _FILE, dir_fd=ended)
+            try:
+                facts = os.fstat(descriptor)
+                text = os.read(descriptor, LARGEST) if stat.S_ISREG(facts.st_mode) else b""
+                return text.decode(errors="replace"), facts.st_mtime_ns // 1000
+            finally:
+                os.close(descriptor)
+
+    def claim(self, run: str) -> bool:
+        """Take a run for ourselves, so that it is never started; False when it was. Raises OSError."""
+        with self._opened("claims") as claims:
+            try:
+                os.mkdir(run, 0o700, dir_fd=claims)
+            except FileExistsError:
+                return False
+            return True
+
+    @contextmanager
+    def _opened(self, name: str) -> Iterator[int]:
+        state = os.open(self.state, _FOLDER)
+        try:
+            descriptor = os.open(name, _FOLDER, dir_fd=state)
+        finally:
+            os.close(state)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+
+def _both(folder: str) -> tuple[str, str]:
+    """Where a bunch is, or is once its generation is closed."""
+    generation, _, token = folder.rpartition("/")
+    return folder, f"{generation}{_CLOSED}/{token}"
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _sync(folder: str) -> None:
+    descriptor = os.open(folder, _FOLDER)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,98 @@
+#!/bin/sh
+# What a Slurm job of Linarite runs: one run, at most once, whatever is submitted twice.
+#
+#   wrapper.sh BUNCH STATE      element $SLURM_ARRAY_TASK_ID of the folder BUNCH (or BUNCH's, once that is closed)
+#
+# The element's first line is `# RUN SECONDS`; all of it is a script that sets what the run needs and its words. The run
+# is claimed by making the folder STATE/claims/RUN, and over once STATE/ended/RUN is there. Kept to what the shell does
+# by itself: a process more costs as much as a short task.
+umask 077
+unset SLURM_EXPORT_ENV
+state=$2
+element=$1/${SLURM_ARRAY_TASK_ID:-0}
+[ -f "$element" ] || element=${1%/*}.closed/${1##*/}/${SLURM_ARRAY_TASK_ID:-0}
+read -r _ run limit <"$element" || exit 0
+mkdir "$state/claims/$run" 2>/dev/null || exit 0
+# The element goes before the claim does: whoever claims in between has nothing to run any more.
+[ -f "$element" ] || { rmdir "$state/claims/$run"; exit 0; }
+
+child='' overdue=0 asked='' killer='' watch=''
+
+after() { # SECONDS SIGNAL: send it to this shell by then; killed before, it leaves nothing behind
+	(
+		trap 'kill "$slept" 2>/dev/null; exit 0' TERM
+		sleep "$1" &
+		slept=$!
+		wait "$slept"
+		kill -s "$2" $$
+	) &
+}
+
+signal() { # the session, or what has yet to make one
+	[ -z "$child" ] || kill -s "$1" -- "-$child" 2>/dev/null || kill -s "$1" "$child" 2>/dev/null
+}
+
+gently() {
+	asked=TERM
+	signal TERM
+	[ -n "$killer" ] || { after "$1" USR2; killer=$!; }
+}
+
+at_once() {
+	asked=KILL
+	signal KILL
+}
+
+trap 'gently 25' TERM
+trap 'overdue=1; gently 5' USR1
+trap at_once USR2
+
+cannot() { # CODE MESSAGE: tell why the command line never ran
+	printf '%s\n%s\n' "$1" "$2" >"$state/why/$run"
+	exit 127
+}
+
+# A shell starts what it does not wait for with SIGINT and SIGQUIT ignored. The env that can undo that came with basenc.
+sane=
+[ ! -x /usr/bin/basenc ] || sane='/usr/bin/env --default-signal=INT,QUIT'
+
+[ -n "$asked" ] || {
+	(
+		trap - TERM USR1 USR2
+		. "$element"
+		# shellcheck disable=SC2086 # these are words, or none
+		exec $sane setsid "$@"
+	) &
+	child=$!
+}
+[ -z "$asked" ] || signal "$asked"
+[ "${limit:-0}" = 0 ] || { after "$limit" USR1; watch=$!; }
+
+code=143
+while [ -n "$child" ]; do
+	wait "$child"
+	code=$?
+	[ "$code" -gt 128 ] && kill -s 0 "$child" 2>/dev/null || break # else a signal to this shell ended the wait
+done
+trap '' TERM USR1 USR2
+[ -z "$child" ] || kill -s KILL -- "-$child" 2>/dev/null # what the command line left running
+[ -z "$killer$watch" ] || kill $killer $watch 2>/dev/null
+
+record() {
+	if [ -s "$state/why/$run" ]; then
+		printf 'failed\n'
+		while read -r line; do printf '%s\n' "$line"; done <"$state/why/$run"
+	else
+		printf 'exited %s %s\n' "$code" "$overdue"
+		times
+	fi
+}
+
+# A disk may be full for a while; without its record the run counts as lost.
+tries=0
+until record >"$state/ended/.$run" 2>/dev/null && mv "$state/ended/.$run" "$state/ended/$run" 2>/dev/null; do
+	tries=$((tries + 1))
+	[ "$tries" -lt 60 ] || exit 1
+	sleep 5
+done
+exit 0
