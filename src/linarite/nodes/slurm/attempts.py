@@ -17,6 +17,8 @@ PATIENCE = 3
 SUBMISSIONS = 5
 """So often is a run submitted that Slurm ends before it starts."""
 KILLED = 137
+LAST_LINE = "\nend\n"
+"""How a record ends."""
 
 _OVER = frozenset(
     {
@@ -112,7 +114,7 @@ def verdict(attempt: Attempt) -> Verdict:
 
 def told_end(attempt: Attempt, text: str, at: int) -> RunExited | RunFailed:
     """The report that a wrapper's record makes. `at` is when it was written."""
-    first, *more = text.splitlines() or [""]
+    first, *more = text.removesuffix(LAST_LINE).splitlines() or [""]
     word, _, rest = first.partition(" ")
     if word == "failed":
         code, message = (more[0] if more else "failed"), "\n".join(more[1:]) or "The command line did not start."

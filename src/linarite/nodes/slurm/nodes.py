@@ -12,7 +12,6 @@ import zlib
 from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -105,8 +104,8 @@ class SlurmNodes:
     async def start(self, listener: ClusterListener) -> None:
         """Take up the runs that stand on the shared folder, and tell of the machines. Raises OSError."""
         self._listener = listener
-        wrapper = await asyncio.to_thread(self._make_folders)
-        self._runs = Runs(self._slurm, self._porter, self._options, wrapper, self._root_of)
+        await asyncio.to_thread(self._make_folders)
+        self._runs = Runs(self._slurm, self._porter, self._options, self._root_of)
         for runner in self._users.all():
             spool = self._spools[runner.uid] = Spool(f"{self._shared}/{_FOLDER}", runner)
             self._runs.restore(spool, await asyncio.to_thread(spool.open))
@@ -120,19 +119,11 @@ class SlurmNodes:
         await self._runs.start(self)
         self._watch = asyncio.create_task(self._watch_hosts())
 
-    def _make_folders(self) -> str:
-        """Make the folders, and give the wrapper's place: another version of it is another file."""
+    def _make_folders(self) -> None:
         self._places.make()
         folder = f"{self._shared}/{_FOLDER}"
         os.makedirs(folder, exist_ok=True)
         os.chmod(folder, 0o711)  # noqa: S103 - tasks' users pass through
-        script = resources.files(__package__).joinpath("wrapper.sh").read_bytes()
-        path = f"{folder}/wrapper-{zlib.crc32(script):08x}.sh"
-        with open(f"{path}.new", "wb") as file:
-            file.write(script)
-        os.chmod(f"{path}.new", 0o755)  # noqa: S103 - it is no secret
-        os.rename(f"{path}.new", path)
-        return path
 
     async def stop(self) -> None:
         """Let go without ending any run."""

@@ -70,12 +70,12 @@ class Runs:
     """All attempts that are not forgotten yet."""
 
     def __init__(
-        self, slurm: Slurm, porter: Porter, options: Options, wrapper: str,
+        self, slurm: Slurm, porter: Porter, options: Options,
         root_of: Callable[[Launch], tuple[str, str]],
     ) -> None:  # fmt: skip
-        """`wrapper` is what jobs run; `root_of` gives a run's node folder, and that of its packages' archives."""
+        """`root_of` gives a run's node folder, and that of its packages' archives."""
         self._slurm, self._porter, self._options = slurm, porter, options
-        self._wrapper, self._root_of = wrapper, root_of
+        self._root_of = root_of
         self.limits = Limits()
         self._attempts: dict[str, Attempt] = {}
         self._at: dict[tuple[str, int], Attempt] = {}
@@ -230,7 +230,7 @@ class Runs:
         words = submitting.words(kind, [attempt.number for attempt in several])
         self._records.set()
         try:
-            await self._slurm.submit(spool.runner, bunch.token, words, submitting.script(self._wrapper, bunch, spool))
+            await self._slurm.submit(spool.runner, bunch.token, words, submitting.script(bunch, spool))
         except SlurmError as error:
             _log.warning("slurm_not_submitted", runs=len(several), node=kind.node, error=str(error))
             if error.permanent:
@@ -305,11 +305,15 @@ class Runs:
             if attempt.claimed_at is not None and run not in ended:
                 continue
             with suppress(OSError):  # a machine that is slow to tell is asked again
-                news.append((attempt, spool.claimed_at(run), self._end_of(attempt) if run in ended else None))
+                end = self._end_of(attempt) if run in ended else None
+                if end is not None or attempt.claimed_at is None:
+                    news.append((attempt, spool.claimed_at(run), end))
         return news
 
-    def _end_of(self, attempt: Attempt) -> End:
+    def _end_of(self, attempt: Attempt) -> End | None:
         text, at = attempt.spool.record(attempt.run)
+        if not text.endswith(attempts.LAST_LINE):
+            return None  # it is being written
         launch, root = attempt.launch, self._root_of(attempt.launch)[0]
         return text, at, watched(root, Watched(node=launch.node, run=attempt.run, directory=launch.directory))
 

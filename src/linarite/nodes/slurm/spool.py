@@ -6,7 +6,7 @@ slurm/<uid>/          0711
       0 1 2 ...       0400  the user's own: a script each, see `elements`
       index           0600  the launches, by the numbers of their elements; written last
   state/              0700  the user's own
-    claims/<run>/           made by the wrapper that starts the run, or by us so that none ever does
+    claims/<run>            made by the wrapper that starts the run, or by us so that none ever does
     ended/<run>             how the run ended; why/<run>: why it did not start
 
 The server may be root and the user may have put anything into `state`: it is reached from descriptors, following no
@@ -136,7 +136,7 @@ class Spool:
                 with suppress(FileNotFoundError):
                     os.unlink(run, dir_fd=at)
         with self._opened("claims") as claims, suppress(OSError):
-            os.rmdir(run, dir_fd=claims)
+            os.unlink(run, dir_fd=claims)
 
     def drop(self, bunch: Bunch) -> None:
         """Remove the folder of a bunch whose runs are all forgotten."""
@@ -153,7 +153,7 @@ class Spool:
     def ended(self) -> list[str]:
         """The runs that are over and not forgotten."""
         with self._opened("ended") as ended:
-            return [name for name in os.listdir(ended) if not name.startswith(".")]
+            return os.listdir(ended)
 
     def claimed_at(self, run: str) -> int:
         """When a run was claimed: microseconds since the epoch, by the clock of the shared folder. Raises OSError."""
@@ -175,7 +175,7 @@ class Spool:
         """Take a run for ourselves, so that it is never started; False when it was. Raises OSError."""
         with self._opened("claims") as claims:
             try:
-                os.mkdir(run, 0o700, dir_fd=claims)
+                os.close(os.open(run, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=claims))
             except FileExistsError:
                 return False
             return True

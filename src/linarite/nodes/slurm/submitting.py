@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable
+from importlib import resources
 from shlex import quote
 
 import msgspec
@@ -74,6 +75,9 @@ def spans(numbers: Iterable[int]) -> str:
     return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in found)
 
 
-def script(wrapper: str, bunch: Bunch, spool: Spool) -> str:
-    """The job's own script, which Slurm keeps: the wrapper takes its place."""
-    return f"#!/bin/sh\nexec /bin/sh {quote(wrapper)} {quote(bunch.folder)} {quote(spool.state)}\n"
+WRAPPER = resources.files(__package__).joinpath("wrapper.sh").read_text()
+
+
+def script(bunch: Bunch, spool: Spool) -> str:
+    """The job's own script, which Slurm keeps: the wrapper with its words."""
+    return f"#!/bin/sh\nset -- {quote(bunch.folder)} {quote(spool.state)}\n{WRAPPER}"

@@ -1,20 +1,20 @@
-#!/bin/sh
-# What a Slurm job of Linarite runs: one run, at most once, whatever is submitted twice.
-#
-#   wrapper.sh BUNCH STATE      element $SLURM_ARRAY_TASK_ID of the folder BUNCH (or BUNCH's, once that is closed)
+# What a Slurm job of Linarite runs, with BUNCH and STATE as its two words: one run, at most once, whatever is submitted
+# twice. Its element is the file $SLURM_ARRAY_TASK_ID of the folder BUNCH, or of BUNCH's once that is closed.
 #
 # The element's first line is `# RUN SECONDS`; all of it is a script that sets what the run needs and its words. The run
-# is claimed by making the folder STATE/claims/RUN, and over once STATE/ended/RUN is there. Kept to what the shell does
-# by itself: a process more costs as much as a short task.
+# is claimed by making the file STATE/claims/RUN, and over once STATE/ended/RUN has its last line. Kept to what the shell
+# does by itself: two processes more cost as much as a short task.
 umask 077
 unset SLURM_EXPORT_ENV
 state=$2
 element=$1/${SLURM_ARRAY_TASK_ID:-0}
 [ -f "$element" ] || element=${1%/*}.closed/${1##*/}/${SLURM_ARRAY_TASK_ID:-0}
 read -r _ run limit <"$element" || exit 0
-mkdir "$state/claims/$run" 2>/dev/null || exit 0
+set -C # made by nobody else before, or not at all
+{ : >"$state/claims/$run"; } 2>/dev/null || exit 0
+set +C
 # The element goes before the claim does: whoever claims in between has nothing to run any more.
-[ -f "$element" ] || { rmdir "$state/claims/$run"; exit 0; }
+[ -f "$element" ] || { rm -f "$state/claims/$run"; exit 0; }
 
 child='' overdue=0 asked='' killer='' watch=''
 
@@ -80,17 +80,17 @@ trap '' TERM USR1 USR2
 
 record() {
 	if [ -s "$state/why/$run" ]; then
-		printf 'failed\n'
-		while read -r line; do printf '%s\n' "$line"; done <"$state/why/$run"
+		printf 'failed\n' || return
+		while read -r line; do printf '%s\n' "$line" || return; done <"$state/why/$run"
 	else
-		printf 'exited %s %s\n' "$code" "$overdue"
-		times
+		printf 'exited %s %s\n' "$code" "$overdue" && times || return
 	fi
+	printf 'end\n'
 }
 
 # A disk may be full for a while; without its record the run counts as lost.
 tries=0
-until record >"$state/ended/.$run" 2>/dev/null && mv "$state/ended/.$run" "$state/ended/$run" 2>/dev/null; do
+until { record >"$state/ended/$run"; } 2>/dev/null; do
 	tries=$((tries + 1))
 	[ "$tries" -lt 60 ] || exit 1
 	sleep 5
