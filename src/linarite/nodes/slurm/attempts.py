@@ -43,7 +43,7 @@ class Stage(StrEnum):
 class Attempt:
     """A run that the engine may still ask about.
 
-    `number` is its element in `bunch`. `claimed_at` is when it started, `missed` how many looks in a row did not find
+    `element` is its name in `bunch`. `claimed_at` is when it started, `missed` how many looks in a row did not find
     it alive in the queue, `tries` how often it was submitted. `asked` is the signal by which it was to end (empty: it
     was not), and `outputs` whether its files are taken away all the same. `errand` is the one that moves its files,
     which `carriers` have begun. One that is not `wanted` was found on the shared folder, and nobody has asked for it
@@ -51,8 +51,8 @@ class Attempt:
     """
 
     __slots__ = (
-        "asked", "bunch", "carriers", "claimed_at", "ended", "errand", "exited", "launch", "missed", "number",
-        "outputs", "signals", "spool", "stage", "state", "tries", "wanted",
+        "asked", "bunch", "carriers", "claimed_at", "element", "ended", "errand", "exited", "launch", "missed",
+        "outputs", "returned", "signals", "spool", "stage", "state", "tries", "wanted",
     )  # fmt: skip
 
     def __init__(self, launch: Launch, spool: Spool, *, wanted: bool = True) -> None:
@@ -63,7 +63,8 @@ class Attempt:
         self.spool = spool
         self.stage = Stage.PREPARING
         self.bunch: Bunch | None = None
-        self.number = 0
+        self.element = ""
+        self.returned = False
         self.claimed_at: int | None = None
         self.state = ""
         self.missed = 0
@@ -74,6 +75,18 @@ class Attempt:
         self.errand: int | None = None
         self.exited: RunExited | None = None
         self.ended: Ended | None = None
+
+    @property
+    def place(self) -> tuple[str, int] | None:
+        """Where the queue has it: the token of its job, and its number in an array."""
+        if self.bunch is None:
+            return None
+        return self.bunch.token, 0 if self.launch.together is not None else int(self.element)
+
+    @property
+    def commands(self) -> bool:
+        """Whether it is the command line of a task of several instances, which have the machines."""
+        return self.launch.together is not None and self.launch.together.instance is None
 
     @property
     def run(self) -> str:
@@ -105,10 +118,12 @@ def look(attempt: Attempt, state: str | None) -> None:
 
 def verdict(attempt: Attempt) -> Verdict:
     """What is to be done about a submitted run that has left no record until now."""
-    if attempt.missed < PATIENCE:
+    if attempt.missed < PATIENCE and not (attempt.asked and attempt.missed and attempt.state != "gone"):
         return Verdict.WAIT
     if attempt.claimed_at is not None:
         return Verdict.KILLED if attempt.asked else Verdict.LOST
+    if attempt.commands:
+        return Verdict.LOST  # what it would run in is gone
     return Verdict.SUBMIT if attempt.tries < SUBMISSIONS else Verdict.GIVE_UP
 
 

@@ -12,6 +12,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
 import structlog
 from msgspec.structs import replace
@@ -24,6 +25,7 @@ from linarite.engine.launching import (
     RunExited,
     RunFailed,
     RunLost,
+    RunReturned,
     RunStarted,
     Watched,
 )
@@ -55,8 +57,23 @@ SIGNALS = 3
 
 End = tuple[str, int, Progress | None]
 """A wrapper's record, when it was written, and how far the run said it was."""
-News = tuple[Attempt, int, End | None]
-"""An attempt, when it started, and its end if it has ended."""
+COMMAND = "command"
+"""The element of a bunch of several machines that is the task's own command line."""
+
+
+class News(NamedTuple):
+    """An attempt, when it started, when its command line returned if it stays, and its end if it has ended."""
+
+    attempt: Attempt
+    claimed_at: int
+    returned_at: int | None
+    end: End | None
+
+    @property
+    def says_something(self) -> bool:
+        """Whether there is anything that the attempt does not tell itself."""
+        return self.attempt.claimed_at is None or self.returned_at is not None or self.end is not None
+
 
 _log = structlog.get_logger(__name__)
 
@@ -78,7 +95,6 @@ class Runs:
         self._root_of = root_of
         self.limits = Limits()
         self._attempts: dict[str, Attempt] = {}
-        self._at: dict[tuple[str, int], Attempt] = {}
         self._left: dict[str, int] = {}
         self._withdrawn: dict[tuple[str, int], Spool] = {}
         self._reports: list[Report] = []
@@ -93,10 +109,10 @@ class Runs:
         """Take up the runs that an earlier server submitted, or was about to."""
         for bunch in bunches:
             self._left[bunch.token] = len(bunch.launches)
-            for number, launch in bunch.launches.items():
+            for name, launch in bunch.launches.items():
                 attempt = Attempt(launch, spool, wanted=False)
-                attempt.stage, attempt.bunch, attempt.number = Stage.SUBMITTED, bunch, number
-                self._attempts[launch.run] = self._at[bunch.token, number] = attempt
+                attempt.stage, attempt.bunch, attempt.element = Stage.SUBMITTED, bunch, name
+                self._attempts[launch.run] = attempt
 
     async def start(self, listener: Listener) -> None:
         """Look at what became of the runs meanwhile, and begin to work."""
@@ -165,7 +181,8 @@ class Runs:
             return True
         if not spool.claim(attempt.run):
             return False
-        self._withdrawn[attempt.bunch.token, attempt.number] = spool
+        if attempt.launch.together is None and attempt.place is not None:
+            self._withdrawn[attempt.place] = spool
         return True
 
     def _stop_sending(self, attempt: Attempt, *, outputs: bool) -> None:
@@ -214,12 +231,45 @@ class Runs:
         self._ready.clear()
         ready = [attempt for attempt in self._attempts.values() if attempt.stage is Stage.READY]
         alike = submitting.arrays(ready, self._options, self.limits.array)
+        alike += submitting.together(ready, self._options)
         await asyncio.gather(*(self._submit(kind, several) for kind, several in alike))
+        for attempt in ready:
+            if attempt.commands:
+                await self._add(attempt)
+
+    async def _add(self, attempt: Attempt) -> None:
+        """Give a job of several machines the command line that its instances were prepared for."""
+        together = attempt.launch.together
+        assert together is not None, "it is the command line of such a task"
+        bunch = next((one.bunch for one in self._members(together.task) if one.bunch is not None), None)
+        if bunch is None:
+            self._finish(attempt, RunLost(run=attempt.run, at=now()))
+            return
+        try:
+            script = element(attempt.launch, self._root_of(attempt.launch)[0])
+        except CannotStartError as error:
+            self._fail(attempt, error.code, error.message, user=error.user)
+            return
+        bunch = await asyncio.to_thread(attempt.spool.add, bunch, COMMAND, attempt.launch, script)
+        self._left[bunch.token] += 1
+        for one in self._members(together.task):
+            one.bunch = bunch
+        attempt.bunch, attempt.element = bunch, COMMAND
+        if attempt.stage is Stage.READY:
+            attempt.stage = Stage.SUBMITTED
+        self._look.set()
+
+    def _members(self, task: str) -> list[Attempt]:
+        """The instances of a task's run."""
+        return [
+            one for one in self._attempts.values()
+            if one.launch.together is not None and one.launch.together.task == task and not one.commands
+        ]  # fmt: skip
 
     async def _submit(self, kind: submitting.Kind, several: Sequence[Attempt]) -> None:
         """Write down what is about to be submitted, then submit it. A call without an answer may have been heard."""
         if not kind.token:
-            several = await self._write(several)
+            several = await self._write(kind, several)
         several = [attempt for attempt in several if attempt.stage is Stage.READY]
         if not several:
             return
@@ -227,35 +277,40 @@ class Runs:
         assert bunch is not None, "it was written just now, or before"
         for attempt in several:
             attempt.stage, attempt.missed = Stage.SUBMITTED, 0
-        words = submitting.words(kind, [attempt.number for attempt in several])
+        numbers = [place[1] for attempt in several if (place := attempt.place) is not None]
+        words = submitting.words(kind, numbers)
         self._records.set()
         try:
-            await self._slurm.submit(spool.runner, bunch.token, words, submitting.script(bunch, spool))
+            await self._slurm.submit(spool.runner, bunch.token, words, submitting.script(kind, bunch, spool))
         except SlurmError as error:
-            _log.warning("slurm_not_submitted", runs=len(several), node=kind.node, error=str(error))
+            _log.warning("slurm_not_submitted", runs=len(several), nodes=kind.nodes, error=str(error))
             if error.permanent:
                 self._refuse(several, str(error))
         else:
             for attempt in several:
                 attempt.tries += 1
 
-    async def _write(self, several: Sequence[Attempt]) -> list[Attempt]:
-        """Write a new bunch of all that can be a script."""
-        fit, scripts = list[Attempt](), list[bytes]()
+    async def _write(self, kind: submitting.Kind, several: Sequence[Attempt]) -> list[Attempt]:
+        """Write a new bunch of all that can be a script; nothing of several that are to run together, if one cannot."""
+        fit, scripts = list[Attempt](), dict[str, bytes]()
         for attempt in several:
+            name = attempt.launch.node.node if kind.together else str(len(fit))
             try:
-                scripts.append(element(attempt.launch, self._root_of(attempt.launch)[0]))
+                scripts[name] = element(attempt.launch, self._root_of(attempt.launch)[0])
                 fit.append(attempt)
             except CannotStartError as error:
                 self._fail(attempt, error.code, error.message, user=error.user)
-        if not fit:
+        if not fit or (kind.together and len(fit) < len(several)):
             return []
-        token, launches = secrets.token_hex(8), [attempt.launch for attempt in fit]
+        launches = {name: attempt.launch for name, attempt in zip(scripts, fit, strict=True)}
+        names = list(scripts)
+        if kind.together:
+            scripts[submitting.INSTANCE] = submitting.instance_script()
+        token = secrets.token_hex(8)
         bunch = await asyncio.to_thread(fit[0].spool.write, token, launches, scripts)
         self._left[token] = len(fit)
-        for number, attempt in enumerate(fit):
-            attempt.bunch, attempt.number = bunch, number
-            self._at[token, number] = attempt
+        for name, attempt in zip(names, fit, strict=True):
+            attempt.bunch, attempt.element = bunch, name
         # Those that were to end meanwhile may have been told of, and are forgotten by nobody else.
         await asyncio.to_thread(self._forget, [attempt for attempt in fit if attempt.run not in self._attempts])
         return fit
@@ -290,25 +345,26 @@ class Runs:
                 if attempt.spool is spool and attempt.stage is Stage.SUBMITTED
             }  # fmt: skip
             news = await asyncio.to_thread(self._read, spool, mine)
-            for attempt, claimed_at, end in news:
-                if attempt.stage is Stage.SUBMITTED:
-                    self._on_news(attempt, claimed_at, end)
+            for one in news:
+                if one.attempt.stage is Stage.SUBMITTED:
+                    self._on_news(one)
                     any_seen = True
         return any_seen
 
     def _read(self, spool: Spool, mine: Mapping[str, Attempt]) -> list[News]:
         """What is new of these runs. In a thread: the shared folder may be slow."""
-        claimed, ended = spool.claimed(), {*spool.ended()}
+        claimed, returned, ended = ({*spool.runs(what)} & mine.keys() for what in ("claims", "returned", "ended"))
         news = list[News]()
-        for run in {*claimed, *ended} & mine.keys():
+        for run in claimed | ended:
             attempt = mine[run]
-            if attempt.claimed_at is not None and run not in ended:
+            back = run in returned and not attempt.returned
+            if attempt.claimed_at is not None and not back and run not in ended:
                 continue
             with suppress(OSError):  # a machine that is slow to tell is asked again
-                end = self._end_of(attempt) if run in ended else None
-                if end is not None or attempt.claimed_at is None:
-                    news.append((attempt, spool.claimed_at(run), end))
-        return news
+                claimed_at = spool.moment("claims", run)
+                back_at = spool.moment("returned", run) if back else None
+                news.append(News(attempt, claimed_at, back_at, self._end_of(attempt) if run in ended else None))
+        return [one for one in news if one.says_something]
 
     def _end_of(self, attempt: Attempt) -> End | None:
         text, at = attempt.spool.record(attempt.run)
@@ -317,12 +373,16 @@ class Runs:
         launch, root = attempt.launch, self._root_of(attempt.launch)[0]
         return text, at, watched(root, Watched(node=launch.node, run=attempt.run, directory=launch.directory))
 
-    def _on_news(self, attempt: Attempt, claimed_at: int, end: End | None) -> None:
+    def _on_news(self, news: News) -> None:
+        attempt = news.attempt
         if attempt.claimed_at is None:
-            attempt.claimed_at = claimed_at
-            self._report(RunStarted(run=attempt.run, at=claimed_at))
-        if end is not None:
-            text, at, progress = end
+            attempt.claimed_at = news.claimed_at
+            self._report(RunStarted(run=attempt.run, at=news.claimed_at))
+        if news.returned_at is not None and not attempt.returned:
+            attempt.returned = True
+            self._report(RunReturned(run=attempt.run, at=news.returned_at))
+        if news.end is not None:
+            text, at, progress = news.end
             report = attempts.told_end(attempt, text, at)
             self._conclude(attempt, replace(report, progress=progress) if isinstance(report, RunExited) else report)
 
@@ -375,8 +435,8 @@ class Runs:
             return
         ours = {(one.token, one.number): one for one in seen}
         for attempt in submitted:
-            if attempt.stage is Stage.SUBMITTED and attempt.bunch is not None:
-                one = ours.get((attempt.bunch.token, attempt.number))
+            if attempt.stage is Stage.SUBMITTED and attempt.place is not None:
+                one = ours.get(attempt.place)
                 attempts.look(attempt, None if one is None else one.state)
         doubtful = [attempt for attempt in submitted if attempts.verdict(attempt) is not Verdict.WAIT]
         if doubtful:
@@ -384,7 +444,7 @@ class Runs:
         for attempt in doubtful:
             if attempt.stage is Stage.SUBMITTED:
                 self._judge(attempt)
-        await self._end_asked(ours)
+        await self._signal(submitted, ours)
 
     def _judge(self, attempt: Attempt) -> None:
         verdict = attempts.verdict(attempt)
@@ -404,16 +464,19 @@ class Runs:
             _log.warning("slurm_run_lost", run=attempt.run, node=attempt.launch.node.node, state=attempt.state)
             self._finish(attempt, RunLost(run=attempt.run, at=now(), with_machine=with_machine))
 
-    async def _end_asked(self, ours: dict[tuple[str, int], Seen]) -> None:
-        """Have the wrappers end what is to end, and take out of the queue what is to start no more."""
+    async def _signal(self, submitted: Iterable[Attempt], ours: Mapping[tuple[str, int], Seen]) -> None:
+        """Have runs end that are to end, and command lines start; take out of the queue what is to start no more."""
         wanted: dict[tuple[Spool, str | None], list[str]] = {}
-        for place, one in ours.items():
-            attempt = self._at.get(place)
-            if attempt is None or not attempt.asked or attempt.stage is not Stage.SUBMITTED or is_over(one.state):
+        for attempt in submitted:
+            one = None if attempt.place is None else ours.get(attempt.place)
+            if one is None or attempt.stage is not Stage.SUBMITTED or is_over(one.state):
                 continue
-            attempt.signals += 1
-            signal = attempt.asked if attempt.signals <= SIGNALS else None
-            wanted.setdefault((attempt.spool, signal), []).append(one.job)
+            if attempt.asked:
+                attempt.signals += 1
+                signal = attempt.asked if attempt.signals <= SIGNALS else None
+                wanted.setdefault((attempt.spool, signal), []).append(one.job)
+            elif attempt.commands and attempt.claimed_at is None:
+                wanted.setdefault((attempt.spool, "HUP"), []).append(one.job)
         for place, spool in [*self._withdrawn.items()]:
             found = ours.get(place)
             if found is None or is_over(found.state):
@@ -422,7 +485,7 @@ class Runs:
                 wanted.setdefault((spool, None), []).append(found.job)
         for (spool, signal), jobs in wanted.items():
             try:
-                await self._slurm.signal(spool.runner, jobs, signal)
+                await self._slurm.signal(spool.runner, [*dict.fromkeys(jobs)], signal)
             except SlurmError as error:
                 _log.warning("slurm_not_ended", jobs=len(jobs), error=str(error))
 
@@ -463,8 +526,7 @@ class Runs:
             bunch = attempt.bunch
             if bunch is None:
                 continue
-            attempt.spool.forget(bunch, attempt.number, attempt.run)
-            self._at.pop((bunch.token, attempt.number), None)
+            attempt.spool.forget(bunch, attempt.element, attempt.run)
             self._left[bunch.token] -= 1
             if not self._left[bunch.token]:
                 del self._left[bunch.token]

@@ -2,12 +2,12 @@
 
 slurm/<uid>/          0711
   bunches/<n>/        0711  one for each time that a server took over; with `.closed` behind it when another has
-    <token>/          0711  a bunch: the elements of one Slurm job array
-      0 1 2 ...       0400  the user's own: a script each, see `elements`
-      index           0600  the launches, by the numbers of their elements; written last
+    <token>/          0711  a bunch: the runs of one Slurm job, an array or one of several machines
+      0 1 2 ...       0400  the user's own: an element each, see `elements`; of several machines by their names
+      index           0600  the launches, by the names of their elements; written last
   state/              0700  the user's own
     claims/<run>            made by the wrapper that starts the run, or by us so that none ever does
-    ended/<run>             how the run ended; why/<run>: why it did not start
+    ended/<run>             how the run ended; why/<run>: why it did not start; returned/<run>: it stays
 
 The server may be root and the user may have put anything into `state`: it is reached from descriptors, following no
 link, and what is read there is bounded. A server that takes over closes the bunches of the one before by renaming them:
@@ -19,7 +19,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 import msgspec
@@ -33,17 +33,17 @@ _CLOSED = ".closed"
 _INDEX = "index"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_STATES = ("claims", "ended", "why")
+_STATES = ("claims", "ended", "returned", "why")
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(dict[int, Launch]).decode
+_decode = msgspec.msgpack.Decoder(dict[str, Launch]).decode
 
 
 class Bunch(msgspec.Struct, frozen=True):
-    """The elements of one array, by their numbers; `folder` is where they were written."""
+    """The runs of one Slurm job, by the names of their elements; `folder` is where they were written."""
 
     token: str
     folder: str
-    launches: Mapping[int, Launch]
+    launches: Mapping[str, Launch]
 
 
 class Spool:
@@ -91,9 +91,7 @@ class Spool:
             except (FileNotFoundError, msgspec.DecodeError):
                 shutil.rmtree(f"{closed}/{token}", ignore_errors=True)
                 continue
-            there = {
-                number: launch for number, launch in launches.items() if os.path.exists(f"{closed}/{token}/{number}")
-            }
+            there = {name: launch for name, launch in launches.items() if os.path.exists(f"{closed}/{token}/{name}")}
             if there:
                 yield Bunch(token, f"{generation}/{token}", there)
             else:
@@ -103,21 +101,34 @@ class Spool:
 
     # Bunches.
 
-    def write(self, token: str, launches: Sequence[Launch], scripts: Sequence[bytes]) -> Bunch:
+    def write(self, token: str, launches: Mapping[str, Launch], scripts: Mapping[str, bytes]) -> Bunch:
         """Write a bunch; when this returns it is known after a crash. Raises OSError, also when another took over."""
         folder = f"{self._current}/{token}"
         os.mkdir(folder, 0o711)
-        for number, script in enumerate(scripts):
-            self._write(f"{folder}/{number}", script)
-        numbered = dict(enumerate(launches))
+        for name, script in scripts.items():
+            self._write(f"{folder}/{name}", script)
+        bunch = Bunch(token, folder, launches)
+        self._write_index(bunch, folder)
+        _sync(self._current)
+        return bunch
+
+    def add(self, bunch: Bunch, name: str, launch: Launch, script: bytes) -> Bunch:
+        """Add an element to a bunch that was submitted already. Raises OSError."""
+        folder = next(folder for folder in _both(bunch.folder) if os.path.isdir(folder))
+        more = Bunch(bunch.token, bunch.folder, {**bunch.launches, name: launch})
+        self._write_index(more, folder)
+        self._write(f"{folder}/.{name}", script)
+        os.rename(f"{folder}/.{name}", f"{folder}/{name}")
+        _sync(folder)
+        return more
+
+    def _write_index(self, bunch: Bunch, folder: str) -> None:
         with open(f"{folder}/.{_INDEX}", "wb", opener=_private) as file:
-            file.write(_encode(numbered))
+            file.write(_encode(bunch.launches))
             file.flush()
             os.fsync(file.fileno())
         os.rename(f"{folder}/.{_INDEX}", f"{folder}/{_INDEX}")
         _sync(folder)
-        _sync(self._current)
-        return Bunch(token, folder, numbered)
 
     def _write(self, path: str, script: bytes) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
@@ -126,15 +137,14 @@ class Spool:
             if not self.runner.own:
                 os.fchown(descriptor, self.runner.uid, self.runner.gid)
 
-    def forget(self, bunch: Bunch, number: int, run: str) -> None:
+    def forget(self, bunch: Bunch, element: str, run: str) -> None:
         """Forget a run that is over and acknowledged: its element first, so that nobody who claims it has anything."""
         for folder in _both(bunch.folder):
             with suppress(FileNotFoundError):
-                os.unlink(f"{folder}/{number}")
-        with self._opened("ended") as ended, self._opened("why") as why:
-            for at in (ended, why):
-                with suppress(FileNotFoundError):
-                    os.unlink(run, dir_fd=at)
+                os.unlink(f"{folder}/{element}")
+        for name in ("ended", "why", "returned"):
+            with self._opened(name) as at, suppress(FileNotFoundError):
+                os.unlink(run, dir_fd=at)
         with self._opened("claims") as claims, suppress(OSError):
             os.unlink(run, dir_fd=claims)
 
@@ -145,20 +155,15 @@ class Spool:
 
     # What the wrappers tell.
 
-    def claimed(self) -> list[str]:
-        """The runs that were claimed and not forgotten."""
-        with self._opened("claims") as claims:
-            return os.listdir(claims)
+    def runs(self, what: str) -> list[str]:
+        """The runs that were claimed, have returned or have ended (`claims`, `returned`, `ended`)."""
+        with self._opened(what) as names:
+            return os.listdir(names)
 
-    def ended(self) -> list[str]:
-        """The runs that are over and not forgotten."""
-        with self._opened("ended") as ended:
-            return os.listdir(ended)
-
-    def claimed_at(self, run: str) -> int:
-        """When a run was claimed: microseconds since the epoch, by the clock of the shared folder. Raises OSError."""
-        with self._opened("claims") as claims:
-            return os.stat(run, dir_fd=claims, follow_symlinks=False).st_mtime_ns // 1000
+    def moment(self, what: str, run: str) -> int:
+        """When that was: microseconds since the epoch, by the clock of the shared folder. Raises OSError."""
+        with self._opened(what) as names:
+            return os.stat(run, dir_fd=names, follow_symlinks=False).st_mtime_ns // 1000
 
     def record(self, run: str) -> tuple[str, int]:
         """What the wrapper wrote at the end of a run, and when. Raises OSError."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import cache
 from importlib import resources
 from shlex import quote
 
 import msgspec
+from msgspec.structs import replace
 
 from linarite.nodes.slurm.attempts import Attempt
 from linarite.nodes.slurm.options import Options, Where
@@ -21,15 +23,17 @@ BACKSTOP = 2
 class Kind(msgspec.Struct, frozen=True):
     """What the elements of one array have in common. `minutes` is 0 without a limit.
 
-    `token` is that of the bunch that they were written in before.
+    `token` is that of the bunch that they were written in before. `together`: they are no array, the machines are had
+    at once.
     """
 
     uid: int
-    node: str
+    nodes: tuple[str, ...]
     slots: int
     where: Where
     minutes: int
     token: str = ""
+    together: bool = False
 
 
 def kind(attempt: Attempt, options: Options) -> Kind:
@@ -37,8 +41,8 @@ def kind(attempt: Attempt, options: Options) -> Kind:
     launch = attempt.launch
     minutes = 0 if launch.time_limit is None else math.ceil(launch.time_limit / 60) + BACKSTOP
     return Kind(
-        attempt.spool.runner.uid, launch.node.node, max(1, launch.slots), options.where(launch.node.pool, launch.size),
-        minutes, "" if attempt.bunch is None else attempt.bunch.token,
+        attempt.spool.runner.uid, (launch.node.node,), max(1, launch.slots),
+        options.where(launch.node.pool, launch.size), minutes, "" if attempt.bunch is None else attempt.bunch.token,
     )  # fmt: skip
 
 
@@ -46,7 +50,8 @@ def arrays(attempts: Iterable[Attempt], options: Options, most: int) -> list[tup
     """The attempts in arrays of at most `most` elements."""
     alike: dict[Kind, list[Attempt]] = defaultdict(list)
     for attempt in attempts:
-        alike[kind(attempt, options)].append(attempt)
+        if attempt.launch.together is None:
+            alike[kind(attempt, options)].append(attempt)
     return [
         (kind, several[first : first + most])
         for kind, several in alike.items()
@@ -54,13 +59,37 @@ def arrays(attempts: Iterable[Attempt], options: Options, most: int) -> list[tup
     ]
 
 
+def together(attempts: Iterable[Attempt], options: Options) -> list[tuple[Kind, list[Attempt]]]:
+    """The instances of tasks whose instances are all among these attempts, in their order."""
+    tasks: dict[str, list[Attempt]] = defaultdict(list)
+    for attempt in attempts:
+        if attempt.launch.together is not None and not attempt.commands:
+            tasks[attempt.launch.together.task].append(attempt)
+    found = list[tuple[Kind, list[Attempt]]]()
+    for several in tasks.values():
+        several.sort(key=_instance)
+        first = several[0].launch.together
+        if first is not None and len(several) == first.size:
+            alike = kind(several[0], options)
+            nodes = tuple(one.launch.node.node for one in several)
+            found.append((replace(alike, nodes=nodes, minutes=0, together=True), several))
+    return found
+
+
+def _instance(attempt: Attempt) -> int:
+    assert attempt.launch.together is not None, "it is one of several"
+    return attempt.launch.together.instance or 0
+
+
 def words(kind: Kind, numbers: Iterable[int]) -> list[str]:
     """What sbatch is told. It never starts a job again by itself: a try of ours is one of Slurm's."""
     limit = [f"--time={kind.minutes}"] if kind.minutes else []
+    number = len(kind.nodes)
+    array = ["--ntasks-per-node=1"] if kind.together else [f"--array={spans(numbers)}"]
     return [
         "--no-requeue", "--job-name=linarite", "--output=/dev/null", "--error=/dev/null",
-        "--chdir=/", "--nodes=1", "--ntasks=1", f"--cpus-per-task={kind.slots}", f"--nodelist={kind.node}", *limit,
-        f"--array={spans(numbers)}", *kind.where.words(),
+        "--chdir=/", f"--nodes={number}", f"--ntasks={number}", f"--cpus-per-task={kind.slots}",
+        f"--nodelist={','.join(kind.nodes)}", *limit, *array, *kind.where.words(),
     ]  # fmt: skip
 
 
@@ -75,9 +104,27 @@ def spans(numbers: Iterable[int]) -> str:
     return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in found)
 
 
-WRAPPER = resources.files(__package__).joinpath("wrapper.sh").read_text()
+def script(kind: Kind, bunch: Bunch, spool: Spool) -> str:
+    """The job's own script, which Slurm keeps."""
+    words = [bunch.folder, spool.state]
+    if not kind.together:
+        return _script("single", words)
+    return _script("together", [*words, str(len(kind.nodes)), f"{bunch.folder}/{INSTANCE}"])
 
 
-def script(bunch: Bunch, spool: Spool) -> str:
-    """The job's own script, which Slurm keeps: the wrapper with its words."""
-    return f"#!/bin/sh\nset -- {quote(bunch.folder)} {quote(spool.state)}\n{WRAPPER}"
+INSTANCE = "instance.sh"
+"""The file of a bunch of several machines that each of them runs."""
+
+
+def instance_script() -> bytes:
+    """What it holds."""
+    return (_text("running") + _text("instance")).encode()
+
+
+def _script(name: str, words: Sequence[str]) -> str:
+    return f"#!/bin/sh\nset -- {' '.join(map(quote, words))}\n{_text('running')}{_text(name)}"
+
+
+@cache
+def _text(name: str) -> str:
+    return resources.files(__package__).joinpath(f"scripts/{name}.sh").read_text()

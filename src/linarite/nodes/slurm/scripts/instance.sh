@@ -1,0 +1,18 @@
+# One of several instances on machines that are had together, a task of the job's step: its coordination command, whose
+# element bears the machine's name. What that left running stays until the run is ended.
+claim "$SLURMD_NODENAME" || exit 0
+obey $$
+begin
+attend
+if [ "$code" = 0 ] && [ -z "$asked" ] && [ ! -s "$state/why/$run" ]; then
+	: >"$state/returned/$run"
+	until [ -n "$asked" ]; do
+		sleep 86400 &
+		slept=$!
+		wait "$slept"
+	done
+	kill "$slept" 2>/dev/null
+	code=0
+fi
+finish
+tell
