@@ -516,7 +516,7 @@ class Runs:
             self._reports = [*reports, *self._reports]
             self._news.set()
             raise
-        ended = [report.run for report in reports if not isinstance(report, RunStarted)]
+        ended = [report.run for report in reports if not isinstance(report, RunStarted | RunReturned)]
         gone = [self._attempts.pop(run) for run in dict.fromkeys(ended) if run in self._attempts]
         if gone:
             await asyncio.to_thread(self._forget, gone)
