@@ -16,6 +16,8 @@ PATIENCE = 3
 """Looks at the queue in a row by which a run must have left a record, once Slurm has done with it."""
 SUBMISSIONS = 5
 """So often is a run submitted that Slurm ends before it starts."""
+CARRIERS = 3
+"""So many carriers may die over the files of one run."""
 KILLED = 137
 LAST_LINE = "\nend\n"
 """How a record ends."""
@@ -43,16 +45,16 @@ class Stage(StrEnum):
 class Attempt:
     """A run that the engine may still ask about.
 
-    `element` is its name in `bunch`. `claimed_at` is when it started, `missed` how many looks in a row did not find
-    it alive in the queue, `tries` how often it was submitted. `asked` is the signal by which it was to end (empty: it
-    was not), and `outputs` whether its files are taken away all the same. `errand` is the one that moves its files,
-    which `carriers` have begun. One that is not `wanted` was found on the shared folder, and nobody has asked for it
-    since.
+    `element` is its name in `bunch`. `claimed_at` is when it started, `missed` how many looks in a row did not find it
+    alive in the queue, `tries` how often it was submitted; sbatch has it just now while it is `calling`. `asked` is the
+    signal by which it was to end (empty: it was not), and `outputs` whether its files are taken away all the same.
+    `errand` is the one that moves its files, which `carriers` have begun. One that is not `wanted` was found on the
+    shared folder, and nobody has asked for it since.
     """
 
     __slots__ = (
-        "asked", "bunch", "carriers", "claimed_at", "element", "ended", "errand", "exited", "launch", "missed",
-        "outputs", "returned", "signals", "spool", "stage", "state", "tries", "wanted",
+        "asked", "bunch", "calling", "carriers", "claimed_at", "element", "ended", "errand", "exited", "launch",
+        "missed", "outputs", "returned", "signals", "spool", "stage", "state", "tries", "wanted",
     )  # fmt: skip
 
     def __init__(self, launch: Launch, spool: Spool, *, wanted: bool = True) -> None:
@@ -71,6 +73,7 @@ class Attempt:
         self.tries = 0
         self.asked = ""
         self.signals = 0
+        self.calling = False
         self.outputs = False
         self.errand: int | None = None
         self.exited: RunExited | None = None
@@ -118,6 +121,8 @@ def look(attempt: Attempt, state: str | None) -> None:
 
 def verdict(attempt: Attempt) -> Verdict:
     """What is to be done about a submitted run that has left no record until now."""
+    if attempt.calling:
+        return Verdict.WAIT
     if attempt.missed < PATIENCE and not (attempt.asked and attempt.missed and attempt.state != "gone"):
         return Verdict.WAIT
     if attempt.claimed_at is not None:
