@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -36,9 +36,14 @@ class RunningServer:
     superoffice: str
     dashboard: str
 
-    def __init__(self, home: Path, options: dict[str, Any], name: str = "") -> None:
-        """Start in `home` and wait until it is ready. Raises RuntimeError with the log when it does not come."""
-        self.home, self.data = home, home / "data"
+    def __init__(
+        self, home: Path, options: dict[str, Any], name: str = "", environ: Mapping[str, str] | None = None
+    ) -> None:
+        """Start in `home` and wait until it is ready, with `environ` as variables more.
+
+        Raises RuntimeError with the log when it does not come.
+        """
+        self.home, self.data, self.environ = home, home / "data", dict(environ or {})
         self._ready, self._log = home / f"{name}ready.json", home / f"{name}server.log"
         self._options = {f"{face}_port": 0 for face in FACES} | _own_users() | options
         self.urls: dict[str, str] = {}
@@ -67,8 +72,9 @@ class RunningServer:
         command = serve_command(self.data, ready_file=self._ready, **self._options)
         with self._log.open("ab") as out:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment(), start_new_session=True
-            )
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment() | self.environ,
+                start_new_session=True,
+            )  # fmt: skip
         deadline = time.monotonic() + START_SECONDS
         while not self._ready.exists():
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -110,12 +116,12 @@ def _own_users() -> dict[str, Any]:
 
 
 @contextmanager
-def running_server(**options: Any) -> Iterator[RunningServer]:
+def running_server(environ: Mapping[str, str] | None = None, **options: Any) -> Iterator[RunningServer]:
     """A server with these settings; it, its hosts and its tasks are ended and its folder is removed afterwards."""
     with data_home() as home:
         server = None
         try:
-            server = RunningServer(home, options)
+            server = RunningServer(home, options, environ=environ)
             yield server
         finally:
             if server is not None and server.process.poll() is None:
@@ -127,7 +133,7 @@ def running_server(**options: Any) -> Iterator[RunningServer]:
 def another_server(first: RunningServer) -> Iterator[RunningServer]:
     """One more server on the same data folder and the same database."""
     faces = {f"{face}_port": 0 for face in FACES}
-    second = RunningServer(first.home, first._options | faces, f"{secrets.token_hex(4)}-")
+    second = RunningServer(first.home, first._options | faces, f"{secrets.token_hex(4)}-", first.environ)
     try:
         yield second
     finally:
