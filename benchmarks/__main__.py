@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
-from benchmarks import adding, getting, latency, listing, million, putting, reading, throughput
+from benchmarks import adding, getting, latency, listing, million, putting, reading, slurm, throughput
 
 BENCHMARKS = {
     "throughput": throughput.run,
@@ -16,6 +16,7 @@ BENCHMARKS = {
     "getting": getting.run,
     "putting": putting.run,
     "listing": listing.run,
+    "slurm": slurm.run,
 }
 
 

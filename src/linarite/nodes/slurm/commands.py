@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -68,11 +69,12 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Slurm:
-    """The commands of the cluster that this machine belongs to."""
+    """The commands of the cluster that this machine belongs to. `path` is where programs are looked for with them."""
 
     def __init__(self, patience: float, mark: str) -> None:
         """No call takes longer than `patience` seconds. The comments of our jobs are `mark`, then a token."""
         self._patience, self.mark = patience, mark
+        self.path = _with_slurm(DEFAULT_PATH)
         self._threads = ThreadPoolExecutor(CALLS, thread_name_prefix="slurm")
         self.calls = 0
 
@@ -127,7 +129,7 @@ class Slurm:
     def _run(self, words: Sequence[str], runner: Runner | None, given: str) -> str:
         """The environment is exact: sbatch gives its own to the job."""
         names = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-        environment = {"PATH": DEFAULT_PATH, "LANG": "C.UTF-8", **names}
+        environment = {"PATH": self.path, "LANG": "C.UTF-8", **names}
         as_user: dict[str, Any] = {}
         if runner is not None and not runner.own:
             as_user = {"user": runner.uid, "group": runner.gid, "extra_groups": []}
@@ -144,6 +146,13 @@ class Slurm:
             said = done.stderr.strip()[-500:] or f"exit code {done.returncode}"
             raise SlurmError(f"{words[0]}: {said}", permanent=any(word in said.lower() for word in _PERMANENT))
         return str(done.stdout)
+
+
+def _with_slurm(path: str) -> str:
+    """This PATH, with the folder of Slurm's commands first where it is another one: /opt/slurm/bin and the like."""
+    found = shutil.which("sbatch")
+    folder = os.path.dirname(found) if found else ""
+    return path if not folder or folder in path.split(":") else f"{folder}:{path}"
 
 
 def _seen(line: str, mark: str) -> Seen | None:

@@ -11,7 +11,7 @@ import re
 from shlex import quote
 
 from linarite.engine.launching import Launch
-from linarite.nodes.environment import run_environment
+from linarite.nodes.environment import DEFAULT_PATH, run_environment
 from linarite.nodes.processes import CannotStartError
 from linarite.nodes.starting import stream_path, words_of
 
@@ -20,13 +20,16 @@ _OWN = frozenset({"PPID", "OPTIND", "IFS", "UID", "EUID"})
 """Variables that some shell keeps for itself; env gives them to the program."""
 
 
-def element(launch: Launch, root: str) -> bytes:
-    """The script of a run in the node folder `root`. Raises CannotStartError for what no process can be given."""
+def element(launch: Launch, root: str, path: str = DEFAULT_PATH) -> bytes:
+    """The script of a run in the node folder `root`. Raises CannotStartError for what no process can be given.
+
+    `path` is where programs are looked for, unless the launch says so itself.
+    """
     directory = f"{root}/{launch.directory}"
     wd = f"{directory}/wd"
     limit = 0 if launch.time_limit is None else max(1, math.ceil(launch.time_limit))
     cwd = wd if launch.working_directory is None else os.path.join(wd, launch.working_directory)
-    exported, passed = _variables(run_environment(launch, root, directory))
+    exported, passed = _variables({**run_environment(launch, root, directory), "PATH": path, **_own_path(launch)})
     words = words_of(launch)
     lines = [
         f"# {launch.run} {limit}",
@@ -41,6 +44,10 @@ def element(launch: Launch, root: str) -> bytes:
     if "\0" in text:
         raise CannotStartError("command-invalid", "The command line or its environment holds a NUL.")
     return os.fsencode(text)
+
+
+def _own_path(launch: Launch) -> dict[str, str]:
+    return {"PATH": launch.environment["PATH"]} if "PATH" in launch.environment else {}
 
 
 def _variables(environment: dict[str, str]) -> tuple[list[str], list[str]]:

@@ -117,7 +117,7 @@ class Submission:
     def _script(self, attempt: Attempt) -> bytes | None:
         """The element of a run; one that can be none has failed."""
         try:
-            return element(attempt.launch, self._root_of(attempt.launch))
+            return element(attempt.launch, self._root_of(attempt.launch), self._slurm.path)
         except CannotStartError as error:
             self._book.fail(attempt, error.code, error.message, user=error.user)
             return None
