@@ -124,7 +124,7 @@ class Places:
                 os.chown(folder, self._uid_of(node.account), self._gid_of(node.account), follow_symlinks=False)
                 # Its users' group passes through, and so must podman, which takes a path that not everybody passes for
                 # closed. What stands below is open to that group alone; a group of the cluster's is nobody's own.
-                os.chmod(folder, 0o771 if self._gid_of is self._uid_of else 0o711)  # noqa: S103
+                os.chmod(folder, 0o771 if self._gid_of is self._uid_of else 0o711)
             self._made.add(folder)
         return folder
 
