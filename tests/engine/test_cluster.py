@@ -18,7 +18,7 @@ from linarite.engine.finding import find_task
 from linarite.engine.housekeeping import Retention
 from linarite.engine.launching import ClusterListener, Machine, MachineState, NodeRef, Report, RunStarted
 from linarite.engine.leading import leave_orders, take_orders
-from linarite.engine.ledger import Ledger
+from linarite.engine.ledger import Effects, Ledger
 from linarite.engine.model import JobSpec, PoolSpec, Task, TaskSpec, TaskState
 from linarite.engine.ports import Transaction
 from linarite.store import open_store
@@ -203,6 +203,27 @@ def test_what_another_server_wants_held_is_left_as_an_order(tmp_path: Path) -> N
         await site.store.write(leave)
         (taken,) = await site.store.write(take_orders)
         assert (taken.hold, taken.quiet) == ([(node, True)], False)
+
+    play(tmp_path, story)
+
+
+def test_pool_that_another_server_adds_gets_its_machines_where_they_are_known(tmp_path: Path) -> None:
+    """A server that does not speak with the cluster cannot tell which machines are whose."""
+
+    async def story(site: Site) -> None:
+        async def serving(engine: Engine) -> None:
+            def add(tx: Transaction) -> Effects:
+                unit = Ledger(tx, engine.clock.now(), "other", str, cast("Any", None), Machines(), leads=False)
+                pools.add(unit, ACCOUNT, PoolSpec(id="pool", target_dedicated=2), {})
+                unit.flush()
+                return unit.effects
+
+            effects = await site.store.write(add)
+            assert (effects.tend, effects.provision) == (True, [])
+            await engine._carry_out([effects])
+            await site.become({"n1": "idle", "n2": "idle"})
+
+        await site.serve(Machines("n1", "n2", "n3"), serving)
 
     play(tmp_path, story)
 

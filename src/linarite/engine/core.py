@@ -221,7 +221,9 @@ class Engine:
             if leading and not held:
                 raise SupersededError
             before = take_orders(tx) if held and self._lease.shared else ()
-            unit = Ledger(tx, self.clock.now(), who, self._make_id, self._environment, self.nodes, self.rand)
+            unit = Ledger(
+                tx, self.clock.now(), who, self._make_id, self._environment, self.nodes, self.rand, leads=held
+            )
             result = operation(unit)
             pools.retire(unit)
             unit.flush()

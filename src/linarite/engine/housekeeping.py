@@ -71,7 +71,7 @@ def _settle_pools(u: Ledger) -> None:
         time_out(u, pool)
     changing = {node.pool_key for node in u.tx.nodes.changing()}
     for pool in u.tx.pools.all():
-        if pool.key in changing or pool.state is PoolState.DELETING:
+        if pool.key in changing or pool.lacking or pool.state is PoolState.DELETING:
             settle_pool(u, pool)
 
 

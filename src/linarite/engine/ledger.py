@@ -136,15 +136,15 @@ class Ledger:
 
     def __init__(
         self, tx: Transaction, now: int, who: str, make_id: Callable[[str], str], environment: Environment,
-        site: Site, rand: Callable[[], float] = lambda: 0.0,
+        site: Site, rand: Callable[[], float] = lambda: 0.0, *, leads: bool = True,
     ) -> None:  # fmt: skip
         """`make_id` makes names that the engine may not invent itself: of nodes and of pools made for a job.
 
         `site` tells of what kind the nodes are. `rand` gives numbers from 0 to 1 to the formulas that leave something
-        to chance.
+        to chance. `leads`: this server speaks with the nodes.
         """
         self.tx, self.now, self.who, self.make_id, self.environment = tx, now, who, make_id, environment
-        self.site, self.rand = site, rand
+        self.site, self.rand, self.leads = site, rand, leads
         self.effects = Effects()
         self.orphans: list[tuple[str, str]] = []
         """Account and id of each pool whose owner is over: `pools.retire` deletes them at the end of the unit."""

@@ -122,8 +122,14 @@ def _loss(node: Node) -> tuple[int, int, int]:
 
 
 def _make(u: Ledger, pool: Pool, dedicated: bool, number: int) -> int:  # noqa: FBT001 - one of two kinds
-    """Make so many nodes, or as many as there are machines for; gives their number."""
+    """Make so many nodes, or as many as there are machines for; gives their number.
+
+    Which machines a pool may use is known where the cluster is spoken with; there the pool gets them.
+    """
     if number <= 0:
+        return 0
+    if u.site.standing and not u.leads:
+        u.effects.tend = True
         return 0
     if u.site.standing:
         found = machines.vacant(u, pool, number)

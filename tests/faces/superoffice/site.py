@@ -47,6 +47,8 @@ class WallClock:
 class QuietNodes:
     """Nodes that are ready at once and run nothing; a run ends when a test says so, or when it is asked to."""
 
+    standing = False
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.launched: dict[str, Launch] = {}
