@@ -37,6 +37,14 @@ def unprivileged_user() -> str | None:
     return "nobody" if os.geteuid() == 0 else None
 
 
+def as_user(user: str | None) -> dict[str, Any]:
+    """How subprocess starts a command as this user (root only), or as oneself."""
+    if user is None:
+        return {}
+    known = pwd.getpwnam(user)
+    return {"user": known.pw_uid, "group": known.pw_gid, "extra_groups": []}
+
+
 class SlurmCluster:
     """A cluster that runs. Its nodes are n1, n2, ...; `shared` is a folder that every user can pass through.
 
@@ -118,7 +126,8 @@ class SlurmCluster:
         """A new folder below `shared` that is this user's own; of the unprivileged user, where none is named."""
         made = Path(tempfile.mkdtemp(prefix="home-", dir=self.shared))
         if owner := user or unprivileged_user():
-            shutil.chown(made, owner, _group_of(owner))
+            known = pwd.getpwnam(owner)
+            os.chown(made, known.pw_uid, known.pw_gid)
         return made
 
     def run(
@@ -133,7 +142,7 @@ class SlurmCluster:
         if "input" in settings:
             del settings["stdin"]
         done = subprocess.run(
-            words, check=False, timeout=seconds, text=True, **settings, **_as_user(user),
+            words, check=False, timeout=seconds, text=True, **settings, **as_user(user),
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         assert not check or done.returncode == 0, f"{' '.join(words)}: {done.returncode}\n{done.stdout}"
@@ -261,14 +270,6 @@ def _plain_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(("SLURM", "SBATCH", "SQUEUE"))}
 
 
-def _as_user(user: str | None) -> dict[str, Any]:
-    return {} if user is None else {"user": user, "group": _group_of(user), "extra_groups": []}
-
-
-def _group_of(user: str) -> int:
-    return pwd.getpwnam(user).pw_gid
-
-
 def _fields(line: str) -> dict[str, str]:
     """The words `Name=value` of one line; a value's further words belong to it."""
     found: dict[str, str] = {}
@@ -279,4 +280,4 @@ def _fields(line: str) -> dict[str, str]:
             name, found[key] = key, value
         elif name:
             found[name] += f" {word}"
-    return found
+    return {name: value.strip() for name, value in found.items()}

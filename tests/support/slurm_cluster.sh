@@ -65,39 +65,34 @@ answers() { timeout 5 scontrol ping 2>/dev/null | grep -q 'is UP'; }
 are_idle() { [ "$(timeout 5 sinfo -h -N -o '%N %T' 2>/dev/null | sort -u | grep -c ' idle$')" = "$(nodes | wc -l)" ]; }
 
 # Processes of jobs. A slurmstepd stands in its slurmd's log folder; what a job started is below it, or was told of it.
+# One look at all processes each: a busy machine has a thousand.
 running_steps() { # node, or nothing for all
     local process
-    for process in /proc/[0-9]*; do
-        case "$(readlink "$process/cwd")" in "$folder/log/${1:-}"*) ;; *) continue ;; esac
+    find /proc/[0-9]*/cwd -maxdepth 0 -lname "$folder/log/${1:-*}" -printf '%h\n' 2>/dev/null | while read -r process; do
         case "$(tr '\0' ' ' <"$process/cmdline")" in slurmstepd*) echo "${process#/proc/}" ;; esac
     done 2>/dev/null
 }
 told_of_node() {
-    local process told
-    for process in /proc/[0-9]*; do
-        told=$(tr '\0' '\n' <"$process/environ") || continue
-        grep -qxF "SLURM_CONF=$SLURM_CONF" <<<"$told" && grep -qx "SLURMD_NODENAME=${1:-.*}" <<<"$told" &&
-            echo "${process#/proc/}"
-    done 2>/dev/null
-    true
+    grep -lzxsF "SLURM_CONF=$SLURM_CONF" /proc/[0-9]*/environ | xargs -r grep -lzxs "SLURMD_NODENAME=${1:-.*}" |
+        cut -d/ -f3
 }
 standing_in_shared() {
-    local process
-    for process in /proc/[0-9]*; do
-        case "$(readlink "$process/cwd")" in "$folder/shared"*) echo "${process#/proc/}" ;; esac
-    done 2>/dev/null
-    true
+    find /proc/[0-9]*/cwd -maxdepth 0 -lname "$folder/shared*" -printf '%h\n' 2>/dev/null | cut -d/ -f3
 }
-below() { local child; for child in $(cat /proc/"$1"/task/*/children 2>/dev/null); do echo "$child"; below "$child"; done; }
+below() { # those that a process has started, and theirs
+    local child
+    for child in $(cat /proc/"$1"/task/*/children 2>/dev/null); do echo "$child"; below "$child"; done
+}
 kill_jobs() { # node, or nothing for all: fails while there was one
-    local pid found
-    found=$({ for pid in $(running_steps "${1:-}"); do echo "$pid"; below "$pid"; done; told_of_node "${1:-}"
-        [ -n "${1:-}" ] || standing_in_shared; } | sort -un)
-    for pid in $found; do
-        case "$(cut -d' ' -f3 "/proc/$pid/stat" 2>/dev/null)" in Z | "") found=${found/#$pid/} ;; esac
+    local pid state found=0
+    for pid in $({ for pid in $(running_steps "${1:-}"); do echo "$pid"; below "$pid"; done; told_of_node "${1:-}"
+        [ -n "${1:-}" ] || standing_in_shared; } | sort -un); do
+        state=$(cut -d' ' -f3 "/proc/$pid/stat" 2>/dev/null) || continue
+        [ "$state" = Z ] && continue
+        found=1
         kill -KILL "$pid" 2>/dev/null || true
     done
-    [ -z "$(tr -d '[:space:]' <<<"$found")" ]
+    return $found
 }
 
 settings() {
