@@ -7,27 +7,41 @@ import hashlib
 import os
 from collections.abc import Awaitable, Callable
 
+import pytest
 from tests.http.served import Bare, serving
 
-from linarite.http.messages import Request, Response
+from linarite.http import filling
+from linarite.http.messages import ClientGone, Request, Response
 from linarite.http.pieces import MOST
+from linarite.http.rooms import MOST as MOST_ROOMS
+from linarite.http.rooms import ROOMS, SIZE
 
 DEADLINE = 30.0
 BODY = os.urandom(5_000_001)
 
 
 class Face(Bare):
-    """Answers with the digest of the body; `/late` reads it only when told to, `/unread` never."""
+    """Answers with the digest of the body; `/late` reads it only when told to, `/unread` never, `/fails` in vain."""
 
     def __init__(self) -> None:
-        self.go = asyncio.Event()
+        self.go, self.gone = asyncio.Event(), asyncio.Event()
 
     async def respond(self, request: Request) -> Response:
         if request.path == "/unread":
             return Response(200, b"unread")
         if request.path == "/late":
             await self.go.wait()
-        return Response(200, hashlib.sha256(await request.body(10_000_000)).hexdigest().encode())
+        try:
+            body = await request.body(10_000_000)
+        except ClientGone:
+            self.gone.set()
+            raise
+        if request.path == "/fails":
+            raise ValueError
+        return Response(200, hashlib.sha256(body).hexdigest().encode())
+
+    def refuse(self, request: Request, error: Exception) -> Response:
+        return Response(400, b"refused") if isinstance(error, ValueError) else super().refuse(request, error)
 
 
 def play(story: Callable[[int, Face], Awaitable[None]]) -> None:
@@ -112,6 +126,65 @@ def test_body_that_is_not_wanted_is_passed_over():
         writer.write(head("/unread", 3_000_000) + BODY[:3_000_000] + head("/", 3) + b"abc")
         assert await answer(reader) == b"unread"
         assert await answer(reader) == digest(b"abc")
+        writer.close()
+
+    play(story)
+
+
+@pytest.mark.parametrize("moment", [0, 2])
+def test_long_bodies_come_past_the_parser_to_their_last_byte(monkeypatch, moment):
+    """One that comes in drops, one asked for first, two at once, and a short one: none takes a byte of another's."""
+    monkeypatch.setattr(filling, "_MOMENT_MS", moment)  # 0: whatever has not come is waited for in the loop
+    first, second = BODY[: filling.LEAST], BODY[: SIZE - 1]
+
+    async def story(port: int, face: Face) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(head("/", len(first), "Expect: 100-continue"))
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        for at in range(0, len(first), 10_001):
+            writer.write(first[at : at + 10_001])
+            await writer.drain()
+        assert await answer(reader) == digest(first)
+        writer.write(head("/", len(second)) + second + head("/", len(first)) + first + head("/", 3) + b"abc")
+        for body in (second, first, b"abc"):
+            assert await answer(reader) == digest(body)
+        writer.close()
+
+    play(story)
+
+
+def test_client_that_goes_within_a_long_body_is_missed():
+    """Nothing is made of what came; other clients are served."""
+
+    async def story(port: int, face: Face) -> None:
+        for end in ("close", "abort"):
+            face.gone.clear()
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(head("/", SIZE) + BODY[: SIZE - 1])
+            await writer.drain()
+            writer.close() if end == "close" else writer.transport.abort()
+            await face.gone.wait()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(head("/", SIZE) + BODY[:SIZE])
+        assert await answer(reader) == digest(BODY[:SIZE])
+        writer.close()
+
+    play(story)
+
+
+def test_memory_of_a_body_is_used_again_unless_something_went_wrong(monkeypatch):
+    monkeypatch.setattr(ROOMS, "_free", [])
+
+    async def story(port: int, face: Face) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for path, kept in (("/fails", 0), ("/", 1), ("/", 1), ("/fails", 0)):
+            writer.write(head(path, SIZE) + BODY[:SIZE])
+            assert await answer(reader) == (b"refused" if path == "/fails" else digest(BODY[:SIZE]))
+            assert len(ROOMS._free) == kept
+        for _ in range(MOST_ROOMS + 3):
+            ROOMS.give(bytearray(SIZE))
+        ROOMS.give(bytearray(SIZE + 1))
+        assert [len(room) for room in ROOMS._free] == [SIZE] * MOST_ROOMS
         writer.close()
 
     play(story)

@@ -15,6 +15,7 @@ from tests.shares.clock import wait_for_a_tick
 from linarite.engine.errors import AlreadyExists, NotFound, PathRefused, WrongState
 from linarite.engine.sharing.ports import Item, Place
 from linarite.shares import DirectoryTree, extents
+from linarite.shares import tree as tree_module
 
 T = TypeVar("T")
 PLACE = Place("account", "share")
@@ -340,3 +341,26 @@ def test_many_writers_of_one_file_agree_on_its_last_time(shares: Shares) -> None
     assert len({item.modified for item in items}) <= len(items)
     assert run(shares.tree.find(PLACE, "f")).modified == max(item.modified for item in items)
     assert shares.read("f") == b"".join(bytes([n]) * 1000 for n in range(64))
+
+
+def test_what_is_at_hand_is_found_without_a_thread(shares: Shares, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also once another program has put something else there; what is not as it should be is looked at on a thread."""
+    run(shares.tree.make_directory(PLACE, "d"))
+    run(shares.tree.create(PLACE, "d/f", 3, b"abc"))
+    os.mkfifo(shares.folder / "fifo")
+    (shares.folder / "out").symlink_to("/etc/hostname")
+    known, on_thread = run(shares.tree.find(PLACE, "d/f")), tree_module.on_thread
+    monkeypatch.setattr(tree_module, "on_thread", None)
+    assert run(shares.tree.find(PLACE, "d/f")) == known
+    assert shares.read("d/f") == b"abc"
+    assert run(shares.tree.find(PLACE, "d")).is_directory
+    other = shares.folder / "other"
+    other.write_bytes(b"other")
+    other.replace(shares.folder / "d" / "f")
+    found = run(shares.tree.find(PLACE, "d/f"))
+    assert (found.size, found.version != known.version) == (5, True)
+    monkeypatch.setattr(tree_module, "on_thread", on_thread)
+    assert run(shares.tree.find(PLACE, "D/F")).path == "d/f"
+    for path, error in (("fifo", NotFound), ("out", PathRefused), ("none", NotFound), ("d", WrongState)):
+        with pytest.raises(error):
+            run(shares.tree.open(PLACE, path))

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from linarite.fs.openat2 import Escapes, open_beneath
+from linarite.fs.openat2 import Escapes, open_beneath, open_cached
 
 __all__ = ["Beneath", "Entry", "Escapes"]
 
@@ -86,6 +86,15 @@ class Beneath:
         except OSError:
             return False
         return True
+
+    @contextmanager
+    def at_once(self) -> Iterator[Callable[[str, int], int]]:
+        """A way to open paths that never waits for a disk: it raises OSError for what the kernel has not at hand."""
+        root = open_cached(None, self.root, _DIRECTORY)
+        try:
+            yield lambda path, flags: open_cached(root, _clean(path), flags)
+        finally:
+            os.close(root)
 
     def scan(self, path: str = "") -> Iterator[Entry]:
         """The names in a directory, in no order. A name that goes away meanwhile is left out."""

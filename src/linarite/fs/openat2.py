@@ -14,10 +14,13 @@ from functools import cache
 _NUMBER = 437  # the same on every architecture but Alpha
 _RESOLVE_NO_MAGICLINKS = 0x02
 _RESOLVE_BENEATH = 0x08
+_RESOLVE_CACHED = 0x20
+_HERE = -100  # AT_FDCWD
 _TRIES = 64
 _PARENT = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_at_once = ctypes.PyDLL(None, use_errno=True)  # keeps Python's lock meanwhile: for calls that cannot wait
 
 
 class _How(ctypes.Structure):
@@ -36,6 +39,18 @@ def open_beneath(root: int, path: str, flags: int, mode: int) -> int:
     """Open `path` (relative, already checked) below the directory `root`. Not inherited, and it never waits."""
     flags |= os.O_CLOEXEC if flags & os.O_PATH else os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
     return _by_kernel(root, path, flags, mode) if available() else by_components(root, path, flags, mode)
+
+
+def open_cached(root: int | None, path: str, flags: int) -> int:
+    """Open what the kernel can find without the disk: BlockingIOError, or another OSError, where it cannot.
+
+    `path` is relative to the directory `root` and leads nowhere out of it; with None it is a whole path, and trusted.
+    """
+    flags |= os.O_CLOEXEC if flags & os.O_PATH else os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
+    if root is None:
+        return _ask(_at_once, _HERE, path, _How(flags, 0, _RESOLVE_CACHED))
+    resolve = _RESOLVE_BENEATH | _RESOLVE_NO_MAGICLINKS | _RESOLVE_CACHED
+    return _ask(_at_once, root, path or ".", _How(flags, 0, resolve))
 
 
 @cache
@@ -65,8 +80,11 @@ def _by_kernel(root: int, path: str, flags: int, mode: int) -> int:
 
 
 def _call(root: int, path: str, flags: int, mode: int) -> int:
-    how = _How(flags, mode, _RESOLVE_BENEATH | _RESOLVE_NO_MAGICLINKS)
-    found: int = _libc.syscall(
+    return _ask(_libc, root, path, _How(flags, mode, _RESOLVE_BENEATH | _RESOLVE_NO_MAGICLINKS))
+
+
+def _ask(libc: ctypes.CDLL, root: int, path: str, how: _How) -> int:
+    found: int = libc.syscall(
         ctypes.c_long(_NUMBER), ctypes.c_int(root), ctypes.c_char_p(os.fsencode(path)), ctypes.byref(how),
         ctypes.c_size_t(ctypes.sizeof(how)),
     )  # fmt: skip

@@ -94,6 +94,7 @@ class Funnel:
     async def _answer(self, request: Request) -> Response:
         try:
             response = await self.face.respond(request)
+            request.release()  # not of one that failed: a thread may still be about its body
         except ClientGone:
             raise
         except Exception as error:

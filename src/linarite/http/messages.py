@@ -6,9 +6,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from typing import Any
 from urllib.parse import unquote, unquote_plus
 
+from linarite.http.rooms import ROOMS
+
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 ZERO_COPY = "http.response.zerocopysend"
 """The message by which `send` takes a part of an open file, where the scope has it among its extensions."""
+FILL = "linarite.fill"
+"""Among the extensions of a scope: the request's long body can be put right where it is wanted, by `fill`."""
+Fill = Callable[[memoryview], Awaitable[bool]]
 Frame = Callable[[AsyncIterator[bytes], int], AsyncIterator[bytes]]
 """From the pieces of some data and its length to the pieces that are sent."""
 
@@ -86,8 +91,8 @@ class Request:
     """One request. `raw_path` and `query.raw` are as on the wire; `path` is `raw_path` decoded once."""
 
     __slots__ = (
-        "_receive", "client", "facts", "headers", "host", "id", "method", "now", "path", "principal", "query",
-        "raw_path", "scheme", "sends_files", "spelled", "started",
+        "_fill", "_receive", "_room", "client", "facts", "headers", "host", "id", "method", "now", "path", "principal",
+        "query", "raw_path", "scheme", "sends_files", "spelled", "started",
     )  # fmt: skip
 
     def __init__(self, scope: dict[str, Any], receive: Receive, *, id: str, now: int) -> None:
@@ -107,7 +112,10 @@ class Request:
         self.facts: dict[str, Any] = {}
         self._receive = receive
         self.started = False
-        self.sends_files = ZERO_COPY in scope.get("extensions", ())
+        extensions = scope.get("extensions", {})
+        self.sends_files = ZERO_COPY in extensions
+        self._fill: Fill | None = extensions[FILL]["fill"] if FILL in extensions else None
+        self._room: bytearray | None = None
         self.spelled: dict[str, str] = scope.get("spelled", {})
 
     @property
@@ -150,9 +158,22 @@ class Request:
         """The whole body; BodyTooLarge past `limit` bytes."""
         return b"".join(await self.pieces(limit))
 
-    async def pieces(self, limit: int) -> list[bytes]:
-        """The whole body in the pieces that came; BodyTooLarge past `limit` bytes."""
-        return [chunk async for chunk in self.chunks(limit)]
+    async def pieces(self, limit: int) -> list[bytes] | list[memoryview]:
+        """The whole body in the pieces that came; BodyTooLarge past `limit` bytes. Good until `release`."""
+        length = self.content_length
+        if self._fill is None or self.started or length is None or length > limit:
+            return [chunk async for chunk in self.chunks(limit)]
+        self.started, self._room = True, ROOMS.take(length)
+        whole = memoryview(self._room)[:length]
+        if not await self._fill(whole):
+            raise ClientGone
+        return [whole]
+
+    def release(self) -> None:
+        """Nobody looks at the body any more, no thread either: its memory is for others."""
+        if self._room is not None:
+            ROOMS.give(self._room)
+            self._room = None
 
 
 class FileBody:

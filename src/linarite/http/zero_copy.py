@@ -6,20 +6,19 @@ Serve with `ZeroCopyProtocol`. Where a connection can do it (plain HTTP), a requ
 
 from __future__ import annotations
 
-import asyncio
 import os
 import select
 import socket
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from linarite.http.messages import ZERO_COPY
 from linarite.http.pieces import PieceProtocol
+from linarite.http.threads import on_thread
 
-T = TypeVar("T")
 _TURN_SECONDS = 0.02
 """For which one answer keeps a thread at most; then it is another's turn."""
 _MOMENT_MS = 2
@@ -29,33 +28,12 @@ _PIECE = 256 * 1024
 class ZeroCopyProtocol(PieceProtocol):
     """A connection whose answers may be files."""
 
-    _waiting: asyncio.Future[None] | None = None
-
     def on_headers_complete(self) -> None:
         """Offer the extension to the request that begins."""
         super().on_headers_complete()
         if self.scheme == "http" and self.scope is getattr(self.cycle, "scope", None):
-            self.scope["extensions"] = {ZERO_COPY: {}}
+            self.scope.setdefault("extensions", {})[ZERO_COPY] = {}
             self.cycle.send = _Sender(self, self.cycle)  # type: ignore[method-assign]
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Let nobody wait for room in a connection that is gone."""
-        super().connection_lost(exc)
-        self._wake()
-
-    async def has_room(self, own: int) -> None:
-        """Wait until the socket takes more, or the connection is gone."""
-        self._waiting = self.loop.create_future()
-        self.loop.add_writer(own, self._wake)
-        try:
-            await self._waiting
-        finally:
-            self.loop.remove_writer(own)
-            self._waiting = None
-
-    def _wake(self) -> None:
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(None)
 
 
 class _Sender:
@@ -109,11 +87,11 @@ class _Sender:
         transport, sent = self._protocol.transport, 0
         try:
             while transport.get_write_buffer_size():  # what was sent before goes first
-                await self._protocol.has_room(own.fileno())
+                await self._protocol.ready(own.fileno(), to_read=False)
             while sent < count and not (self._cycle.disconnected or transport.is_closing()):
-                done = await _on_thread(_push, own.fileno(), file, offset + sent, count - sent)
+                done = await on_thread(_push, own.fileno(), file, offset + sent, count - sent)
                 if done is None:
-                    await self._protocol.has_room(own.fileno())
+                    await self._protocol.ready(own.fileno(), to_read=False)
                 elif done:
                     sent += done
                 else:
@@ -140,13 +118,3 @@ def _push(own: int, file: int, offset: int, count: int) -> int | None:
         sent += done
         if not done or sent == count or time.monotonic() > end:
             return sent
-
-
-async def _on_thread(call: Callable[..., T], *args: Any) -> T:  # noqa: ANN401 - whatever the call takes
-    """Do a short call on a thread; it is over when this is, cancelled or not: its descriptors are closed then."""
-    work = asyncio.get_running_loop().run_in_executor(None, call, *args)
-    try:
-        return await asyncio.shield(work)
-    except asyncio.CancelledError:
-        await asyncio.wait([work])
-        raise

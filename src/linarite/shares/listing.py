@@ -23,7 +23,7 @@ def item(base: Beneath, disk: str, path: str, stat: os.stat_result) -> Item:
     """A file or directory; the root's id is 0."""
     above = disk.rpartition("/")[0]
     parent = base.stat(above).st_ino if above else 0
-    return _item(path, stat, parent)
+    return item_of(path, stat, parent)
 
 
 def page(
@@ -51,7 +51,7 @@ def page(
                 continue
             if len(found) == limit:
                 return found, name
-            found.append(_item(f"{path}/{name}" if path else name, stat, parent))
+            found.append(item_of(f"{path}/{name}" if path else name, stat, parent))
     return found, ""
 
 
@@ -74,7 +74,8 @@ def _in_order(names: list[tuple[str, str, str]], limit: int) -> Iterator[tuple[s
     yield from sorted(names)[enough:]
 
 
-def _item(path: str, stat: os.stat_result, parent: int) -> Item:
+def item_of(path: str, stat: os.stat_result, parent: int) -> Item:
+    """An item by its path, its own status and the inode of the directory that it is in."""
     is_directory = modes.S_ISDIR(stat.st_mode)
     return Item(
         path=path,

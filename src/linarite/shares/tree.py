@@ -16,7 +16,7 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 from linarite.engine.errors import AlreadyExists, InvalidValue, NotFound, WrongState
 from linarite.engine.sharing.ports import Data, Item, Place, size_of
 from linarite.fs import Beneath
-from linarite.shares import differences, extents, links, listing, roots
+from linarite.shares import at_once, differences, extents, links, listing, roots
 from linarite.shares.holds import Holds, steps
 from linarite.shares.sources import FileSource
 from linarite.shares.spelling import Found, Spelling
@@ -81,10 +81,12 @@ class DirectoryTree:
         self._sweep("")
 
     async def find(self, place: Place, path: str) -> Item:
-        return await on_thread(self._find, place, path)
+        found = at_once.find(self._base(place), self._spelling, path)
+        return await on_thread(self._find, place, path) if found is None else found
 
     async def open(self, place: Place, path: str) -> tuple[Item, int]:
-        return await on_thread(self._open, place, path)
+        found = at_once.open_file(self._base(place), self._spelling, path)
+        return await on_thread(self._open, place, path) if found is None else found
 
     def close(self, descriptor: int) -> None:
         os.close(descriptor)

@@ -18,6 +18,7 @@ class Link:
         """Nothing is connected yet."""
         self._engine = engine
         self._made: tuple[Connection, SqlTransaction] | None = None
+        self._uses = 0
 
     @property
     def connection(self) -> Connection:
@@ -39,6 +40,11 @@ class Link:
         """Tell whether the database has ended the connection that there was."""
         return self._made is not None and is_lost(self._made[0])
 
+    @property
+    def uses_of_shares(self) -> int:
+        """How often units have used the records of shares; another number, too, once the connection is another."""
+        return self._uses + (self._made[1].uses_of_shares if self._made is not None else 0)
+
     def begin(self) -> RootTransaction:
         """Begin a transaction; over a new connection where the database has ended the old one since then."""
         try:
@@ -53,6 +59,7 @@ class Link:
         """Let go of the connection, whatever state it is in. The next use makes another."""
         made, self._made = self._made, None
         if made is not None:
+            self._uses += made[1].uses_of_shares + 1
             with suppress(Exception):  # of a connection that is broken nothing more is asked
                 made[0].invalidate()
                 made[0].close()

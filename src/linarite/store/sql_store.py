@@ -45,6 +45,10 @@ class SqlStore:
     def shared(self) -> bool:
         return self._shared
 
+    @property
+    def share_changes(self) -> int | None:
+        return None if self._shared else self._writer.share_changes
+
     def listen(self, told: Callable[[], object]) -> Callable[[], None]:
         return Listener(hearing(self._url), told).close if self.shared else lambda: None
 

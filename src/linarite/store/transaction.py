@@ -24,7 +24,7 @@ from linarite.store.usage import SqlUsage
 
 
 class SqlTransaction:
-    """Implements `engine.ports.Transaction`. Holds no state of its own, hence serves one unit of work after another."""
+    """Implements `engine.ports.Transaction`. Serves one unit of work after another; it counts who uses shares."""
 
     def __init__(self, connection: Connection) -> None:
         self._accounts: ports.Accounts = SqlAccounts(connection)
@@ -41,6 +41,7 @@ class SqlTransaction:
         self._leases: ports.Leases = SqlLeases(connection)
         self._usage: ports.UsageRecords = SqlUsage(connection)
         self._shares = Shares(connection)
+        self.uses_of_shares = 0
 
     @property
     def accounts(self) -> ports.Accounts:
@@ -96,4 +97,5 @@ class SqlTransaction:
 
     @property
     def shares(self) -> Any:  # noqa: ANN401 - its protocol is the file service's own
+        self.uses_of_shares += 1
         return self._shares

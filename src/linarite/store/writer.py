@@ -18,10 +18,14 @@ MOST_TOGETHER = 256
 
 
 class Writer:
-    """Runs the units of `queue` in their order."""
+    """Runs the units of `queue` in their order.
+
+    `share_changes` is another number after each commit that may have changed shares or facts of files.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self.queue = Queue()
+        self.share_changes = 0
         self._link = Link(engine)
         self._thread = Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
@@ -36,7 +40,9 @@ class Writer:
         closing = False
         while not closing:
             units, closing = take(self.queue, MOST_TOGETHER)
-            tell(self._commit(units))
+            outcomes = self._commit(units)
+            self.share_changes = self._link.uses_of_shares  # before anyone hears that something is other than it was
+            tell(outcomes)
 
     def _commit(self, units: Sequence[Unit]) -> list[Outcome]:
         """Run units in one transaction. If that fails as a whole, none of them is known to have happened."""

@@ -12,10 +12,10 @@ from functools import partial
 from msgspec.structs import replace
 
 from linarite.engine.errors import AlreadyExists, NotFound, WrongState
+from linarite.engine.sharing.known import require
 from linarite.engine.sharing.leases import FREE, Claim, check_change
 from linarite.engine.sharing.names import check_share
 from linarite.engine.sharing.ports import Place, ShareStore, ShareTransaction, Tree
-from linarite.engine.sharing.reading import require
 from linarite.engine.sharing.records import Share
 
 AT_ONCE = 100

@@ -8,11 +8,12 @@ from msgspec.structs import replace
 
 from linarite.engine.errors import InvalidValue, NotFound, NotSupported, WrongState
 from linarite.engine.sharing import moves
+from linarite.engine.sharing.known import require
 from linarite.engine.sharing.leases import FREE, Change, Claim, check_change
 from linarite.engine.sharing.moves import Move
 from linarite.engine.sharing.names import check_metadata, check_path
 from linarite.engine.sharing.ports import Data, Item, Place, ShareRecords, ShareTransaction
-from linarite.engine.sharing.reading import NOTHING, Reading, check_condition, require
+from linarite.engine.sharing.reading import NOTHING, Reading, check_condition
 from linarite.engine.sharing.records import MAX_FILE_BYTES, Copy, Facts, Share
 from linarite.engine.sharing.views import (
     DEFAULT_PERMISSION,

@@ -58,11 +58,11 @@ def version(*facts: int) -> int:
     return int.from_bytes(blake2b(b"%d %d %d %d" % facts, digest_size=8).digest()) >> 12
 
 
-Data = bytes | Sequence[bytes]
+Data = bytes | Sequence[bytes] | Sequence[memoryview]
 """Bytes in one piece, or in the pieces that they came in: they are put together nowhere but in the file."""
 
 
-def pieces_of(data: Data) -> Sequence[bytes]:
+def pieces_of(data: Data) -> Sequence[bytes | memoryview]:
     """Its pieces."""
     return (data,) if isinstance(data, bytes) else data
 
@@ -302,6 +302,11 @@ ALONE: Presence = _Alone()
 
 class ShareStore(Protocol):
     """The part of the store that sharing uses: see `engine.ports.Store`."""
+
+    @property
+    def share_changes(self) -> int | None:
+        """Another number once `tx.shares` of a unit was committed, before that is told; None where others write too."""
+        ...
 
     async def write(self, work: Callable[[ShareTransaction], T]) -> T: ...
     async def read(self, work: Callable[[ShareTransaction], T]) -> T: ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from linarite.engine.errors import NotFound, NotSupported, WrongState
+from linarite.engine.sharing.known import Known, require
 from linarite.engine.sharing.leases import Claim, check_named
 from linarite.engine.sharing.names import check_path
 from linarite.engine.sharing.ports import ALONE, Item, Place, Presence, ShareStore, ShareTransaction, Tree
@@ -17,6 +18,7 @@ class Reading:
 
     def __init__(self, store: ShareStore, tree: Tree, presence: Presence = ALONE) -> None:
         self._store, self._tree, self._presence = store, tree, presence
+        self._remembered = Known(store)
 
     async def look(self, place: Place, path: str, claim: Claim = NOTHING, *, directory: bool) -> View:
         """The properties of a file or directory."""
@@ -109,11 +111,7 @@ class Reading:
         return await self._store.read(lambda tx: require(tx, place))
 
     async def _known(self, place: Place, path: str) -> tuple[Share, Facts]:
-        def work(tx: ShareTransaction) -> tuple[Share, Facts]:
-            share = require(tx, place)
-            return share, tx.shares.facts(share.key, path) or Facts()
-
-        return await self._store.read(work)
+        return await self._remembered.get(place, path)
 
     async def _view(self, place: Place, path: str, *, directory: bool) -> View:
         share, facts = await self._known(place, path)
@@ -152,14 +150,6 @@ def _formerly(tx: ShareTransaction, then: Place, view: View, *, follows_renames:
     if formerly is None:
         raise NotFound("previous", then.snapshot)
     return formerly
-
-
-def require(tx: ShareTransaction, place: Place) -> Share:
-    """The share of a place, or NotFound("share" | "snapshot")."""
-    share = tx.shares.get(place.account, place.share, place.snapshot)
-    if share is None:
-        raise NotFound("snapshot" if place.snapshot else "share", place.share)
-    return share
 
 
 def wrong_kind(item: Item) -> WrongState:

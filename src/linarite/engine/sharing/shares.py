@@ -10,10 +10,11 @@ from msgspec.structs import replace
 
 from linarite.engine.errors import AlreadyExists, InvalidValue, NotFound, WrongState
 from linarite.engine.sharing.deletion import Deletion
+from linarite.engine.sharing.known import require
 from linarite.engine.sharing.leases import FREE, Change, Claim, check_named
 from linarite.engine.sharing.names import check_metadata, check_share
 from linarite.engine.sharing.ports import Place, ShareTransaction
-from linarite.engine.sharing.reading import NOTHING, require
+from linarite.engine.sharing.reading import NOTHING
 from linarite.engine.sharing.records import MAX_QUOTA_GIB, Share
 from linarite.engine.sharing.views import DEFAULT_PERMISSION, check_descriptor, permission_key
 
