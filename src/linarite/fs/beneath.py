@@ -73,11 +73,7 @@ class Beneath:
         if not follow:
             with self._parent(path) as (parent, name):
                 return os.stat(name, dir_fd=parent, follow_symlinks=False)
-        descriptor = self.open(path, os.O_PATH)
-        try:
-            return os.fstat(descriptor)
-        finally:
-            os.close(descriptor)
+        return _stat(self.open(path, os.O_PATH))
 
     def exists(self, path: str) -> bool:
         """Whether `path` leads to anything below the root."""
@@ -87,14 +83,28 @@ class Beneath:
             return False
         return True
 
-    @contextmanager
-    def at_once(self) -> Iterator[Callable[[str, int], int]]:
-        """A way to open paths that never waits for a disk: it raises OSError for what the kernel has not at hand."""
+    def look_at_once(self, path: str, *, readable: bool = False) -> tuple[os.stat_result, int | None, int | None]:
+        """What is at `path`, the directory's inode that it is in (None: the root), and a descriptor to read it by.
+
+        That is None unless `readable`, and for what is no ordinary file. Never waits for a disk: OSError, whichever,
+        when the kernel has not all of it at hand.
+        """
+        path = _clean(path)
+        above = path.rpartition("/")[0]
         root = open_cached(None, self.root, _DIRECTORY)
         try:
-            yield lambda path, flags: open_cached(root, _clean(path), flags)
+            stat = _stat(open_cached(root, path, os.O_PATH))  # first: to open a device does something
+            parent = _stat(open_cached(root, above, os.O_PATH)).st_ino if above else None
+            if not readable or not modes.S_ISREG(stat.st_mode):
+                return stat, parent, None
+            descriptor = open_cached(root, path, os.O_RDONLY)
         finally:
             os.close(root)
+        stat = os.fstat(descriptor)
+        if modes.S_ISREG(stat.st_mode):
+            return stat, parent, descriptor
+        os.close(descriptor)
+        return stat, parent, None
 
     def scan(self, path: str = "") -> Iterator[Entry]:
         """The names in a directory, in no order. A name that goes away meanwhile is left out."""
@@ -221,6 +231,13 @@ class Beneath:
             raise Escapes(path)
         with self._directory(above) as directory:
             yield directory, name
+
+
+def _stat(descriptor: int) -> os.stat_result:
+    try:
+        return os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _clean(path: str) -> str:

@@ -6,10 +6,10 @@ Through the event loop and the parser each byte would be copied twice more, and 
 from __future__ import annotations
 
 import select
-import socket
 import time
 from typing import TYPE_CHECKING
 
+from linarite.http.own import Own
 from linarite.http.threads import on_thread
 
 if TYPE_CHECKING:
@@ -28,36 +28,34 @@ async def fill(protocol: PieceProtocol, room: memoryview) -> bool:
     Nothing may be read by the transport meanwhile.
     """
     at = 0
-    with socket.fromfd(_fileno(protocol), socket.AF_UNSPEC, socket.SOCK_STREAM) as own:
-        while at < len(room) and not protocol.transport.is_closing():
-            try:
-                got = await on_thread(_pull, own, room[at:])
-            except ConnectionError:
-                return False
-            if got is None:
-                await protocol.ready(own.fileno(), to_read=True)
-            elif got:
-                at += got
-            else:
-                return False
+    own = protocol.own()
+    while at < len(room) and not protocol.transport.is_closing():
+        try:
+            got = await on_thread(_pull, own, room[at:])
+        except ConnectionError:
+            return False
+        if got is None:
+            await protocol.ready(own.number, to_read=True)
+        elif got:
+            at += got
+        else:
+            return False
     return at == len(room)
 
 
-def _pull(own: socket.socket, room: memoryview) -> int | None:
+def _pull(own: Own, room: memoryview) -> int | None:
     """Take what has come, waiting moments for more; None when that is nothing, 0 at the end of the connection."""
-    waiting, taken, end = select.poll(), 0, time.monotonic() + _TURN_SECONDS
-    waiting.register(own, select.POLLIN)
+    waiting, taken, end = None, 0, time.monotonic() + _TURN_SECONDS
     while True:
         try:
-            got = own.recv_into(room[taken:])
+            got = own.socket.recv_into(room[taken:])
         except BlockingIOError:
+            if waiting is None:
+                waiting = select.poll()
+                waiting.register(own.number, select.POLLIN)
             if not waiting.poll(_MOMENT_MS):
                 return taken or None
             continue
         taken += got
         if not got or taken == len(room) or time.monotonic() > end:
             return taken
-
-
-def _fileno(protocol: PieceProtocol) -> int:
-    return int(protocol.transport.get_extra_info("socket").fileno())

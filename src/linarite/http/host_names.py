@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 
 RESERVED = ("localhost", "local", "internal", "test", "example", "invalid", "lan", "home.arpa")
 """Domains that are never delegated (RFC 6761, RFC 6762, RFC 8375 and ICANN's private-use names)."""
@@ -39,6 +40,7 @@ def _without_port(host: str) -> str:
     return host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() and host.count(":") == 1 else host
 
 
+@lru_cache(256)
 def _is_address(name: str) -> bool:
     try:
         ipaddress.ip_address(name)

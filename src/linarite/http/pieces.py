@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from linarite.http import filling
 from linarite.http.limits import LimitedProtocol
 from linarite.http.messages import FILL
+from linarite.http.own import Own
 
 MOST = 512 * 1024
 """Bytes that wait for the application until no more are read."""
@@ -26,6 +27,7 @@ class PieceProtocol(LimitedProtocol):
 
     _pieces: _Pieces | None = None
     _waiting: asyncio.Future[None] | None = None
+    _own: Own | None = None
 
     def on_headers_complete(self) -> None:
         """Take over the body of the request that begins."""
@@ -45,6 +47,13 @@ class PieceProtocol(LimitedProtocol):
         """Let nobody wait for a connection that is gone."""
         super().connection_lost(exc)
         self._wake()
+        self._own = None
+
+    def own(self) -> Own:
+        """A descriptor of the socket for calls beside the transport."""
+        if self._own is None:
+            self._own = Own(self.transport)
+        return self._own
 
     async def ready(self, own: int, *, to_read: bool) -> None:
         """Wait until a descriptor of the socket has something to read, or takes more, or the connection is gone."""

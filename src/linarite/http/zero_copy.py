@@ -16,6 +16,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from linarite.http.messages import ZERO_COPY
+from linarite.http.own import Own
 from linarite.http.pieces import PieceProtocol
 from linarite.http.threads import on_thread
 
@@ -50,71 +51,101 @@ class _Sender:
     async def __call__(self, message: Any) -> None:  # noqa: ANN401 - ASGI's messages
         if message["type"] == "http.response.start":
             self._head = message
-        elif message["type"] == ZERO_COPY:
+        elif message["type"] == ZERO_COPY and message["count"]:
             await self._send_part(message)
         else:
             await self._send_head()
-            await self._plain(message)
+            await self._plain({"type": "http.response.body"} if message["type"] == ZERO_COPY else message)
 
     async def _send_head(self) -> None:
         if self._head is not None:
             head, self._head = self._head, None
             await self._plain(head)
 
-    async def _send_part(self, message: Any) -> None:  # noqa: ANN401 - ASGI's messages
-        # A second descriptor of the socket: its number stays ours should the connection be closed meanwhile.
-        with socket.fromfd(self._fileno(), socket.AF_UNSPEC, socket.SOCK_STREAM) as own:
-            own.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+    async def _take_head(self) -> bytes:
+        """The bytes of the head as uvicorn makes them, unsent; none when it is on its way, or nobody is there."""
+        transport, taken = self._cycle.transport, _Taken()
+        self._cycle.transport = taken  # type: ignore[assignment]
+        try:
             await self._send_head()
-            offset, count = message["offset"], message["count"]
-            if self._cycle.chunked_encoding or count > self._cycle.expected_content_length:
-                raise RuntimeError("A file is sent where another length was promised.")
-            sent = await self._send_file(own, message["file"], offset, count)
-            self._cycle.expected_content_length -= sent
-            # A file cut short while it is sent: the length is promised, so the rest is zeros as in a hole.
-            for at in range(sent, count, _PIECE):
-                zeros = bytes(min(_PIECE, count - at))
-                await self._plain({"type": "http.response.body", "body": zeros, "more_body": True})
-            own.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+        finally:
+            self._cycle.transport = transport
+        return taken.written
+
+    async def _send_part(self, message: Any) -> None:  # noqa: ANN401 - ASGI's messages
+        part = _Part(await self._take_head(), message["file"], message["offset"], message["count"])
+        if self._cycle.chunked_encoding or part.left > self._cycle.expected_content_length:
+            raise RuntimeError("A file is sent where another length was promised.")
+        self._cycle.expected_content_length -= part.left
+        await self._send_file(part)
+        # A file cut short while it is sent: the length is promised, so the rest is zeros as in a hole.
+        self._cycle.expected_content_length += part.left
+        while part.left:
+            zeros = bytes(min(_PIECE, part.left))
+            part.left -= len(zeros)
+            await self._plain({"type": "http.response.body", "body": zeros, "more_body": True})
         if not message.get("more_body"):
             await self._plain({"type": "http.response.body", "body": b""})
 
-    def _fileno(self) -> int:
-        return int(self._protocol.transport.get_extra_info("socket").fileno())
-
-    async def _send_file(self, own: socket.socket, file: int, offset: int, count: int) -> int:
-        """Send all there is; returns how many bytes the file had, `count` when the client has gone meanwhile."""
-        transport, sent = self._protocol.transport, 0
+    async def _send_file(self, part: _Part) -> None:
+        """Send all that the file has; what is `left` then it has not. All of it when the client has gone meanwhile."""
+        transport, own = self._protocol.transport, self._protocol.own()
         try:
             while transport.get_write_buffer_size():  # what was sent before goes first
-                await self._protocol.ready(own.fileno(), to_read=False)
-            while sent < count and not (self._cycle.disconnected or transport.is_closing()):
-                done = await on_thread(_push, own.fileno(), file, offset + sent, count - sent)
-                if done is None:
-                    await self._protocol.ready(own.fileno(), to_read=False)
-                elif done:
-                    sent += done
-                else:
-                    return sent
+                await self._protocol.ready(own.number, to_read=False)
+            while part.left and not (self._cycle.disconnected or transport.is_closing()):
+                took = await on_thread(_push, own, part)
+                if took is None:
+                    await self._protocol.ready(own.number, to_read=False)
+                elif not took:
+                    return
         except ConnectionError:
             transport.abort()
-        return count
+        part.left = 0
 
 
-def _push(own: int, file: int, offset: int, count: int) -> int | None:
-    """Send what the socket takes, waiting moments for more room; None when that is nothing. The disk may take its time.
+class _Taken:
+    """Stands in for a transport, and keeps what is written."""
 
-    A client that reads as fast as we send is served by one call a turn; a slow one is waited for in the loop.
+    written = b""
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+
+
+class _Part:
+    """What is left to send: a head, then a part of a file."""
+
+    __slots__ = ("file", "head", "left", "offset")
+
+    def __init__(self, head: bytes, file: int, offset: int, left: int) -> None:
+        self.head, self.file, self.offset, self.left = head, file, offset, left
+
+
+def _push(own: Own, part: _Part) -> bool | None:
+    """Send what the socket takes, waiting moments for more room; None when that is nothing, False at the file's end.
+
+    A client that reads as fast as we send is served by one call a turn; a slow one is waited for in the loop. The disk
+    may take its time.
     """
-    waiting, sent, end = select.poll(), 0, time.monotonic() + _TURN_SECONDS
-    waiting.register(own, select.POLLOUT)
+    waiting, took, end = None, None, time.monotonic() + _TURN_SECONDS
     while True:
         try:
-            done = os.sendfile(own, file, offset + sent, count - sent)
+            if part.head:
+                part.head = part.head[own.socket.send(part.head, socket.MSG_MORE) :]
+                took = True
+                continue
+            done = os.sendfile(own.number, part.file, part.offset, part.left)
         except BlockingIOError:
+            if waiting is None:
+                waiting = select.poll()
+                waiting.register(own.number, select.POLLOUT)
             if not waiting.poll(_MOMENT_MS):
-                return sent or None
+                return took
             continue
-        sent += done
-        if not done or sent == count or time.monotonic() > end:
-            return sent
+        took = True
+        part.offset, part.left = part.offset + done, part.left - done
+        if not done:
+            return False
+        if not part.left or time.monotonic() > end:
+            return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from linarite.engine.sharing import Share
 from linarite.faces.azure_files.address import Address
@@ -92,6 +93,7 @@ def check_use(request: Request, fields: dict[str, str]) -> None:
         raise Refused("AuthorizationSourceIPMismatch", SourceIP=request.client)
 
 
+@lru_cache(256)
 def moment(text: str | None) -> int | None:
     """A time of a signature in microseconds since the epoch; None when there is none."""
     if not text:

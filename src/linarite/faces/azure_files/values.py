@@ -6,6 +6,7 @@ import base64
 import binascii
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 
 ATTRIBUTES = (
     "ReadOnly", "Hidden", "System", "Directory", "Archive", "Temporary", "Offline", "NotContentIndexed", "NoScrubData",
@@ -30,6 +31,7 @@ def version_tag(number: int) -> str:
     return f'"0x8D{number:013X}"'
 
 
+@lru_cache(1024)
 def time_text(nanoseconds: int) -> str:
     """`2021-12-14T08:02:15.2622572Z`."""
     seconds, rest = divmod(nanoseconds, SECOND)
