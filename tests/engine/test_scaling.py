@@ -352,6 +352,20 @@ def test_nodes_are_asked_what_they_use_with_each_sample(tmp_path: Path):
     play(tmp_path, story)
 
 
+def test_machine_is_as_busy_as_its_own_processors_are(tmp_path: Path):
+    """Not as its slots: others than the pool run there too."""
+
+    async def story(world: World) -> None:
+        await world.machines("n1")
+        await scaled(world, "$TargetDedicatedNodes=1")
+        await wait(world, MINUTE)
+        (node,) = await world.nodes()
+        await world.do(sampling.keep_uses, [use(node, 3.0)], world.asked[-1][1])
+        assert (await look(world, "a=$CPUPercent")).variables == "a=0.75"
+
+    play(tmp_path, story)
+
+
 def test_pool_follows_how_busy_its_nodes_are(tmp_path: Path):
     """The documentation's example: one node more in ten while all have been busy, none while nothing is known."""
     formula = "$TargetDedicatedNodes=min($CPUPercent.GetSample(TimeInterval_Minute*10))>0.7?3:1"

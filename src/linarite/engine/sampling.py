@@ -54,9 +54,9 @@ def keep_uses(u: Ledger, uses: Sequence[NodeUse], slot: int) -> None:
 
 
 def _used(pool_key: int, slot: int, found: Sequence[tuple[Node, NodeUse]]) -> PoolSample:
-    """A node has as many processors as task slots (as `usage` counts them), and cannot be busier than all of them."""
+    """A node cannot be busier than all its processors: a machine tells how many, else as many as slots."""
     number = len(found)
-    busy = sum(min(1.0, use.cores / node.slots) for node, use in found) / number
+    busy = sum(min(1.0, use.cores / node.core_count) for node, use in found) / number
     return PoolSample(
         pool_key=pool_key, slot=slot, cpu_millionths=round(busy * 1_000_000),
         memory_bytes=sum(use.memory_bytes for _, use in found) // number,
