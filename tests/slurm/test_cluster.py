@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.support.left_out import leave_out
+from tests.support.server import data_home
 from tests.support.slurm import SlurmCluster, eventually, unprivileged_user
 
 NewCluster = Callable[..., SlurmCluster]
@@ -59,6 +62,18 @@ def test_array(slurm: SlurmCluster):
     eventually(lambda: len(list(home.glob("*.out"))) == 20, 30, "not all have written")
     eventually(lambda: not slurm.run("squeue", "-h", "-j", str(job)).strip(), 30, "not all have ended")
     assert sorted(int(path.read_text()) for path in home.glob("*.out")) == list(range(20))
+
+
+def test_mpirun_over_two_nodes(slurm: SlurmCluster):
+    if not shutil.which("mpirun"):
+        leave_out("mpirun is not installed (Debian's openmpi-bin)")
+    home = slurm.home()
+    script = "mpirun sh -c 'echo $OMPI_COMM_WORLD_RANK $OMPI_COMM_WORLD_SIZE $SLURMD_NODENAME'"
+    told = slurm.wait_job(slurm.submit(script, "-N2", "--ntasks-per-node=2", "-o", "out", home=home))
+    assert told["ExitCode"] == "0:0", (home / "out").read_text()
+    ranks = sorted(line.split() for line in (home / "out").read_text().splitlines())
+    assert [(rank, size) for rank, size, _ in ranks] == [(str(rank), "4") for rank in range(4)]
+    assert ranks[0][2] == ranks[1][2] != ranks[2][2] == ranks[3][2]
 
 
 def test_drain_and_resume(slurm_cluster: NewCluster):
@@ -175,9 +190,12 @@ def test_it_ends_with_a_process_that_is_killed(slurm_installed: None, tmp_path: 
     process.send_signal(signal.SIGKILL)
     process.communicate()
     eventually(lambda: not folder.exists() and not processes_of(folder), 30, "the cluster does not end")
-    folder.parent.rmdir()
 
 
-def test_slurm_that_does_not_start_says_why(slurm_cluster: NewCluster):
-    with pytest.raises(RuntimeError, match="NoSuchSetting"):
-        slurm_cluster(1, 1, NoSuchSetting=1)
+def test_slurm_that_does_not_start_says_why(slurm_installed: None):
+    """And leaves nothing either."""
+    with data_home() as home:
+        with pytest.raises(RuntimeError, match="NoSuchSetting"):
+            SlurmCluster.start(home / "cluster", 1, 1, NoSuchSetting=1)
+        assert list(home.iterdir()) == []
+        assert processes_of(home) == []

@@ -70,10 +70,11 @@ class SlurmCluster:
         lines: Sequence[str] = (),
         **settings: Any,
     ) -> Self:
-        """Start in `folder`, which is made and may only hold what this makes, and wait until every node is idle.
+        """Start in `folder`, which is empty or not there and goes with the cluster, and wait until every node is idle.
 
-        `settings` are slurm.conf's own (MaxJobCount=20, MinJobAge=2) and `lines` any others of it; `node_options` has
-        words of a node's line ({"n1": "Features=big RealMemory=64000"}, MiB), `partitions` the nodes of each partition
+        What is above it lets every user through (munge insists). `settings` are slurm.conf's own (MaxJobCount=20,
+        MinJobAge=2) and `lines` any others of it; `node_options` has words of a node's line
+        ({"n1": "Features=big RealMemory=64000"}, MiB), `partitions` the nodes of each partition
         ({"main": "n[1-2]", "other": "n3"}), of which the first is the default one.
         Raises RuntimeError with what Slurm says.
         """
@@ -91,7 +92,8 @@ class SlurmCluster:
         assert process.stdout is not None
         said = process.stdout.readline()
         if said != "started\n":
-            said += process.communicate()[0]
+            said += process.stdout.read()
+            process.communicate()
             claim.close()
             raise RuntimeError(f"Slurm does not start:\n{said}")
         return cls(folder, process, [f"n{number}" for number in range(1, nodes + 1)], claim)
@@ -235,13 +237,9 @@ def eventually(ask: Callable[[], T], seconds: float, complaint: str) -> T:
 @contextmanager
 def running_slurm(nodes: int = 3, cpus: int = 4, *, base: Path | None = None, **knobs: Any) -> Iterator[SlurmCluster]:
     """A cluster for as long as this lasts, in a folder (below `base`, if named) that every user passes through."""
-    home = Path(tempfile.mkdtemp(prefix="linarite-slurm-", dir=base))
-    home.chmod(0o711)
-    try:
-        with SlurmCluster.start(home / "cluster", nodes, cpus, **knobs) as cluster:
-            yield cluster
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix="linarite-slurm-", dir=base))
+    with SlurmCluster.start(folder, nodes, cpus, **knobs) as cluster:
+        yield cluster
 
 
 def _partition_lines(partitions: Mapping[str, str]) -> list[str]:

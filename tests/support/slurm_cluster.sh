@@ -23,7 +23,7 @@ export PATH="$PATH:/usr/sbin:/sbin"
 usage="usage: slurm_cluster.sh start|stop|clean|run|kill-node|start-node|kill-controller|start-controller FOLDER ..."
 command=${1:?$usage} folder=$(realpath -m "${2:?$usage}")
 export SLURM_CONF=$folder/slurm.conf
-START_SECONDS=30 STOP_SECONDS=15
+START_SECONDS=30 STOP_SECONDS=20
 
 die() { echo "slurm_cluster: $*" >&2; exit 1; }
 
@@ -164,14 +164,14 @@ start() { # PORT NODES CPUS
     for node in $(nodes); do start_node "$node"; done
     until_true $START_SECONDS are_idle || die "not all nodes are idle: $(sinfo -N -l 2>&1)"
 }
-stop() {
-    local node
+stop() (
+    # In a process of its own, so that whoever calls it goes on when something does not end.
     [ -f "$folder/nodes" ] || return 0
     for node in $(nodes); do end_daemon "$node" TERM; done
     end_daemon slurmctld TERM
     until_true $STOP_SECONDS kill_jobs || die "processes of jobs do not end"
     end_daemon munged TERM
-}
+)
 
 case $command in
 start)
@@ -182,12 +182,10 @@ stop) stop ;;
 clean) stop; rm -rf "$folder" ;;
 run) # whoever holds standard input may die as it likes: nothing outlives it
     trap '' HUP INT TERM
-    trap 'stop' EXIT
+    trap 'code=$?; stop || stop || code=1; rm -rf "$folder"; exit $code' EXIT
     start "${3:?PORT is missing}" "${4:-3}" "${5:-4}"
     echo started
     cat >/dev/null
-    stop
-    rm -rf "$folder"
     ;;
 kill-node)
     end_daemon "${3:?NODE is missing}" KILL
