@@ -206,6 +206,7 @@ def test_a_file_tells_all_its_names(share: ShareClient, raw: Raw) -> None:
     assert answer.text.count("<HardLink>") == 2
     told = answer.headers
     assert (told["x-ms-content-type"], told["x-ms-content-length"], told["x-ms-link-count"]) == ("text/plain", "5", "2")
+    assert told["x-ms-file-name"] in {"f", "other"}
     assert (told["content-type"], told["x-ms-file-id"], told["etag"]) == ("application/xml", found.file_id, found.etag)
 
 
@@ -239,10 +240,36 @@ def test_newer_lists_tell_links_and_owners(share: ShareClient, raw: Raw) -> None
     path = f"{share.share_name}?restype=directory&comp=list"
     newest = raw("GET", f"{path}&include=NfsAttributes,LinkCount", NEWEST).text
     assert "<SymLink><Name>l</Name>" in newest
+    assert "<LinkText>nowhere</LinkText></SymLink>" in newest
+    assert newest.count("<LinkCount>2</LinkCount><FileType>Regular</FileType></File>") == 2
     assert "<Uid>345</Uid><Gid>123</Gid><Mode>0640</Mode></Properties><LinkCount>2</LinkCount>" in newest
     every = raw("GET", f"{path}&include=All", NEWEST).text
     assert "<Mode>0640</Mode>" in every
     assert "<Etag>" in every
+    permissions = raw("GET", f"{path}&include=Permissions", NEWEST).text
+    assert "<Uid>345</Uid><Gid>123</Gid><Mode>0640</Mode></Properties><FileType>" in permissions
     older = raw("GET", f"{path}&include=NfsAttributes,LinkCount").text
     assert "SymLink" not in older
     assert "<Uid>" not in older
+    assert "LinkText" not in older
+
+
+@pytest.mark.operation("List Directories and Files")
+def test_a_list_of_an_smb_share_tells_permissions_by_their_key(service: FileService, raw: Raw) -> None:
+    raw("PUT", "smblist?restype=share")
+    raw("PUT", "smblist/f", {"x-ms-type": "file", "x-ms-content-length": "1"})
+    path = "smblist?restype=directory&comp=list&include=Permissions"
+    assert "<PermissionKey>" in raw("GET", path, NEWEST).text
+    assert "<PermissionKey>" not in raw("GET", path).text
+    assert "<Uid>" not in raw("GET", path, NEWEST).text
+
+
+@pytest.mark.operation("Delete File")
+def test_a_deleted_name_tells_how_many_are_left(service: FileService, share: ShareClient, raw: Raw) -> None:
+    share.get_file_client("f").create_file(1)
+    share.get_file_client("g").create_hardlink(target="f")
+    counts = [raw("DELETE", f"{share.share_name}/{name}").headers["x-ms-link-count"] for name in ("f", "g")]
+    assert counts == ["1", "0"]
+    raw("PUT", "smbgone?restype=share")
+    raw("PUT", "smbgone/f", {"x-ms-type": "file", "x-ms-content-length": "1"})
+    assert "x-ms-link-count" not in raw("DELETE", "smbgone/f").headers

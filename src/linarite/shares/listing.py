@@ -45,13 +45,14 @@ def page(
     with base.looking(disk) as look:
         for _, name, on_disk in _in_order(names, limit):
             stat = look(on_disk)
+            text = ""
             if stat is not None and not (modes.S_ISREG(stat.st_mode) or modes.S_ISDIR(stat.st_mode)):
-                stat = _stat(base, f"{disk}/{on_disk}" if disk else on_disk, links=links)
+                stat, text = _stat(base, f"{disk}/{on_disk}" if disk else on_disk, links=links)
             if stat is None:
                 continue
             if len(found) == limit:
                 return found, name
-            found.append(item_of(f"{path}/{name}" if path else name, stat, parent))
+            found.append(item_of(f"{path}/{name}" if path else name, stat, parent, text))
     return found, ""
 
 
@@ -74,7 +75,7 @@ def _in_order(names: list[tuple[str, str, str]], limit: int) -> Iterator[tuple[s
     yield from sorted(names)[enough:]
 
 
-def item_of(path: str, stat: os.stat_result, parent: int) -> Item:
+def item_of(path: str, stat: os.stat_result, parent: int, text: str = "") -> Item:
     """An item by its path, its own status and the inode of the directory that it is in."""
     is_directory = modes.S_ISDIR(stat.st_mode)
     return Item(
@@ -88,18 +89,19 @@ def item_of(path: str, stat: os.stat_result, parent: int) -> Item:
         parent_id=parent,
         links=1 if is_directory else stat.st_nlink,
         is_link=modes.S_ISLNK(stat.st_mode),
+        text=text,
     )
 
 
-def _stat(base: Beneath, disk: str, *, links: bool) -> os.stat_result | None:
+def _stat(base: Beneath, disk: str, *, links: bool) -> tuple[os.stat_result | None, str]:
     """None for what is gone, for a link that leads nowhere or outside, and for what is neither file nor directory.
 
-    With `links` a link is itself.
+    With `links` a link is itself, and comes with its text.
     """
     try:
         stat = base.stat(disk, follow=not links)
+        if links and modes.S_ISLNK(stat.st_mode):
+            return stat, base.read_link(disk)
     except OSError:
-        return None
-    if links and modes.S_ISLNK(stat.st_mode):
-        return stat
-    return stat if modes.S_ISREG(stat.st_mode) or modes.S_ISDIR(stat.st_mode) else None
+        return None, ""
+    return stat if modes.S_ISREG(stat.st_mode) or modes.S_ISDIR(stat.st_mode) else None, ""

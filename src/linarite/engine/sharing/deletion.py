@@ -32,10 +32,11 @@ class Deletion:
         self._store, self._tree, self._retention = store, tree, retention
         self.news = asyncio.Event()
 
-    async def delete(self, place: Place, snapshots: str | None, claim: Claim) -> None:
+    async def delete(self, place: Place, snapshots: str | None, claim: Claim) -> tuple[int, int] | None:
         """Delete a share, or one snapshot. `snapshots`: "include" or "include-leased" to delete a share's as well.
 
-        A snapshot that is deleted by itself is gone for good.
+        A snapshot that is deleted by itself is gone for good. Of a provisioned share it tells how many bytes its files
+        took, and those of its snapshots; counting costs a walk, which others are spared.
         """
         check_share(place.share)
 
@@ -48,12 +49,18 @@ class Deletion:
 
         async with self._tree.hold(place, "", alone=True):
             shares = await self._store.read(doomed)
+            used = None if place.snapshot or not shares[-1].is_provisioned else await self._used(shares)
             if self._retention and not place.snapshot:
                 kept = await self._store.write(lambda tx: _keep(tx, shares, claim.now, self._retention))
                 await self._put_away(kept)
                 self.news.set()
             else:
                 await self._drop(shares)
+        return used
+
+    async def _used(self, shares: list[Share]) -> tuple[int, int]:
+        *snapshots, own = [await self._tree.usage(place_of(share)) for share in shares]
+        return own, sum(snapshots)
 
     async def restore(self, place: Place, version: str, now: int) -> Share:
         """A deleted share is live again, with its snapshots. AlreadyExists when its name has been taken."""

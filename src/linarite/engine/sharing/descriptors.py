@@ -14,7 +14,7 @@ from linarite.engine.errors import InvalidValue
 from linarite.engine.sharing.well_known import ACE_FLAGS, ACE_TYPES, FILE_RIGHTS, NAMES, RIGHTS, SIDS
 
 _SID = r"(?:S-1-[0-9]+(?:-[0-9]+)+|[A-Z]{2})"
-_FORM = re.compile(
+FORM = re.compile(
     rf"O:(?P<owner>{_SID})G:(?P<group>{_SID})"
     r"D:(?P<dacl>[A-Z_]*(?:\([^()]*\))*)(?:S:(?P<sacl>[A-Z_]*(?:\([^()]*\))*))?",
     re.ASCII,
@@ -30,7 +30,7 @@ _OBJECT_TYPES = {0x05, 0x06, 0x07}
 
 def to_binary(text: str) -> bytes:
     """The bytes of a descriptor in SDDL. InvalidValue("permission") when it is none that can be written so."""
-    match = _FORM.fullmatch(text)
+    match = FORM.fullmatch(text)
     if match is None:
         raise _invalid(text)
     try:
@@ -45,6 +45,16 @@ def from_binary(data: bytes) -> str:
         return _text(data)
     except (KeyError, ValueError, IndexError, struct.error) as error:
         raise _invalid(data.hex()[:64]) from error
+
+
+def entries_of(written: str) -> list[str]:
+    """The entries of a list, without their brackets."""
+    return [str(each) for each in _ACE.findall(written)]
+
+
+def flags_of(text: str) -> list[str]:
+    """The flags of an entry."""
+    return list(_pairs(text))
 
 
 def _pack(match: re.Match[str]) -> bytes:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from linarite.engine.errors import InvalidValue, NotFound, NotSupported, WrongState
 from linarite.engine.sharing import moves
+from linarite.engine.sharing.inheritance import merged
 from linarite.engine.sharing.known import require
 from linarite.engine.sharing.leases import FREE, Change, Claim, check_change
 from linarite.engine.sharing.moves import Move
@@ -311,7 +312,7 @@ def _settle(
     tx: ShareTransaction, place: Place, facts: Facts, settings: Settings, before: View | None, item: Item
 ) -> View:  # fmt: skip
     share = require(tx, place)
-    settled = settle(facts, _with_permission(tx.shares, share, settings), before, item)
+    settled = settle(facts, _with_permission(tx.shares, share, settings, item), before, item)
     _keep(tx.shares, share, item, settled)
     return View(share=share, item=item, facts=settled)
 
@@ -354,9 +355,19 @@ def _from(origin: View, settings: Settings) -> Settings:
     return wanted
 
 
-def _with_permission(records: ShareRecords, share: Share, settings: Settings) -> Settings:
-    if settings.descriptor is None:
-        return settings
-    key = permission_key(settings.descriptor)
-    records.put_permission(share.key, key, settings.descriptor)
+def _with_permission(records: ShareRecords, share: Share, settings: Settings, item: Item) -> Settings:
+    descriptor = settings.descriptor
+    if settings.inherits and settings.permission is None:
+        descriptor = merged(descriptor or DEFAULT_PERMISSION, _above(records, share, item), directory=item.is_directory)
+    if descriptor is None or descriptor == DEFAULT_PERMISSION:
+        return settings if descriptor is None else replace(settings, permission=permission_key(descriptor))
+    key = permission_key(descriptor)
+    records.put_permission(share.key, key, descriptor)
     return replace(settings, permission=key)
+
+
+def _above(records: ShareRecords, share: Share, item: Item) -> str:
+    """The permission of the directory above."""
+    facts = records.facts(share.key, item.path.rpartition("/")[0])
+    key = facts.permission if facts else None
+    return (key and records.permission(share.key, key)) or DEFAULT_PERMISSION

@@ -28,7 +28,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     """A file or directory as the tree has it. `path` is spelled as it is stored; times in nanoseconds.
 
     `touched` is when the disk last noted any change: no program can set it, so that one that puts `modified` back after
-    a change, or a file of the same time and size in the place of another, is told apart by `version`.
+    a change, or a file of the same time and size in the place of another, is told apart by `version`. `text` is that of
+    a symbolic link, in lists.
     """
 
     path: str
@@ -41,6 +42,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     touched: int = 0
     links: int = 1
     is_link: bool = False
+    text: str = ""
 
     @property
     def name(self) -> str:

@@ -16,6 +16,8 @@ MAX_QUOTA_GIB = 102_400
 MAX_FILE_BYTES = 4 * 1024**4
 MAX_RANGE_BYTES = 4 * 1024**2
 MAX_CLEARED = 256
+PROVISIONED = ("iops", "mibps")
+"""Those of a share's options that are provisioned and paid by themselves."""
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +34,7 @@ class Share(msgspec.Struct, kw_only=True):
 
     `modified_at` moves with the share's own properties, never with its files; it is never the same twice. A deleted
     share that can be restored until `expires_at` has a `version`, which tells it from others of its name; "" is live.
+    `raised`: when the quota, or a figure among the options, was last made larger.
     """
 
     key: int = 0
@@ -52,6 +55,12 @@ class Share(msgspec.Struct, kw_only=True):
     policies: tuple[Policy, ...] = ()
     lease: Lease = Lease()
     options: dict[str, str] = {}
+    raised: dict[str, int] = {}
+
+    @property
+    def is_provisioned(self) -> bool:
+        """Whether its operations or its bandwidth were provisioned: it is of the model "provisioned v2"."""
+        return any(name in self.options for name in PROVISIONED)
 
     @property
     def limit(self) -> int:

@@ -15,7 +15,7 @@ from linarite.engine.sharing.leases import FREE, Change, Claim, check_named
 from linarite.engine.sharing.names import check_metadata, check_share
 from linarite.engine.sharing.ports import Place, ShareTransaction
 from linarite.engine.sharing.reading import NOTHING
-from linarite.engine.sharing.records import MAX_QUOTA_GIB, Share
+from linarite.engine.sharing.records import MAX_QUOTA_GIB, PROVISIONED, Share
 from linarite.engine.sharing.views import DEFAULT_PERMISSION, check_descriptor, permission_key
 
 MAX_SNAPSHOTS = 200
@@ -62,6 +62,7 @@ class Shares(Deletion):
             changed = replace(share, modified_at=max(claim.now, share.modified_at + 1), **merged)
             if changed.tier != share.tier:
                 changed.tier_changed_at = claim.now
+            changed.raised = {**share.raised, **_raised(share, changed, claim.now)}
             _check(changed)
             return changed
 
@@ -152,6 +153,13 @@ def _check(share: Share) -> None:
     check_metadata(share.metadata)
     if not 1 <= share.quota_gib <= MAX_QUOTA_GIB:
         raise InvalidValue("quota", share.quota_gib, f"1 to {MAX_QUOTA_GIB}")
+
+
+def _raised(before: Share, after: Share, now: int) -> dict[str, int]:
+    """What of a share was made larger just now."""
+    sizes = {name: [int(each.options.get(name, 0)) for each in (before, after)] for name in PROVISIONED}
+    sizes["quota"] = [before.quota_gib, after.quota_gib]
+    return {name: now for name, (old, new) in sizes.items() if new > old}
 
 
 def _moment(second: int) -> str:

@@ -19,7 +19,8 @@ class Settings(msgspec.Struct, kw_only=True):
     """What a request sets on a file or directory. None leaves a value as it is (or at its default when new).
 
     `content` replaces all content headers together with `md5`, `merged` only those that it names. Times are nanoseconds
-    since the epoch. `archive` adds that attribute to whatever the others are.
+    since the epoch. `archive` adds that attribute to whatever the others are. `inherits`: what is new takes what it can
+    inherit from the directory above into its permission. `is_smb`: the request speaks of SMB in yet another way.
     """
 
     metadata: dict[str, str] | None = None
@@ -37,12 +38,14 @@ class Settings(msgspec.Struct, kw_only=True):
     descriptor: str | None = None
     from_source: frozenset[str] = frozenset()
     archive: bool = False
+    inherits: bool = False
+    is_smb: bool = False
 
     @property
     def protocols(self) -> set[str]:
         """The protocols whose own properties are set."""
         found = set()
-        if self.attributes or self.permission is not None or self.descriptor is not None:
+        if self.is_smb or self.attributes or self.permission is not None or self.descriptor is not None:
             found.add("SMB")
         if any(value is not None for value in (self.owner, self.group, self.mode)):
             found.add("NFS")
@@ -148,7 +151,7 @@ def settle(facts: Facts, settings: Settings, before: View | None, after: Item) -
         md5_at=now if md5 else 0,
         md5_of=after.version if md5 else 0,
         stamped=now if after.is_directory else None,
-        attributes=facts.attributes if settings.attributes is None else settings.attributes,
+        attributes=facts.attributes if settings.attributes is None else _attributes(settings),
         created=_created(facts, settings, before, after),
         owner=facts.owner if settings.owner is None else settings.owner,
         group=facts.group if settings.group is None else settings.group,
@@ -173,6 +176,11 @@ def check_descriptor(descriptor: str) -> None:
         raise InvalidValue("permission", len(descriptor), "size")
     if not descriptor.startswith("O:") or "G:" not in descriptor or "D:" not in descriptor:
         raise InvalidValue("permission", descriptor, "no security descriptor")
+
+
+def _attributes(settings: Settings) -> tuple[str, ...]:
+    given = settings.attributes or ()
+    return (*given, "Archive") if settings.archive and "Archive" not in given else given
 
 
 def _created(facts: Facts, settings: Settings, before: View | None, after: Item) -> int:

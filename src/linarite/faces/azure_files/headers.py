@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from linarite.engine.sharing.leases import Lease, LeaseState
 from linarite.engine.sharing.records import Copy, Share
 from linarite.engine.sharing.views import Settings, View
 from linarite.faces.azure_files import permissions
-from linarite.faces.azure_files.call import Call
+from linarite.faces.azure_files.call import Call, unsupported
 from linarite.faces.azure_files.errors import Refused, bad_header, bad_query, missing_header
 from linarite.faces.azure_files.values import (
     attributes_text,
@@ -21,6 +23,7 @@ from linarite.faces.azure_files.values import (
     time_text,
     version_tag,
 )  # fmt: skip
+from linarite.faces.azure_files.versions import SEMANTICS_SINCE
 from linarite.http.dates import http_date
 from linarite.http.spelling import kept
 
@@ -92,6 +95,23 @@ def smb_of(call: Call) -> Settings:
     if _takes_permission(call, key or descriptor):
         from_source.add("permission")
     return Settings(**settings, from_source=frozenset(from_source))  # type: ignore[arg-type]
+
+
+def creation_of(call: Call, *, directory: bool = False) -> Settings:
+    """The same of what is made anew.
+
+    From SEMANTICS_SINCE on it is made as Windows makes files unless `Restore` is asked for, and a permission given.
+    """
+    settings, header = smb_of(call), "x-ms-file-property-semantics"
+    text = call.header(header)
+    if text is not None and call.version < SEMANTICS_SINCE:
+        raise unsupported(call, header)
+    if text is not None and text.lower() not in {"new", "restore"}:
+        raise bad_header(header, text)
+    permitted = settings.permission is not None or settings.descriptor is not None
+    if call.version < SEMANTICS_SINCE or (permitted and (text or "").lower() == "restore"):
+        return replace(settings, inherits=not permitted)
+    return replace(settings, archive=not directory, inherits=True, is_smb=text is not None)
 
 
 def _takes_permission(call: Call, given: str | None) -> bool:

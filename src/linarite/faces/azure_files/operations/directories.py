@@ -16,7 +16,7 @@ async def create_directory(call: Call) -> Response:
     """A new, empty directory."""
     if not call.path:
         raise Refused("ResourceAlreadyExists")
-    settings = replace(headers.smb_of(call), metadata=headers.metadata_of(call))
+    settings = replace(headers.creation_of(call, directory=True), metadata=headers.metadata_of(call))
     view = await call.files.create_directory(call.place, call.path, settings)
     return Response(201, b"", {**headers.tags(view), **headers.ENCRYPTED, **headers.smb(view)})
 

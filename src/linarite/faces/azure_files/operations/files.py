@@ -25,7 +25,7 @@ async def create_file(call: Call) -> Response:
         raise missing_header("x-ms-content-length")
     data, told = await _body(call, size)
     settings = replace(
-        headers.smb_of(call),
+        headers.creation_of(call),
         metadata=headers.metadata_of(call),
         content=headers.content_of(call),
         md5=headers.md5_of(call),
@@ -35,9 +35,9 @@ async def create_file(call: Call) -> Response:
 
 
 async def delete_file(call: Call) -> Response:
-    """A file goes."""
-    await call.files.remove(call.place, call.path, call.claim, directory=False)
-    return Response(202)
+    """A file goes; of one on a share of NFS the names that are left are told."""
+    gone = await call.files.remove(call.place, call.path, call.claim, directory=False)
+    return Response(202, b"", {"x-ms-link-count": str(gone.item.links - 1)} if gone.is_nfs else {})
 
 
 async def set_file_properties(call: Call) -> Response:

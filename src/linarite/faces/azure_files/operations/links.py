@@ -49,7 +49,8 @@ async def get_hard_links(call: Call) -> Response:
         xml.parent("HardLink", [xml.named("FileName", each.name), xml.element("ParentId", str(each.parent_id))])
         for each in names
     )
-    return xml.answer(xml.parent("HardLinks", links), get_file.told(call, view))
+    told = {**get_file.told(call, view), "x-ms-file-name": quote(view.item.name)}
+    return xml.answer(xml.parent("HardLinks", links), told)
 
 
 async def create_hard_link(call: Call) -> Response:

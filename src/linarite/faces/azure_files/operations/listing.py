@@ -18,7 +18,9 @@ from linarite.http.messages import Response
 
 DEFAULT = 5000
 SMB_ONLY = {"attributes", "permissionkey"}
-NEWER = {"linkcount", "nfsattributes", "all"}
+NEWER = {"linkcount", "nfsattributes", "permissions", "all"}
+PERMISSIONS = {"nfsattributes", "permissionkey"}
+"""What `include=Permissions` brings: no element of its own is described, so those that tell who may do what."""
 DAY = 86_400_000_000
 
 
@@ -50,6 +52,8 @@ async def list_directory(call: Call) -> Response:
         include -= NEWER
     elif "all" in include:
         include |= {"timestamps", "etag", "attributes", "permissionkey", *NEWER}
+    if "permissions" in include:
+        include |= PERMISSIONS
     with_ids = call.version >= FILE_IDS_SINCE or call.flag("x-ms-file-extended-info")
     body = [
         xml.element("Marker", call.query("marker")), xml.named("Prefix", prefix),
@@ -82,7 +86,7 @@ def _share(call: Call, share: Share, include: set[str]) -> str:
         xml.element("LeaseDuration", lease.get("x-ms-lease-duration")),
         xml.element("EnabledProtocols", share.protocol),
         xml.element("RootSquash", (share.root_squash or "NoRootSquash") if share.protocol == "NFS" else None),
-        *share_options.elements(share),
+        *share_options.elements(share, call.version),
         *_end(call, share),
     ]
     parts = [xml.element("Name", share.name), xml.element("Snapshot", share.snapshot or None)]
@@ -115,6 +119,10 @@ def _entry(view: View, include: set[str], *, with_ids: bool) -> str:
         xml.element("LinkCount", str(view.item.links) if "linkcount" in include and view.is_nfs else None),
     ]
     kind = "Directory" if view.item.is_directory else "SymLink" if view.item.is_link else "File"
+    if kind == "SymLink":
+        parts.append(xml.named("LinkText", view.item.text.encode("utf-8", "surrogateescape").decode(errors="replace")))
+    elif kind == "File" and "nfsattributes" in include and view.is_nfs:
+        parts.append(xml.element("FileType", "Regular"))
     return xml.parent(kind, parts)
 
 

@@ -10,6 +10,7 @@ from linarite.faces.azure_files import headers, permissions, share_options, xml
 from linarite.faces.azure_files.call import Call
 from linarite.faces.azure_files.errors import Refused, bad_header
 from linarite.faces.azure_files.share_options import PREMIUM
+from linarite.faces.azure_files.versions import PROVISIONED_SINCE
 from linarite.http.dates import http_date
 from linarite.http.messages import Response
 
@@ -29,7 +30,7 @@ async def create_share(call: Call) -> Response:
         protocol=protocol.upper(), metadata=headers.metadata_of(call),
     )  # fmt: skip
     created = await call.shares.create(msgspec.structs.replace(share, **_settings(call)))
-    return Response(201, b"", {**headers.share_tags(created), "x-ms-share-quota": str(created.quota_gib)})
+    return Response(201, b"", _size(call, created, share_options.MADE))
 
 
 async def get_share_properties(call: Call) -> Response:
@@ -45,7 +46,7 @@ async def get_share_properties(call: Call) -> Response:
         "x-ms-enabled-protocols": share.protocol,
         "x-ms-has-immutability-policy": "false",
         "x-ms-has-legal-hold": "false",
-        **share_options.headers(share),
+        **share_options.headers(share, call.version),
     }
     if share.protocol == "NFS":
         found["x-ms-root-squash"] = share.root_squash or "NoRootSquash"
@@ -61,7 +62,7 @@ async def get_share_metadata(call: Call) -> Response:
 async def set_share_properties(call: Call) -> Response:
     """Quota and tier."""
     share = await call.shares.change(call.place, _settings(call), call.claim)
-    return Response(200, b"", {**headers.share_tags(share), "x-ms-share-quota": str(share.quota_gib)})
+    return Response(200, b"", _size(call, share, share_options.SET))
 
 
 async def set_share_metadata(call: Call) -> Response:
@@ -75,8 +76,11 @@ async def delete_share(call: Call) -> Response:
     asked = call.header("x-ms-delete-snapshots")
     if asked is not None and asked.lower() not in {"include", "include-leased"}:
         raise bad_header("x-ms-delete-snapshots", asked)
-    await call.shares.delete(call.place, asked.lower() if asked else None, call.claim)
-    return Response(202)
+    used = await call.shares.delete(call.place, asked.lower() if asked else None, call.claim)
+    if used is None or call.version < PROVISIONED_SINCE:
+        return Response(202)
+    own, snapshots = map(str, used)
+    return Response(202, b"", {"x-ms-file-share-usage-bytes": own, "x-ms-file-share-snapshot-usage-bytes": snapshots})
 
 
 async def restore_share(call: Call) -> Response:
@@ -85,7 +89,7 @@ async def restore_share(call: Call) -> Response:
     if name != call.place.share:
         raise bad_header("x-ms-deleted-share-name", name)
     share = await call.shares.restore(call.place, version.upper(), call.now)
-    return Response(201, b"", {**headers.share_tags(share), "x-ms-share-quota": str(share.quota_gib)})
+    return Response(201, b"", _size(call, share, share_options.MADE))
 
 
 async def get_share_statistics(call: Call) -> Response:
@@ -121,6 +125,12 @@ async def get_permission(call: Call) -> Response:
     descriptor = await call.shares.permission(call.place, call.required("x-ms-file-permission-key"))
     body = msgspec.json.encode({"permission": permissions.written(descriptor, form), "format": form})
     return Response(200, body, {"Content-Type": "application/json"})
+
+
+def _size(call: Call, share: Share, names: tuple[str, ...]) -> dict[str, str]:
+    """What the answer to a change of a share tells of its size, and of what that brings."""
+    told = share_options.headers(share, call.version, names)
+    return {**headers.share_tags(share), "x-ms-share-quota": str(share.quota_gib), **told}
 
 
 def _settings(call: Call) -> dict[str, object]:
