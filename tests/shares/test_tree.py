@@ -13,8 +13,9 @@ import pytest
 from tests.shares.clock import wait_for_a_tick
 
 from linarite.engine.errors import AlreadyExists, NotFound, PathRefused, WrongState
+from linarite.engine.sharing.names import fold
 from linarite.engine.sharing.ports import Item, Place
-from linarite.shares import DirectoryTree, extents
+from linarite.shares import DirectoryTree, extents, listing
 from linarite.shares import tree as tree_module
 
 T = TypeVar("T")
@@ -364,3 +365,29 @@ def test_what_is_at_hand_is_found_without_a_thread(shares: Shares, monkeypatch: 
     for path, error in (("fifo", NotFound), ("out", PathRefused), ("none", NotFound), ("d", WrongState)):
         with pytest.raises(error):
             run(shares.tree.open(PLACE, path))
+
+
+@pytest.mark.parametrize("block", [3, 4096])
+@pytest.mark.parametrize("limit", [37, 400, 5000])
+def test_pages_are_in_the_order_of_names_without_case(
+    shares: Shares, monkeypatch: pytest.MonkeyPatch, block: int, limit: int
+) -> None:
+    """Ordinary names, others, those that are equal but for case, and those that are nothing for a list."""
+    monkeypatch.setattr(listing, "_BLOCK", block)
+    names = [f"{letter}{number:03}{end}" for letter in "abXY_é" for number in range(60) for end in ("", ".T", "~", "ß")]
+    names += ["(a", "a (1)", "A000", "A000.t", "-", ".dot", ",", "a b", "z{"]
+    for name in names:
+        (shares.folder / name).touch()
+    for number in range(300):
+        (shares.folder / f"b000{number}").symlink_to("nowhere")
+    (shares.folder / "a:b").touch()
+    wanted = sorted(names, key=lambda name: (fold(name), name))
+    for prefix in ("", "a0", "É", "b000", "nothing"):
+        found, marker = [], ""
+        while True:
+            items, marker = run(shares.tree.page(PLACE, "", prefix, marker, limit))
+            found += [item.name for item in items]
+            if not marker:
+                break
+            assert len(items) == limit
+        assert found == [name for name in wanted if fold(name).startswith(fold(prefix))]
