@@ -210,4 +210,5 @@ def state_of(word: str) -> MachineState:
         state = MachineState.OFFLINE
     else:
         state = MachineState.UNUSABLE
-    return MachineState.UNUSABLE if "*" in word and state is MachineState.IDLE else state
+    # One that does not answer may just have been resumed; if it stays silent, Slurm says soon that it is down.
+    return MachineState.OFFLINE if "*" in word and state is MachineState.IDLE else state

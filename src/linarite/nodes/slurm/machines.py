@@ -35,6 +35,7 @@ class Machines:
 
     async def start(self, limited: Callable[[Limits], None]) -> None:
         """Look for the first time, and go on with it. What the cluster allows is told to `limited`."""
+        self._hosts = {}
         await self._try(limited)
         self._watching = asyncio.create_task(self._watch(limited))
 
