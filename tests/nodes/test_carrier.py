@@ -174,3 +174,19 @@ def test_host_waits_for_its_runs_while_the_carrier_is_idle():
         threading.Timer(0.3, end).start()
         host.run()
     assert turns < 5
+
+
+def test_what_is_made_after_a_removal_stays(carried: Carriage, tmp_path: Path) -> None:
+    """A machine's folder bears its name for ever: it is moved away before it is made anew, however busy the carrier."""
+    root, trash = tmp_path / "account/pool/n1", str(tmp_path / "account/trash")
+    for number in range(30):
+        made: list[Done] = []
+        carried.make_node(str(root), [], "", made.append)
+        _wait(carried, made)
+        (root / "old").write_text("")
+        carried.remove(str(root), trash, str(tmp_path / "account"), made.append)
+        carried.make_node(str(root), [], "", made.append)
+        _wait(carried, made, 3)
+        assert [done.problem for done in made] == [None] * 3
+        assert root.is_dir(), number
+        assert not (root / "old").exists(), number

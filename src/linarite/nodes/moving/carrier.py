@@ -86,7 +86,10 @@ class Carrier:
                 stop.set()
             return
         stop = self._going[request.number] = Stop()
-        self._threads.submit(self._run, request, stop)
+        if isinstance(request, Remove):  # what is asked next may be made anew under the same name
+            self._run(request, stop)
+        else:
+            self._threads.submit(self._run, request, stop)
 
     def _run(self, errand: Errand, stop: Stop) -> None:
         try:
