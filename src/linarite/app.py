@@ -179,7 +179,7 @@ async def _sharing(
     settings: Settings, folder: DataFolder, store: SqlStore, provider: Provider, present: Presence | None, *,
     alone: bool,
 ) -> Sharing:  # fmt: skip
-    tree = DirectoryTree(str(folder.make_shares()), provider.uid_of())
+    tree = DirectoryTree(str(folder.make_shares()), provider.share_owner_of())
     if alone:
         tree.sweep()
     try:

@@ -19,6 +19,7 @@ from linarite.nodes.slurm.options import is_constraint
 from linarite.nodes.slurm.users import UnknownUserError, Users
 from linarite.refusal import Refused
 from linarite.settings import Settings, SlurmPool
+from linarite.shares import Owner
 
 log = structlog.get_logger("linarite")
 
@@ -45,11 +46,18 @@ class Provider:
     def _shared(self) -> Path:
         return self._settings.slurm_shared or self._folder.path
 
-    def uid_of(self) -> Callable[[str], int] | None:
-        """The user of an account's tasks, who may change the files of its shares too; None: the server's own."""
-        first, users, identity = self._first_uid, self._users, self._identity
-        if users is not None:
-            return None if all(one.own for one in users.all()) else lambda account: users.of(account).uid
+    def share_owner_of(self) -> Callable[[str], Owner] | None:
+        """Who may change the files of an account's shares too: the user of its tasks. None: the server's own."""
+        users, uid_of = self._users, self._uid_of()
+        if users is None:
+            return None if uid_of is None else lambda account: Owner(uid_of(account), uid_of(account))
+        if all(one.own for one in users.all()):
+            return None
+        return lambda account: Owner(users.of(account).uid, users.of(account).gid, alone=False)
+
+    def _uid_of(self) -> Callable[[str], int] | None:
+        """The user of an account's tasks on this machine; None: the server's own."""
+        first, identity = self._first_uid, self._identity
         return None if first is None else lambda account: first + identity.number(account)
 
     def nodes(self, mountable: Mountable, ca_file: Path | None) -> Nodes:
@@ -61,7 +69,7 @@ class Provider:
             )  # fmt: skip
         first = self._first_uid
         return LocalNodes(
-            self._folder.path, allow_elevated=self._settings.allow_elevated, ca_file=ca_file, uid_of=self.uid_of(),
+            self._folder.path, allow_elevated=self._settings.allow_elevated, ca_file=ca_file, uid_of=self._uid_of(),
             uid_of_user=lambda number: (first or 0) + number, mountable=mountable,
         )  # fmt: skip
 

@@ -15,7 +15,7 @@ from tests.shares.clock import wait_for_a_tick
 from linarite.engine.errors import AlreadyExists, NotFound, PathRefused, WrongState
 from linarite.engine.sharing.names import fold
 from linarite.engine.sharing.ports import Item, Place
-from linarite.shares import DirectoryTree, extents, listing
+from linarite.shares import DirectoryTree, Owner, extents, listing
 from linarite.shares import tree as tree_module
 
 T = TypeVar("T")
@@ -391,3 +391,17 @@ def test_pages_are_in_the_order_of_names_without_case(
                 break
             assert len(items) == limit
         assert found == [name for name in wanted if fold(name).startswith(fold(prefix))]
+
+
+@pytest.mark.root
+@pytest.mark.parametrize(("alone", "modes"), [(True, (0o770, 0o660)), (False, (0o700, 0o600))])
+def test_files_are_their_owners(tmp_path: Path, alone: bool, modes: tuple[int, int]) -> None:
+    """The user of an account's tasks may change them; a group does where nobody of another account is in it."""
+    tree = DirectoryTree(str(tmp_path), lambda account: Owner(4711, 815, alone=alone))
+    run(tree.make_share(PLACE))
+    run(tree.make_directory(PLACE, "sub"))
+    run(tree.create(PLACE, "sub/file", 3, b"abc"))
+    share = tmp_path / "account" / "share"
+    for path, mode in ((share, modes[0]), (share / "sub", modes[0]), (share / "sub/file", modes[1])):
+        facts = path.stat()
+        assert (facts.st_uid, facts.st_gid, facts.st_mode & 0o777) == (4711, 815, mode)

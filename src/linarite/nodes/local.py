@@ -42,7 +42,7 @@ from linarite.nodes import machine
 from linarite.nodes.channel import HostStarter
 from linarite.nodes.environment import stays_below
 from linarite.nodes.link import HostLink
-from linarite.nodes.mounts import attach, detach
+from linarite.nodes.mounts import Owner, attach, detach
 from linarite.nodes.moving.parcels import Parcel
 from linarite.nodes.node_logs import host_logs, send
 from linarite.nodes.places import HostPlace, Places, task_directories
@@ -245,10 +245,10 @@ class LocalNodes:
     async def _mount_one(self, node: NodeRef, mount: Mount) -> None:
         if self._mountable is None:
             raise MountError("This server's nodes mount nothing.")
-        folder = await self._mountable.folder(mount, node.account)
+        folder, uid = await self._mountable.folder(mount, node.account), self._places.uid(node)
         attach(
             self._places.top, self._places.below_top(node), mount.path, folder, read_only=mount.read_only,
-            owner=self._places.uid(node),
+            owner=None if uid is None else Owner(uid, uid),
         )  # fmt: skip
 
     def _let_go(self, node: NodeRef) -> None:

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from linarite.engine.mounting import MountError
 from linarite.fs.openat2 import Escapes, by_components
@@ -22,13 +23,21 @@ _ESCAPED = re.compile(rb"\\([0-7]{3})")
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+class Owner(NamedTuple):
+    """A Unix user and their group; `alone`: the group is the account's own, whose users may use what is made."""
+
+    uid: int
+    gid: int
+    alone: bool = True
+
+
 def attach(
-    top: str, node: str, path: str, folder: str, *, read_only: bool, owner: int | None, linked: bool = False
+    top: str, node: str, path: str, folder: str, *, read_only: bool, owner: Owner | None, linked: bool = False
 ) -> None:  # fmt: skip
     """Show `folder` at `path` below the folder `node` (relative to `top`). Raises MountError.
 
-    Folders on the way are made for `owner`. Done again, it changes nothing. `linked`: not bound, even by root, since
-    other machines see no binding.
+    Folders on the way are made for `owner`. Done again, it changes nothing. `linked`: not bound,
+    even by root, since other machines see no binding.
     """
     bound = os.geteuid() == 0 and not linked
     try:
@@ -40,7 +49,7 @@ def attach(
 
 
 def _attach(
-    top: str, mounts: str, path: str, folder: str, *, read_only: bool, owner: int | None, bound: bool
+    top: str, mounts: str, path: str, folder: str, *, read_only: bool, owner: Owner | None, bound: bool
 ) -> None:  # fmt: skip
     above, _, name = path.rpartition("/")
     with _way(top, mounts, above, owner) as parent:
@@ -54,7 +63,7 @@ def _attach(
                 _bind(folder, target, parent, name, read_only=read_only)
                 return
         if read_only:
-            raise MountError("Only root mounts for reading alone, on this machine.")
+            raise MountError("Nothing is mounted for reading alone here: only root can, and only on its own machine.")
         os.rmdir(name, dir_fd=parent)
         os.symlink(folder, name, dir_fd=parent)
 
@@ -67,7 +76,7 @@ def _is_link_to(parent: int, name: str, folder: str) -> bool:
 
 
 @contextmanager
-def _way(top: str, mounts: str, above: str, owner: int | None) -> Iterator[int]:
+def _way(top: str, mounts: str, above: str, owner: Owner | None) -> Iterator[int]:
     """The folder that the mount stands in."""
     root = os.open(top, _DIRECTORY)
     try:
@@ -84,13 +93,13 @@ def _way(top: str, mounts: str, above: str, owner: int | None) -> Iterator[int]:
         os.close(root)
 
 
-def _make(parent: int, name: str, owner: int | None) -> None:
+def _make(parent: int, name: str, owner: Owner | None) -> None:
     try:
-        os.mkdir(name, 0o770, dir_fd=parent)
+        os.mkdir(name, 0o770 if owner is None or owner.alone else 0o700, dir_fd=parent)
     except FileExistsError:
         return
     if owner is not None:
-        os.chown(name, owner, owner, dir_fd=parent, follow_symlinks=False)
+        os.chown(name, owner.uid, owner.gid, dir_fd=parent, follow_symlinks=False)
 
 
 @contextmanager

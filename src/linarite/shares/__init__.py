@@ -4,6 +4,6 @@ What may not enter: HTTP, SQL, and any knowledge of who asks.
 """
 
 from linarite.shares.mountable import MountableShares
-from linarite.shares.tree import DirectoryTree
+from linarite.shares.tree import DirectoryTree, Owner
 
-__all__ = ["DirectoryTree", "MountableShares"]
+__all__ = ["DirectoryTree", "MountableShares", "Owner"]

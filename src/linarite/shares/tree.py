@@ -12,6 +12,7 @@ import stat as modes
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
+from typing import NamedTuple
 
 from linarite.engine.errors import AlreadyExists, InvalidValue, NotFound, WrongState
 from linarite.engine.sharing.ports import Data, Item, Place, size_of
@@ -24,10 +25,18 @@ from linarite.shares.threads import on_thread
 from linarite.shares.usage import BLOCK, Usage, check_length
 
 
+class Owner(NamedTuple):
+    """A Unix user and the group that files are in; `alone`: nobody of another account is in it."""
+
+    uid: int
+    gid: int
+    alone: bool = True
+
+
 class DirectoryTree:
     """Implements `engine.sharing.ports.Tree` below the folder `root`."""
 
-    def __init__(self, root: str, owner_of: Callable[[str], int] | None = None) -> None:
+    def __init__(self, root: str, owner_of: Callable[[str], Owner] | None = None) -> None:
         """`owner_of` gives the user of an account's tasks, who may change its files too; None is the server's own."""
         self._root = Beneath(root)
         self._owner_of = owner_of
@@ -52,11 +61,12 @@ class DirectoryTree:
             os.close(descriptor)
 
     def _give(self, place: Place, descriptor: int) -> None:
-        """Give a new file or directory to its account's user, and to the users of its pools by their group."""
+        """Give a new file or directory to its account's user, and to the users of its pools by a group of their own."""
         if self._owner_of is not None:
             owner = self._owner_of(place.account)
-            os.fchown(descriptor, owner, owner)
-            os.fchmod(descriptor, 0o770 if modes.S_ISDIR(os.fstat(descriptor).st_mode) else 0o660)
+            os.fchown(descriptor, owner.uid, owner.gid)
+            mode = 0o770 if modes.S_ISDIR(os.fstat(descriptor).st_mode) else 0o660
+            os.fchmod(descriptor, mode if owner.alone else mode & 0o700)
 
     async def drop_share(self, place: Place) -> None:
         """Gone at once by name; its files are removed in the background."""

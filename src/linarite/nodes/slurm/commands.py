@@ -10,6 +10,7 @@ import asyncio
 import os
 import shutil
 import subprocess
+import zlib
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -66,6 +67,11 @@ class Limits(msgspec.Struct, frozen=True):
 
     array: int = 1000
     partition: str | None = None
+
+
+def mark_of(shared: str) -> str:
+    """What the comments of all jobs of a server begin with that works on this shared folder."""
+    return f"linarite-{zlib.crc32(os.fsencode(shared)):08x}:"
 
 
 class Slurm:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
+import stat
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import structlog
+from msgspec.structs import replace
 
 from linarite.engine.launching import Emptied, NodeOrder, NodeReady, NodeRef, NodeReport, NodeUnusable
 from linarite.engine.mounting import Mount, Mountable, MountError
 from linarite.engine.packages import Package
-from linarite.nodes.mounts import attach
+from linarite.nodes.mounts import Owner, attach
 from linarite.nodes.moving.errands import Done
 from linarite.nodes.places import TRASH, Places
 from linarite.nodes.slurm.porter import Porter
@@ -49,7 +52,9 @@ class Folders:
         if not order.stands and (broken := await self._made(node, order.packages)) is not None:
             return broken
         broken = await self._mounted(node)
-        return broken if broken is not None or order.stands else NodeReady(node=node)
+        if order.stands:
+            return None if broken is None else replace(broken, standing=True)
+        return broken or NodeReady(node=node)
 
     async def _made(self, node: NodeRef, packages: Sequence[Package]) -> NodeUnusable | None:
         loop = asyncio.get_running_loop()
@@ -84,9 +89,12 @@ class Folders:
         folder = await self._mountable.folder(mount, node.account)
         if not folder.startswith(f"{self._shared}/"):
             raise MountError("The file shares are not on the folder that the cluster's machines share.")
+        runner = self.runner(node)
+        if not runner.own:
+            _let_pass(self._shared, folder)
         attach(
             self._places.top, self._places.below_top(node), mount.path, folder, read_only=mount.read_only,
-            owner=self._places.uid(node), linked=True,
+            owner=None if runner.own else Owner(runner.uid, runner.gid, alone=False), linked=True,
         )  # fmt: skip
 
     def remove(self, node: NodeRef, then: Callable[[], None] | None = None) -> None:
@@ -140,3 +148,14 @@ class Folders:
         except OSError as error:
             _log.warning("archives_not_opened", account=node.account, error=str(error))
             return ""
+
+
+def _let_pass(shared: str, folder: str) -> None:
+    """Let tasks' users through to a share's folder, which is closed to all but one of them. Raises MountError."""
+    try:
+        for above in Path(folder).relative_to(shared).parents[:-1]:
+            path = f"{shared}/{above}"
+            if not (mode := os.stat(path).st_mode) & stat.S_IXOTH:
+                os.chmod(path, stat.S_IMODE(mode) | stat.S_IXOTH)
+    except OSError as error:
+        raise MountError(f"The share's folder cannot be opened to its user: {error.strerror}.") from error

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import zlib
 from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -40,7 +39,7 @@ from linarite.nodes.node_logs import send
 from linarite.nodes.places import Places, task_directories
 from linarite.nodes.progress import watched
 from linarite.nodes.slurm.book import now
-from linarite.nodes.slurm.commands import Slurm
+from linarite.nodes.slurm.commands import Slurm, mark_of
 from linarite.nodes.slurm.folders import NO_CONTAINERS, Folders
 from linarite.nodes.slurm.machines import Machines
 from linarite.nodes.slurm.options import Options
@@ -51,7 +50,7 @@ from linarite.nodes.slurm.users import Users
 
 _FOLDER = "slurm"
 _NO_ELEVATED = "Tasks of this server run on a cluster: none of them can be elevated."
-_NO_USERS = "Tasks of this server run on a cluster, as the account's user there: a pool's own users have no processes."
+_NO_USERS = "Tasks of this server run on a cluster, as the account's user there: {!r}, a pool's own, has no processes."
 
 _log = structlog.get_logger(__name__)
 
@@ -71,8 +70,7 @@ class SlurmNodes:
             gid_of=None if own else lambda account: users.of(account).gid, archives=data,
         )  # fmt: skip
         self._ca_file, self._fetch_patience = ca_file, fetch_patience
-        mark = f"linarite-{zlib.crc32(os.fsencode(self._shared)):08x}:"
-        self._slurm = Slurm(options.patience, mark)
+        self._slurm = Slurm(options.patience, mark_of(self._shared))
         self._porter = Porter(ca_file, fetch_patience)
         self._machines = Machines(self._slurm, options, self.on_machines)
         self._folders = Folders(self._shared, self._places, users, self._porter, mountable)
@@ -278,7 +276,7 @@ def _unfit(launch: Launch) -> tuple[str, str] | None:
     if launch.elevated:
         return "not-allowed", _NO_ELEVATED
     if launch.user is not None:
-        return "user-not-found", _NO_USERS
+        return "user-not-found", _NO_USERS.format(launch.user.name)
     if launch.container is not None or launch.contained:
         return "container-pool", NO_CONTAINERS
     return None
