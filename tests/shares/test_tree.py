@@ -397,7 +397,7 @@ def test_pages_are_in_the_order_of_names_without_case(
 @pytest.mark.parametrize(("alone", "modes"), [(True, (0o770, 0o660)), (False, (0o700, 0o600))])
 def test_files_are_their_owners(tmp_path: Path, alone: bool, modes: tuple[int, int]) -> None:
     """The user of an account's tasks may change them; a group does where nobody of another account is in it."""
-    tree = DirectoryTree(str(tmp_path), lambda account: Owner(4711, 815, alone=alone))
+    tree = DirectoryTree(str(tmp_path), lambda _: Owner(4711, 815, alone=alone))
     run(tree.make_share(PLACE))
     run(tree.make_directory(PLACE, "sub"))
     run(tree.create(PLACE, "sub/file", 3, b"abc"))

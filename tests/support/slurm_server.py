@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from tests.support.server import RunningServer, running_server
-from tests.support.slurm import SlurmCluster, unprivileged_user
+from tests.support.slurm import SlurmCluster, eventually, unprivileged_user
+
+from linarite.nodes.slurm.commands import mark_of
 
 
 @contextmanager
@@ -20,4 +22,17 @@ def slurm_server(cluster: SlurmCluster, **options: Any) -> Iterator[RunningServe
         finally:
             server.process.terminate()
             server.process.wait()
-            cluster.cancel_all()
+            _cancel_jobs(cluster, server)
+
+
+def _cancel_jobs(cluster: SlurmCluster, server: RunningServer) -> None:
+    """Cancel the server's jobs, of those that share the cluster, and wait until none is left that has not ended."""
+    mark = mark_of(str(server.data))
+
+    def left() -> list[str]:
+        lines = cluster.run("squeue", "-h", "-o", "%A|%k").splitlines()
+        return [job for job, _, comment in (line.partition("|") for line in lines) if comment.startswith(mark)]
+
+    if jobs := left():
+        cluster.run("scancel", "--quiet", *jobs)
+    eventually(lambda: not left(), 60, "jobs do not end")
