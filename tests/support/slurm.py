@@ -26,7 +26,7 @@ def missing() -> str | None:
     """What keeps Slurm from being run here."""
     path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
     lacking = [name for name in ("slurmctld", "slurmd", "sbatch", "munged") if not shutil.which(name, path=path)]
-    return f"{', '.join(lacking)} are not installed (Debian's slurm-wlm and munge)" if lacking else None
+    return f"Slurm is not installed (Debian's slurm-wlm and munge): no {', '.join(lacking)}" if lacking else None
 
 
 def unprivileged_user() -> str | None:
@@ -201,7 +201,7 @@ class SlurmCluster:
         """Let jobs on a node again that was drained or is down."""
         self.run("scontrol", "update", f"nodename={node}", "state=resume")
 
-    def kill_node(self, node: str, *, hard: bool = False) -> None:
+    def kill_node(self, node: str, hard: bool = False) -> None:
         """SIGKILL a node's slurmd; `hard` takes all that runs there with it, as when a machine dies."""
         self._control("kill-node", node, *(["hard"] if hard else []))
 
