@@ -205,16 +205,19 @@ def _number(text: str) -> float:
         return 0.0
 
 
+_BROKEN = frozenset({"down", "error", "fail", "failing", "future"})
+
+
 def state_of(word: str) -> MachineState:
-    """A node's state in Slurm's words, which may bear marks: `*` does not answer, `$` is reserved, and more."""
+    """A node's state in Slurm's words, which may bear marks: `*` does not answer, `$` is reserved, and more.
+
+    What is no use now and will be by itself is offline: one that starts, that was just resumed and has not answered
+    yet, or that slurmctld has not heard of since its own start (`unknown`). If it stays silent, Slurm says soon that
+    it is down.
+    """
     plain = word.rstrip("*~#!%$@^-+").lower()
     if plain in {"idle", "planned"}:
-        state = MachineState.IDLE
-    elif plain in {"allocated", "mixed", "completing", "reserved", "blocked"}:
-        state = MachineState.RUNNING
-    elif plain in {"drained", "draining", "drain", "maint", "inval"}:
-        state = MachineState.OFFLINE
-    else:
-        state = MachineState.UNUSABLE
-    # One that does not answer may just have been resumed; if it stays silent, Slurm says soon that it is down.
-    return MachineState.OFFLINE if "*" in word and state is MachineState.IDLE else state
+        return MachineState.OFFLINE if "*" in word else MachineState.IDLE
+    if plain in {"allocated", "mixed", "completing", "reserved", "blocked"}:
+        return MachineState.RUNNING
+    return MachineState.UNUSABLE if plain in _BROKEN else MachineState.OFFLINE
