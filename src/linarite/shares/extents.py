@@ -16,6 +16,7 @@ from linarite.engine.sharing.ports import Data, pieces_of
 
 PAGE = 512
 _CHUNK = 1024 * 1024
+_BLOCK = 4096
 _MOST_PIECES = 1024  # as many as one call of the kernel's takes: IOV_MAX
 _FICLONE = 0x40049409
 _KEEP_SIZE, _PUNCH_HOLE = 0x01, 0x02
@@ -66,6 +67,27 @@ def clear(descriptor: int, offset: int, length: int) -> None:
         offset, length = offset + size, length - size
 
 
+def allocate(descriptor: int, offset: int, length: int) -> None:
+    """Take blocks of the disk for bytes that are zero, where the file system can; OSError when it has none left."""
+    code = 0
+    if length and _libc.fallocate(descriptor, _KEEP_SIZE, ctypes.c_longlong(offset), ctypes.c_longlong(length)) != 0:
+        code = ctypes.get_errno()
+    if code and code not in _UNSUPPORTED:
+        raise OSError(code, os.strerror(code))
+
+
+def room(disk: int | str) -> int:
+    """Bytes that are left on the disk of a file or folder."""
+    found = os.statvfs(disk)
+    return found.f_bavail * found.f_frsize
+
+
+def check_room(disk: int | str, wanted: int) -> None:
+    """OSError as a full disk gives it, but before anything is changed, when so many bytes have no room."""
+    if wanted > 0 and room(disk) < wanted + _BLOCK:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 def sync_disk(descriptor: int) -> None:
     """Make everything on the file's disk durable."""
     if _libc.syncfs(descriptor) != 0:
@@ -83,6 +105,7 @@ def copy(source: int, target: int) -> None:
     else:
         return
     size = os.fstat(source).st_size
+    check_room(target, (os.fstat(source).st_blocks - os.fstat(target).st_blocks) * PAGE)
     os.ftruncate(target, 0)
     os.ftruncate(target, size)
     for start, end in data(source, 0, size):

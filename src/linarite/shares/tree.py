@@ -17,7 +17,7 @@ from typing import NamedTuple
 from linarite.engine.errors import AlreadyExists, InvalidValue, NotFound, WrongState
 from linarite.engine.sharing.ports import Data, Item, Place, size_of
 from linarite.fs import Beneath
-from linarite.shares import at_once, differences, extents, links, listing, roots
+from linarite.shares import at_once, differences, extents, links, listing, roots, whole
 from linarite.shares.holds import Holds, steps
 from linarite.shares.sources import FileSource
 from linarite.shares.spelling import Found, Spelling
@@ -224,7 +224,8 @@ class DirectoryTree:
         base = self._base(place)
         found = self._spelling.locate(base, path)
         self._spelling.keep(path.rpartition("/")[2])
-        with self._usage.room(place, limit, lambda: size_of(data) - _freed(found)):
+        more = size_of(data) - _freed(found)
+        with self._usage.room(place, limit, lambda: more), whole.making(base, found, more):
             found = _alone(base, found)
             with self._opened_for_change(place, base, found.disk, os.O_CREAT) as descriptor:
                 if found.stat is None:
@@ -271,7 +272,7 @@ class DirectoryTree:
         def put(descriptor: int) -> None:
             _check_inside(descriptor, offset, size_of(data))
             with self._usage.room(place, limit, lambda: extents.missing(descriptor, offset, size_of(data))):
-                extents.write(descriptor, offset, data)
+                whole.write(descriptor, offset, data)
                 self._usage.noted(place, descriptor)
 
         return self._change(place, path, put)
@@ -310,7 +311,10 @@ class DirectoryTree:
             of = os.fstat(origin)
             check_length(of.st_size, limit)
             is_itself = found.stat is not None and os.path.samestat(of, found.stat)
-            with self._usage.room(place, limit, lambda: 0 if is_itself else of.st_blocks * BLOCK - _freed(found)):
+            more = 0 if is_itself else of.st_blocks * BLOCK - _freed(found)
+            # a copy by reference takes nothing: it looks for room itself, unless a name has to go for it first
+            at_first = more if found.stat is not None and found.stat.st_nlink > 1 else 0
+            with self._usage.room(place, limit, lambda: more), whole.making(base, found, at_first):
                 found = found if is_itself else _alone(base, found)
                 with self._opened_for_change(place, base, found.disk, os.O_CREAT) as target:
                     if found.stat is None:

@@ -167,10 +167,17 @@ def share_tags(share: Share) -> dict[str, str]:
     return {"ETag": tag(share.modified_at * 1000), "Last-Modified": http_date(share.modified_at)}
 
 
-def smb(view: View) -> dict[str, str]:
-    """The properties of a file or directory by its share's protocol: SMB's or NFS's."""
+FILE_TYPE, LINK_COUNT = "x-ms-file-file-type", "x-ms-link-count"
+
+
+def smb(view: View, *, without: tuple[str, ...] = ()) -> dict[str, str]:
+    """The properties of a file or directory by its share's protocol: SMB's or NFS's.
+
+    `without` are those of NFS that an operation does not tell.
+    """
+    nfs = {name: value for name, value in _nfs(view).items() if name not in without} if view.is_nfs else {}
     return {
-        **(_nfs(view) if view.is_nfs else _smb(view)),
+        **(nfs or _smb(view)),
         "x-ms-file-creation-time": time_text(view.created),
         "x-ms-file-last-write-time": time_text(view.written),
         "x-ms-file-change-time": time_text(view.changed),
@@ -185,8 +192,8 @@ def _smb(view: View) -> dict[str, str]:
 
 def _nfs(view: View) -> dict[str, str]:
     kind = "Directory" if view.item.is_directory else "SymLink" if view.item.is_link else "Regular"
-    found = {"x-ms-mode": view.mode, "x-ms-owner": view.owner, "x-ms-group": view.group, "x-ms-file-file-type": kind}
-    return found if view.item.is_directory else {**found, "x-ms-link-count": str(view.item.links)}
+    found = {"x-ms-mode": view.mode, "x-ms-owner": view.owner, "x-ms-group": view.group, FILE_TYPE: kind}
+    return found if view.item.is_directory else {**found, LINK_COUNT: str(view.item.links)}
 
 
 def metadata(values: dict[str, str]) -> dict[str, str]:

@@ -37,7 +37,8 @@ async def get_directory_metadata(call: Call) -> Response:
 async def set_directory_properties(call: Call) -> Response:
     """Attributes, times, permission."""
     view = await call.files.change(call.place, call.path, headers.smb_of(call), call.claim, directory=True)
-    return Response(200, b"", {**headers.tags(view), **headers.ENCRYPTED, **headers.smb(view)})
+    told = headers.smb(view, without=(headers.FILE_TYPE,))
+    return Response(200, b"", {**headers.tags(view), **headers.ENCRYPTED, **told})
 
 
 async def set_directory_metadata(call: Call) -> Response:

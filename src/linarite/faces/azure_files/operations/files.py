@@ -31,7 +31,8 @@ async def create_file(call: Call) -> Response:
         md5=headers.md5_of(call),
     )
     view = await call.files.create(call.place, call.path, size, settings, call.claim, data)
-    return Response(201, b"", {**headers.tags(view), **headers.ENCRYPTED, **headers.smb(view), **told})
+    properties = headers.smb(view, without=(headers.LINK_COUNT,))
+    return Response(201, b"", {**headers.tags(view), **headers.ENCRYPTED, **properties, **told})
 
 
 async def delete_file(call: Call) -> Response:
@@ -54,7 +55,8 @@ async def set_file_properties(call: Call) -> Response:
         view = await call.files.change(call.place, call.path, settings, call.claim, directory=False)
     else:
         view = await call.files.resize(call.place, call.path, size, settings, call.claim)
-    return Response(200, b"", {**headers.tags(view), **headers.ENCRYPTED, **headers.smb(view)})
+    told = headers.smb(view, without=(headers.FILE_TYPE,))
+    return Response(200, b"", {**headers.tags(view), **headers.ENCRYPTED, **told})
 
 
 async def set_file_metadata(call: Call) -> Response:

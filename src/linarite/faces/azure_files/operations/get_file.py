@@ -59,7 +59,7 @@ def told(call: Call, view: View) -> dict[str, str]:
 
 
 async def _answer(call: Call, view: View, descriptor: int, wanted: ByteRange | None, with_md5: bool) -> Response:  # noqa: FBT001
-    found = {**_properties(call, view), "Accept-Ranges": "bytes"}
+    found = {**_properties(call, view, without=(headers.FILE_TYPE,)), "Accept-Ranges": "bytes"}
     size = view.item.size
     if wanted is None:
         if view.md5 is not None:
@@ -90,13 +90,13 @@ def _bytes(call: Call, status: int, descriptor: int, part: tuple[int, int], foun
     return Response(status, body, found, length=structured.packed_length(length))
 
 
-def _properties(call: Call, view: View) -> dict[str, str]:
+def _properties(call: Call, view: View, *, without: tuple[str, ...] = ()) -> dict[str, str]:
     return {
         **headers.content(view, call.caller.fields if call.caller.kind == "service-sas" else {}),
         **headers.tags(view),
         "x-ms-type": "File",
         "x-ms-server-encrypted": "true",
-        **headers.smb(view),
+        **headers.smb(view, without=without),
         **headers.lease(view.facts.lease, call.now),
         **headers.copy(call.copies.told(view.facts.copy)),
         **headers.metadata(view.facts.metadata),

@@ -23,7 +23,7 @@ async def create_symbolic_link(call: Call) -> Response:
     text = _text(call, "x-ms-link-text")
     settings = replace(headers.smb_of(call), metadata=headers.metadata_of(call))
     view = await call.files.make_symbolic_link(call.place, call.path, text, settings)
-    return Response(201, b"", {**headers.tags(view), **headers.ENCRYPTED, **headers.smb(view)})
+    return Response(201, b"", {**headers.tags(view), **headers.smb(view, without=(headers.LINK_COUNT,))})
 
 
 async def get_symbolic_link(call: Call) -> Response:
@@ -60,7 +60,7 @@ async def create_hard_link(call: Call) -> Response:
         raise bad_header("x-ms-type", call.required("x-ms-type"))
     source = "/".join(part for part in _text(call, "x-ms-file-target-file").split("/") if part)
     view = await call.files.link(call.place, source, call.path)
-    return Response(201, b"", {**headers.tags(view), **headers.ENCRYPTED, **headers.smb(view)})
+    return Response(201, b"", {**headers.tags(view), **headers.smb(view)})
 
 
 async def _check_nfs(call: Call, parameter: str = "restype") -> None:
