@@ -247,7 +247,7 @@ def test_properties_come_from_a_file_elsewhere(share: ShareClient, other: FileSe
         signed(source), file_attributes="source", file_creation_time="source", file_last_write_time="source"
     )
     found, told = ended(target).get_file_properties(), source.get_file_properties()
-    assert (found.file_attributes, found.creation_time) == ("Hidden", datetime(2020, 1, 2, tzinfo=UTC))
+    assert (found.file_attributes, found.creation_time) == ("Hidden | Archive", datetime(2020, 1, 2, tzinfo=UTC))
     assert found.last_write_time == told.last_write_time
 
 
@@ -265,7 +265,7 @@ def test_what_a_source_does_not_have_is_not_taken_from_it(
 
 @pytest.mark.operation("Copy File")
 def test_a_server_reads_from_nowhere_unless_it_is_told_to(origin: Origin) -> None:
-    """The log names the setting; a copy that a restart interrupts has failed, since its right is not kept."""
+    """The log names the setting; a copy that a restart interrupts begins anew while its source is what it was."""
     named = f"http://localhost.example.org:{origin.port}"
     with running_server() as server:
         share = share_of(FileService(server.files, server.data), "share")
@@ -279,12 +279,25 @@ def test_a_server_reads_from_nowhere_unless_it_is_told_to(origin: Origin) -> Non
         origin.gate.clear()
         target.start_copy_from_url(f"{origin.url}?sig=secret")
         server.restart()
+        assert target.get_file_properties().copy.status == "pending"
         origin.gate.set()
-        found = target.get_file_properties()
-        assert found.copy.status == "failed"
-        assert found.copy.status_description.startswith("503 ServerBusy")
+        assert ended(target).get_file_properties().copy.status == "success"
+        assert target.download_file().readall() == DATA
+        origin.gate.clear()
         target.start_copy_from_url(f"{origin.url}?sig=secret")
-        assert ended(target).download_file().readall() == DATA
+        server.kill9()
+        origin.tag = '"two"'
+        origin.gate.set()
+        server.start(copy_sources=f"http://{origin.place}")
+        found = ended(target).get_file_properties().copy
+        assert (found.status, found.status_description.partition(" ")[0]) == ("failed", "412")
+        origin.gate.clear()
+        token = {"x-ms-copy-source": origin.url, "x-ms-copy-source-authorization": "Bearer secret"}
+        assert Raw(FileService(server.files, server.data))("PUT", "share/to", token).status_code == 202
+        server.restart()
+        origin.gate.set()
+        found = ended(target).get_file_properties().copy
+        assert (found.status, found.status_description.startswith("503 ServerBusy")) == ("failed", True)
         assert "secret" not in server.log
         server.terminate()
         with pytest.raises(RuntimeError, match="copy_sources: 'http://\\*' is none of"):

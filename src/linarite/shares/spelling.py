@@ -7,9 +7,7 @@ name wins, else the first in byte order.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 import threading
 import time
 from collections import OrderedDict
@@ -18,10 +16,10 @@ from typing import NamedTuple
 from linarite.engine.errors import NotFound
 from linarite.engine.sharing.names import fold, is_legal
 from linarite.fs import Beneath
+from linarite.shares.long_names import LongNames, cut, digest_of
 
 MAX_BYTES = 255
 _KEPT = "{}~{}"
-_CUT = re.compile(r".+~([0-9a-f]{40})", re.DOTALL)
 _DIRECTORIES, _SECONDS = 64, 5.0
 
 
@@ -34,10 +32,10 @@ class Found(NamedTuple):
 
 
 class Spelling:
-    """Names of all shares; `root` is a folder for the whole of long names, made when first needed."""
+    """Names of all shares below `root`."""
 
     def __init__(self, root: str) -> None:
-        self._root = root
+        self._long = LongNames(root)
         self._folded = _FoldedNames(self)
 
     def disk(self, name: str) -> str:
@@ -45,33 +43,23 @@ class Spelling:
         if not _is_escaped(name):
             return name
         raw = name.encode()
-        return _KEPT.format(raw[:200].decode(errors="ignore"), _digest(raw))
+        return _KEPT.format(raw[:200].decode(errors="ignore"), digest_of(name))
 
     def protocol(self, disk: str) -> str | None:
         """The name that stands on disk as `disk`; None for one that the protocol cannot say."""
-        digest = _cut(disk)
-        whole = self._whole(digest) if digest else None
+        digest = cut(disk)
+        whole = self._long.whole(digest) if digest else None
         name = whole if whole and self.disk(whole) == disk else disk
         return name if is_legal(name) else None
 
     def keep(self, name: str) -> None:
         """Remember the whole of an escaped name, durably, before it is used on disk."""
-        if not _is_escaped(name):
-            return
-        raw = name.encode()
-        path = f"{self._root}/{_digest(raw)}"
-        if os.path.exists(path):
-            return
-        if not os.path.isdir(self._root):
-            os.makedirs(self._root, mode=0o700, exist_ok=True)
-            Beneath(os.path.dirname(self._root)).sync()
-        draft = f"{path}.{threading.get_ident()}"
-        with open(draft, "wb") as file:
-            file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-        Beneath(self._root).sync()
+        if _is_escaped(name):
+            self._long.keep(name)
+
+    def sweep(self) -> None:
+        """Forget long names that nothing bears any more; see `long_names`."""
+        self._long.sweep()
 
     def locate(self, base: Beneath, path: str) -> Found:
         """Where `path` leads in a share. NotFound("parent") when a directory above it is missing."""
@@ -125,13 +113,6 @@ class Spelling:
             raise NotFound("parent", directory) from error
         return None if found is None else (found, self.protocol(found) or found)
 
-    def _whole(self, digest: str) -> str | None:
-        try:
-            with open(f"{self._root}/{digest}", "rb") as file:
-                return file.read().decode()
-        except FileNotFoundError:
-            return None
-
 
 class _FoldedNames:
     """The folded names of directories lately used, so that making 100,000 files does not read the directory each time.
@@ -181,19 +162,9 @@ class _FoldedNames:
                 self._known[stat.st_dev, stat.st_ino] = (stat.st_mtime_ns, known[1], known[2])
 
 
-def _cut(name: str) -> str | None:
-    """The digest at the end of a name that looks like a cut one."""
-    match = _CUT.fullmatch(name) if name[-41:-40] == "~" else None
-    return match[1] if match else None
-
-
 def _is_escaped(name: str) -> bool:
     """Whether a name cannot stand on disk as it is: it is too long, or would be read as another's cut name."""
-    return (len(name) > MAX_BYTES // 4 and len(name.encode()) > MAX_BYTES) or _cut(name) is not None
-
-
-def _digest(raw: bytes) -> str:
-    return hashlib.sha256(raw).hexdigest()[:40]
+    return (len(name) > MAX_BYTES // 4 and len(name.encode()) > MAX_BYTES) or cut(name) is not None
 
 
 def _join(above: str, name: str) -> str:

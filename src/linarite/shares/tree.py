@@ -40,7 +40,7 @@ class DirectoryTree:
         """`owner_of` gives the user of an account's tasks, who may change its files too; None is the server's own."""
         self._root = Beneath(root)
         self._owner_of = owner_of
-        self._spelling = Spelling(f"{root}/.names")
+        self._spelling = Spelling(root)
         self._holds = Holds()
         self._usage = Usage(root)
         self._sweeping: set[asyncio.Future[None]] = set()
@@ -87,8 +87,9 @@ class DirectoryTree:
         return await on_thread(self._usage.count, place)
 
     def sweep(self) -> None:
-        """Remove what an earlier run of the server left in the trash, in the background."""
+        """Remove what an earlier run of the server left in the trash, and long names of nothing, in the background."""
         self._sweep("")
+        self._in_background(self._spelling.sweep)
 
     async def find(self, place: Place, path: str) -> Item:
         found = at_once.find(self._base(place), self._spelling, path)
@@ -367,7 +368,10 @@ class DirectoryTree:
         return new
 
     def _sweep(self, trash: str) -> None:
-        done = asyncio.get_running_loop().run_in_executor(None, roots.sweep, self._root, trash)
+        self._in_background(roots.sweep, self._root, trash)
+
+    def _in_background(self, work: Callable[..., None], *arguments: object) -> None:
+        done = asyncio.get_running_loop().run_in_executor(None, work, *arguments)
         self._sweeping.add(done)
         done.add_done_callback(self._sweeping.discard)
 

@@ -1,8 +1,9 @@
 """Copies that go on after their answer: progress, end, abort, and what becomes of them when the server starts again.
 
 While one is pending its destination refuses other changes. What is at work is noted in the store beside the
-destination's facts: a copy from this server's own files begins anew after a restart, one from elsewhere has failed,
-since the right to read its source is not kept. Of several servers each leaves alone what another one is at.
+destination's facts: a copy begins anew after a restart. One from elsewhere does so when the right to its source is in
+its address, which is kept until it ends; a token is kept nowhere, and its copy has failed. Of several servers each
+leaves alone what another one is at.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from msgspec.structs import replace
 
 from linarite.engine.errors import EngineError, NotFound, WrongState
 from linarite.engine.ports import Clock
+from linarite.engine.sharing.elsewhere import Elsewhere, Kept, Nowhere, Origin, Unverified
 from linarite.engine.sharing.files import Files
 from linarite.engine.sharing.leases import Claim, check_change
 from linarite.engine.sharing.ports import (
@@ -40,6 +42,7 @@ _KIND = "file copy"
 _UNREAD = '404 ResourceNotFound "Copy failed when reading the source."'
 _UNWRITTEN = '500 InternalError "Copy failed when writing the destination."'
 _GONE = '404 ResourceNotFound "The destination has gone."'
+_CHANGED = '412 ConditionNotMet "The source was changed while it was being copied."'
 _RESTARTED = '503 ServerBusy "The server was started again while the source was being read."'
 log = structlog.get_logger("linarite.sharing")
 
@@ -47,7 +50,8 @@ log = structlog.get_logger("linarite.sharing")
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """A pending copy. Its destination is the file of share number `share` that was `born` then, whatever its path.
 
-    `place` and `path` are the source when it is a file of this server; `server` is the one that is at it.
+    `place` and `path` are the source when it is a file of this server, `kept` is what one elsewhere is read by again.
+    `server` is the one that is at it.
     """
 
     id: str
@@ -55,6 +59,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     born: int
     place: Place | None = None
     path: str = ""
+    kept: Kept | None = None
     server: str = ""
 
 
@@ -62,8 +67,11 @@ class Copies:
     """Copies at work. Each goes on by itself; a few at once, the others wait."""
 
     def __init__(
-        self, store: ShareStore, tree: Tree, files: Files, clock: Clock, presence: Presence = ALONE
+        self, store: ShareStore, tree: Tree, files: Files, clock: Clock, presence: Presence = ALONE,
+        sources: Elsewhere | None = None,
     ) -> None:  # fmt: skip
+        """`sources` are the servers elsewhere that copies from there read again after a restart."""
+        self._sources = sources or Nowhere()
         self._store, self._tree, self._files, self._clock = store, tree, files, clock
         self._presence = presence
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -73,10 +81,12 @@ class Copies:
     async def start(self) -> None:
         """Take up what servers left that have ended: an earlier run of this one, or another."""
         for job in await self._store.write(self._take_up):
-            if job.place is None:
-                await self._end(job, FAILED, _RESTARTED)
-            else:
+            if job.place is not None:
                 self._run(job, self._from_file(job))
+            elif job.kept is not None:
+                self._run(job, self._from_elsewhere(job, job.kept))
+            else:
+                await self._end(job, FAILED, _RESTARTED)
 
     def _take_up(self, tx: ShareTransaction) -> list[Job]:
         left = [msgspec.convert(value, Job) for value in tx.documents.all(_KIND, 0).values()]
@@ -107,11 +117,15 @@ class Copies:
         return view
 
     async def from_source(
-        self, source: Source, place: Place, path: str, settings: Settings, copy: Copy, claim: Claim
-    ) -> View:
-        """Begin to copy what is read elsewhere. The source is closed when it has been read, or is refused."""
+        self, source: Source, place: Place, path: str, settings: Settings, copy: Copy, claim: Claim,
+        kept: Kept | None = None,
+    ) -> View:  # fmt: skip
+        """Begin to copy what is read elsewhere. The source is closed when it has been read, or is refused.
+
+        `kept` is what it is read by again after a restart; without it such a copy has failed.
+        """
         try:
-            job = self._job(copy)
+            job = replace(self._job(copy), kept=kept)
             view, job = await self._begin(job, source.size, (place, path), settings, (copy, claim))
         except BaseException:
             await source.close()
@@ -180,6 +194,24 @@ class Copies:
             await self._end(job, FAILED, _UNREAD)
         else:
             await self._from(job, source)
+
+    async def _from_elsewhere(self, job: Job, kept: Kept) -> None:
+        """Read anew what is still as it was."""
+        try:
+            found = await self._sources.look(Origin(url=kept.url))
+        except Unverified as error:
+            await self._end(job, FAILED, f'{error.status} {error.code} "Copy failed when reading the source."')
+            return
+        if found.tag != kept.tag or found.source.size != await self._size(job):
+            await found.source.close()
+            await self._end(job, FAILED, _CHANGED)
+        else:
+            await self._from(job, found.source)
+
+    async def _size(self, job: Job) -> int | None:
+        """How long the source of a pending copy was."""
+        found = await self._store.read(lambda tx: _facts(tx, job))
+        return None if found is None else found[2].total
 
     async def _from(self, job: Job, source: Source) -> None:
         """Copy to the end, which is noted whatever it is; a destination that has gone ends it too."""

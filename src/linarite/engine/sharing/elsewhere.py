@@ -19,11 +19,28 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     headers: dict[str, str] = {}
 
 
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """What a source is read by again after a restart: its address, with the right that is in it, and what it was."""
+
+    url: str
+    tag: str
+
+
 class Found(msgspec.Struct, frozen=True, kw_only=True):
     """A source as its server describes it (`headers` as spelled), and its bytes, not asked for yet."""
 
     headers: dict[str, str]
     source: Source
+
+    @property
+    def tag(self) -> str:
+        """What tells that it was changed; "" when its server tells nothing."""
+        given = {name.lower(): value for name, value in self.headers.items()}
+        return given.get("etag") or given.get("last-modified") or ""
+
+    def kept(self, origin: Origin) -> Kept | None:
+        """What is kept of it. A token is kept nowhere, and a source that may have been changed is not read again."""
+        return None if origin.headers or not self.tag else Kept(url=origin.url, tag=self.tag)
 
 
 class Unverified(Exception):

@@ -34,7 +34,7 @@ class Sharing:
         here, self.elsewhere = presence or ALONE, elsewhere or Nowhere()
         self.files, self.shares = Files(store, tree, here), Shares(store, tree, retention)
         self.service = Service(store)
-        self.copies = Copies(store, tree, self.files, clock, here)
+        self.copies = Copies(store, tree, self.files, clock, here, self.elsewhere)
         self.upkeep = Upkeep(self.shares, clock)
         self._shared = presence is not None
         self._looking: asyncio.Task[None] | None = None

@@ -89,7 +89,7 @@ async def _from(call: Call, origin: Origin, settings: Settings, copy: Copy) -> V
     except Unverified as error:
         raise told(error) from error
     wanted = replace(settings, **_described(found, settings), **_taken(found, settings))
-    return await call.copies.from_source(found.source, call.place, call.path, wanted, copy, claim)
+    return await call.copies.from_source(found.source, call.place, call.path, wanted, copy, claim, found.kept(origin))
 
 
 def _described(found: Found, settings: Settings) -> dict[str, Any]:
