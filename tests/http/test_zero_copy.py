@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tests.http.served import Bare, serving
 
-from linarite.http import tls, zero_copy
+from linarite.http import tls, window, zero_copy
 from linarite.http.messages import FileBody, Request, Response
+from linarite.http.own import Own
 from linarite.http.serving import Certificate
 
 DEADLINE = 30.0
@@ -148,6 +152,71 @@ def test_turn_of_one_answer_ends(tmp_path, monkeypatch):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(get("/0-3000001"))
         assert await answer(reader) == CONTENT
+        writer.close()
+
+    play(tmp_path, story)
+
+
+def test_file_that_is_cut_short_under_the_kernels_hands_ends_there(tmp_path):
+    """Its part was in memory already: what is gone then is no signal that ends the server, but the file's end."""
+    path = tmp_path / "file"
+    path.write_bytes(CONTENT)
+    near, far = socket.socketpair()
+    with near, far, path.open("r+b") as file:
+        near.setblocking(False)
+        part = zero_copy._Part(b"head", file.fileno(), 5, len(CONTENT) - 5)
+        own = Own(SimpleNamespace(get_extra_info=lambda _: near))
+        assert part.send(own) is None
+        first = part.send(own)
+        file.truncate(cut := 5 + first)
+        got = bytearray()
+        while done := part.left and _sent(part, own, far, got):
+            first += done
+        part.close()
+        got += _waiting(far)
+        assert not part.maps
+        assert part.left == len(CONTENT) - 5 - first
+        assert got[4:] == CONTENT[5:cut] + bytes(5 + first - cut)
+
+
+def _sent(part: zero_copy._Part, own: Own, far: socket.socket, got: bytearray) -> int:
+    """How many bytes went after room was made for them."""
+    got += _waiting(far)
+    return part.send(own) or 0
+
+
+def _waiting(far: socket.socket) -> bytes:
+    """What has come and was not read yet."""
+    found = b""
+    with suppress(BlockingIOError):
+        while piece := far.recv(1 << 20, socket.MSG_DONTWAIT):
+            found += piece
+    return found
+
+
+def test_file_that_cannot_be_had_as_memory_is_sent_all_the_same(tmp_path, monkeypatch):
+    def none(*_: object) -> None:
+        raise OSError(errno.ENODEV, "no maps here")
+
+    monkeypatch.setattr(zero_copy, "Window", none)
+
+    async def story(port: int, face: Face) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for path, content in {"/0-3000001": CONTENT, "/7-100000": CONTENT[7:100_007]}.items():
+            writer.write(get(path))
+            assert await answer(reader) == content
+        writer.close()
+
+    play(tmp_path, story)
+
+
+def test_parts_longer_than_a_window_are_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(window, "MOST", 70_001)
+
+    async def story(port: int, face: Face) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(get("/5-2999996"))
+        assert await answer(reader) == CONTENT[5:]
         writer.close()
 
     play(tmp_path, story)

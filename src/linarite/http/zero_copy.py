@@ -1,4 +1,4 @@
-"""Bytes of a file sent by the kernel itself, from its page cache into the socket: they never come to Python.
+"""Bytes of a file sent by the kernel itself, from its memory of the file into the socket: Python never sees them.
 
 Serve with `ZeroCopyProtocol`. Where a connection can do it (plain HTTP), a request's scope has the extension
 `http.response.zerocopysend` of ASGI, and `send` takes its message; https has none. Source: the ASGI extensions page.
@@ -19,6 +19,7 @@ from linarite.http.messages import ZERO_COPY
 from linarite.http.own import Own
 from linarite.http.pieces import PieceProtocol
 from linarite.http.threads import on_thread
+from linarite.http.window import Window
 
 _TURN_SECONDS = 0.02
 """For which one answer keeps a thread at most; then it is another's turn."""
@@ -114,12 +115,43 @@ class _Taken:
 
 
 class _Part:
-    """What is left to send: a head, then a part of a file."""
+    """What is left to send: a head, then a part of a file; `window` is there while a thread is about it."""
 
-    __slots__ = ("file", "head", "left", "offset")
+    __slots__ = ("file", "head", "left", "maps", "offset", "window")
 
     def __init__(self, head: bytes, file: int, offset: int, left: int) -> None:
         self.head, self.file, self.offset, self.left = head, file, offset, left
+        self.window: Window | None = None
+        self.maps = True
+
+    def send(self, own: Own) -> int | None:
+        """Send some; returns how many bytes of the file. None when it was the head, 0 at the end of the file."""
+        if self.head:
+            self.head = self.head[own.socket.send(self.head, socket.MSG_MORE) :]
+            return None
+        done = self._send_mapped(own) if self.maps else os.sendfile(own.number, self.file, self.offset, self.left)
+        self.offset, self.left = self.offset + done, self.left - done
+        return done
+
+    def _send_mapped(self, own: Own) -> int:
+        try:
+            if self.window is None:
+                self.window = Window(self.file, self.offset, self.left)
+            done = own.socket.send(self.window.rest)
+        except (BlockingIOError, ConnectionError):
+            raise
+        except (OSError, ValueError):  # it was cut short, or cannot be had as memory
+            self.maps = False
+            return os.sendfile(own.number, self.file, self.offset, self.left)
+        self.window.sent(done)
+        if not self.window.rest:
+            self.close()
+        return done
+
+    def close(self) -> None:
+        if self.window is not None:
+            window, self.window = self.window, None
+            window.close()
 
 
 def _push(own: Own, part: _Part) -> bool | None:
@@ -128,14 +160,17 @@ def _push(own: Own, part: _Part) -> bool | None:
     A client that reads as fast as we send is served by one call a turn; a slow one is waited for in the loop. The disk
     may take its time.
     """
+    try:
+        return _push_on(own, part)
+    finally:
+        part.close()
+
+
+def _push_on(own: Own, part: _Part) -> bool | None:
     waiting, took, end = None, None, time.monotonic() + _TURN_SECONDS
     while True:
         try:
-            if part.head:
-                part.head = part.head[own.socket.send(part.head, socket.MSG_MORE) :]
-                took = True
-                continue
-            done = os.sendfile(own.number, part.file, part.offset, part.left)
+            done = part.send(own)
         except BlockingIOError:
             if waiting is None:
                 waiting = select.poll()
@@ -144,8 +179,7 @@ def _push(own: Own, part: _Part) -> bool | None:
                 return took
             continue
         took = True
-        part.offset, part.left = part.offset + done, part.left - done
-        if not done:
+        if done == 0:
             return False
         if not part.left or time.monotonic() > end:
             return True
