@@ -41,7 +41,8 @@ nodes can listen on one port, each on its node's address. From other machines th
 
 ## Machines of a cluster
 
-Where nodes are machines of a cluster that others keep, a pool takes machines that its settings give it, by their own
+Where nodes are machines of a cluster that others keep ([Slurm](slurm.md)), a pool takes machines that its settings give
+it, by their own
 names: first those that serve, of these the ones that no other pool has. A machine is one node of a pool, dedicated or
 low-priority; of several pools it may be one each, and the cluster lets their runs take turns. Where there are too few
 machines the pool is resizing and takes them as they come, until its resize time-out tells that they could not be

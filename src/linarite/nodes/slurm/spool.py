@@ -60,8 +60,8 @@ class Spool:
     def open(self) -> list[Bunch]:
         """Make the folders where they lack, close what was open, and give all bunches there are. Raises OSError."""
         for path in (self.folder, self._bunches):
-            os.makedirs(path, mode=0o711, exist_ok=True)
-            os.chmod(path, 0o711)  # noqa: S103 - the user passes through
+            os.makedirs(path, exist_ok=True)
+            _let_pass(path)
         self._make_state()
         generations = os.listdir(self._bunches)
         for name in generations:
@@ -69,8 +69,8 @@ class Spool:
                 os.rename(f"{self._bunches}/{name}", f"{self._bunches}/{name}{_CLOSED}")
         numbers = [int(name.removesuffix(_CLOSED)) for name in generations]
         self._current = f"{self._bunches}/{max(numbers, default=0) + 1}"
-        os.mkdir(self._current, 0o711)
-        os.chmod(self._current, 0o711)  # noqa: S103 - the same
+        os.mkdir(self._current)
+        _let_pass(self._current)
         return [bunch for number in sorted(numbers) for bunch in self._restore(f"{self._bunches}/{number}")]
 
     def _make_state(self) -> None:
@@ -104,7 +104,8 @@ class Spool:
     def write(self, token: str, launches: Mapping[str, Launch], scripts: Mapping[str, bytes]) -> Bunch:
         """Write a bunch; when this returns it is known after a crash. Raises OSError, also when another took over."""
         folder = f"{self._current}/{token}"
-        os.mkdir(folder, 0o711)
+        os.mkdir(folder)
+        _let_pass(folder)
         for name, script in scripts.items():
             self._write(f"{folder}/{name}", script)
         bunch = Bunch(token, folder, launches)
@@ -202,6 +203,11 @@ def _both(folder: str) -> tuple[str, str]:
     """Where a bunch is, or is once its generation is closed."""
     generation, _, token = folder.rpartition("/")
     return folder, f"{generation}{_CLOSED}/{token}"
+
+
+def _let_pass(folder: str) -> None:
+    """Let the user pass through a folder of the server's, whatever its umask."""
+    os.chmod(folder, 0o711)  # noqa: S103 - no more than that
 
 
 def _private(path: str, flags: int) -> int:
