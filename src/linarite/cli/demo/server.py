@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 START, END = 30.0, 15.0
@@ -20,29 +20,38 @@ FACES = ("batch", "files", "hpc", "superoffice", "dashboard")
 
 
 @contextlib.contextmanager
-def own_server() -> Iterator[dict[str, str]]:
-    """A server that serves; gives the address of each face. Raises SystemExit with its log when it does not start."""
+def local_home() -> Iterator[Path]:
+    """A folder of this machine's for a server, and nobody's afterwards."""
     home = Path(tempfile.mkdtemp(prefix="linarite-demo-"))
     try:
         home.chmod(0o711)  # tasks of another user have to reach their node's folder
-        process = _start(home)
-        try:
-            yield _wait_ready(process, home)
-        finally:
-            _end(process)
-            _end_hosts(home)
+        yield home
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _start(home: Path) -> subprocess.Popen[bytes]:
+@contextlib.contextmanager
+def own_server(home: Path, options: Sequence[str] = ()) -> Iterator[dict[str, str]]:
+    """A server that serves from `home`; gives the address of each face.
+
+    Raises SystemExit with its log when it does not start.
+    """
+    process = _start(home, options)
+    try:
+        yield _wait_ready(process, home)
+    finally:
+        _end(process)
+        _end_hosts(home)
+
+
+def _start(home: Path, options: Sequence[str]) -> subprocess.Popen[bytes]:
     ports = [word for face in FACES for word in (f"--{face}-port", "0")]
     files = ["--data", str(home / "data"), "--ready-file", str(home / "ready.json")]
     # Nobody's own settings, and no Ctrl-C of the terminal's: the demo ends its server itself, when it is done with it.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LINARITE_")}
     with (home / "server.log").open("wb") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "linarite", "serve", *files, *ports],
+            [sys.executable, "-m", "linarite", "serve", *files, *ports, *options],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True,
         )  # fmt: skip
 

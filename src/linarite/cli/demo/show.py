@@ -7,20 +7,24 @@ import json
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import httpx
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from linarite.cli.demo.server import own_server
+from linarite.cli.demo.cluster import Cluster, cluster_home, find_cluster
+from linarite.cli.demo.server import local_home, own_server
 from linarite.cli.demo.sources import modules, python_for_tasks
 from linarite.identity.accounts import DEVELOPMENT_ACCOUNT, DEVELOPMENT_KEY
 from linarite.identity.users import DEVELOPMENT_PASSWORD, DEVELOPMENT_USER
+from linarite.refusal import Refused
 
 if TYPE_CHECKING:
     from linarite.cli.demo.work import Work
@@ -31,24 +35,65 @@ ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PROPERTIES = "Id,Name,Owner,State,Progress,Pool,EndTime"
 FIELDS = ("Id", "Name", "Description", "State", "StartCount", "Created", "LastStarted", "Result")
 LAST = "Add the counts up"
+SLURM_PATIENCE = 1800.0
+"""Seconds for all tasks on a cluster, where others have their turns too."""
 
 
-def demo() -> None:
+Provider = Annotated[
+    Literal["local", "slurm"],
+    typer.Option(help="Where its tasks run: on this machine, or on the Slurm cluster that it belongs to (SLURM_CONF)."),
+]
+Shared = Annotated[
+    Path | None,
+    typer.Option(help="With slurm: a folder that the cluster's machines share; else your home.", show_default=False),
+]
+User = Annotated[
+    str | None,
+    typer.Option(help="With slurm, as root: the cluster's user whose the tasks are.", show_default=False),
+]
+Partition = Annotated[
+    str | None,
+    typer.Option(help="With slurm: the partition to use; else the cluster's default one.", show_default=False),
+]
+
+
+def demo(
+    *, provider: Provider = "local", shared: Shared = None, slurm_user: User = None, slurm_partition: Partition = None
+) -> None:
     """Run real work through all four protocols on a server of its own, and leave nothing behind."""
     try:
-        from linarite.cli.demo.work import Work
+        from linarite.cli.demo.work import Size, Work
     except ModuleNotFoundError as missing:
         message = f"The demo needs Microsoft's clients ({missing.name}): pip install 'linarite[demo]'."
         raise SystemExit(message) from missing
+    if provider == "local" and (shared or slurm_user or slurm_partition):
+        raise Refused("--shared, --slurm-user and --slurm-partition are for --provider slurm.")
     _clear_up_when_asked_to_end()
     began, sources = time.monotonic(), modules()
-    with own_server() as urls, _ended(Work(urls, DEVELOPMENT_ACCOUNT, DEVELOPMENT_KEY, python_for_tasks())) as work:
+    with ExitStack() as stack:
+        options = list[str]()
+        if provider == "slurm":
+            cluster = find_cluster(shared, slurm_user, slurm_partition)
+            home, options = stack.enter_context(cluster_home(cluster)), cluster.options()
+            size = Size("python3", cluster.nodes, cluster.slots, mounted=True, patience=SLURM_PATIENCE)
+            _tell_of(cluster)
+        else:
+            home, size = stack.enter_context(local_home()), Size(python_for_tasks())
+        urls = stack.enter_context(own_server(home, options))
+        work = stack.enter_context(_ended(Work(urls, DEVELOPMENT_ACCOUNT, DEVELOPMENT_KEY, size)))
         ports = ", ".join(f"{name} {urls[face].rpartition(':')[2]}" for face, name in FACES.items())
         console.print(f"A server of our own is up, on free ports:\n{ports}\n")
         seconds = _run(work, sources)
         _table(work.result(), len(sources))
         _other_faces(urls)
-    _farewell(len(sources) + 1, seconds, time.monotonic() - began)
+    _farewell(len(sources) + 1, seconds, time.monotonic() - began, on_slurm=provider == "slurm")
+
+
+def _tell_of(cluster: Cluster) -> None:
+    place = f"partition {cluster.partition}" if cluster.partition else "its default partition"
+    console.print(f"A job has run on the Slurm cluster, in {place}, and this machine read what it wrote.")
+    console.print(f"Tasks: jobs of {cluster.runner.name}, {cluster.slots} at once on {cluster.nodes} machines.")
+    console.print(f"Files: below {cluster.shared}", soft_wrap=True)
 
 
 def _clear_up_when_asked_to_end() -> None:
@@ -117,12 +162,16 @@ def _other_faces(urls: dict[str, str]) -> None:
     console.print(_coloured(json.dumps({name: task[name] for name in FIELDS}, indent=2), "json"), soft_wrap=True)
 
 
-def _farewell(tasks: int, seconds: float, all_told: float) -> None:
+def _farewell(tasks: int, seconds: float, all_told: float, *, on_slurm: bool) -> None:
     rate = f"{tasks / seconds:.0f} a second"
-    console.print(f"\n[bold]{tasks} tasks in {seconds:.1f} s: {rate}[/], each a process of its own.")
+    what = "job of Slurm's" if on_slurm else "process of its own"
+    console.print(f"\n[bold]{tasks} tasks in {seconds:.1f} s: {rate}[/], each a {what}.")
     console.print(f"All told {all_told:.1f} s; nothing is left behind.\n")
     console.print("Where to look next:")
-    console.print("  .venv/bin/linarite serve   the server, on its usual ports")
+    if on_slurm:
+        console.print("  .venv/bin/linarite serve --nodes-provider slurm   the server, on Slurm")
+    else:
+        console.print("  .venv/bin/linarite serve   the server, on its usual ports")
     console.print("  README.md                  your own programs against it")
     console.print("  ARCHITECTURE.md            how it is built")
 

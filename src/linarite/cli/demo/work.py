@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from azure.batch import BatchClient, models
 from azure.core.credentials import AzureNamedKeyCredential
@@ -29,12 +29,22 @@ END_RUNS = models.BatchJobDisableOptions(disable_tasks="terminate")
 TASKS = Path(__file__).parent / "tasks"
 
 
+class Size(NamedTuple):
+    """The pool, and how its tasks reach their files: by the server's URLs, or where a share is `mounted` on nodes."""
+
+    python: str
+    nodes: int = 2
+    slots: int = 2
+    mounted: bool = False
+    patience: float = PATIENCE
+
+
 class Work:
     """One run of the demo against a server: `urls` by face, one account, its key."""
 
-    def __init__(self, urls: dict[str, str], account: str, key: str, python: str) -> None:
+    def __init__(self, urls: dict[str, str], account: str, key: str, size: Size) -> None:
         """Make the two clients."""
-        self.urls, self.account, self.key, self.python = urls, account, key, python
+        self.urls, self.account, self.key, self.size = urls, account, key, size
         # A server on this machine that does not answer has ended: no long row of retries.
         self.batch = BatchClient(urls["batch"], AzureNamedKeyCredential(account, key), retry_total=2)
         self.share = ShareClient(
@@ -56,17 +66,25 @@ class Work:
         self.share.get_file_client(path).upload_file(source.read_bytes())
 
     def start_pool(self) -> None:
-        """Two nodes with two slots each, on this machine."""
+        """The nodes and their slots, and the share where they mount it."""
         machine = models.VirtualMachineConfiguration(
             image_reference=models.BatchVmImageReference(publisher="canonical", offer="ubuntu", sku="22_04-lts"),
             node_agent_sku_id="batch.node.ubuntu 22.04",
         )
         self.batch.create_pool(
             models.BatchPoolCreateOptions(
-                id=POOL, vm_size="standard_d2_v3", virtual_machine_configuration=machine, target_dedicated_nodes=2,
-                task_slots_per_node=2,
+                id=POOL, vm_size="standard_d2_v3", virtual_machine_configuration=machine,
+                target_dedicated_nodes=self.size.nodes, task_slots_per_node=self.size.slots,
+                mount_configuration=[self._mount()] if self.size.mounted else None,
             )
         )  # fmt: skip
+
+    def _mount(self) -> models.MountConfiguration:
+        share = models.AzureFileShareConfiguration(
+            account_name=self.account, azure_file_url=f"{self.urls['files']}/{self.account}/{SHARE}",
+            account_key=self.key, relative_mount_path=SHARE,
+        )  # fmt: skip
+        return models.MountConfiguration(azure_file_share_configuration=share)
 
     def add_job(self, modules: list[Path]) -> None:
         """One task a module, and one that depends on all of them."""
@@ -84,26 +102,27 @@ class Work:
     def _count_task(self, number: int, module: Path) -> models.BatchTaskCreateOptions:
         target, source = f"counts/{number}.json", f"sources/{number}.py"
         return models.BatchTaskCreateOptions(
-            id=str(number), display_name=module.name, command_line=f"{self.python} count.py {module.name}",
+            id=str(number), display_name=module.name, command_line=f"{self.size.python} count.py {module.name}",
             resource_files=[self._file("programs/count.py", "count.py"), self._file(source, module.name)],
-            environment_settings=[
-                models.EnvironmentSetting(name="COUNTS_URL", value=self._url(target)),
-                models.EnvironmentSetting(name="COUNTS_SAS", value=self._file_sas(target, write=True)),
-            ],
+            environment_settings=self._counts(target, self._file_sas(target, write=True)),
         )  # fmt: skip
+
+    def _counts(self, path: str, signature: str) -> list[models.EnvironmentSetting]:
+        """Where a task finds counts, or leaves them."""
+        place = {"COUNTS_URL": self._url(path), "COUNTS_SAS": signature}
+        if self.size.mounted:
+            place = {"COUNTS_PATH": f"{SHARE}/{path}"}
+        return [models.EnvironmentSetting(name=name, value=value) for name, value in place.items()]
 
     def _merge_task(self, number: int) -> models.BatchTaskCreateOptions:
         signature = generate_share_sas(
             self.account, SHARE, self.key, permission=ShareSasPermissions(read=True), expiry=_in_an_hour()
         )
         return models.BatchTaskCreateOptions(
-            id=MERGE, display_name="Add the counts up", command_line=f"{self.python} merge.py {number}",
+            id=MERGE, display_name="Add the counts up", command_line=f"{self.size.python} merge.py {number}",
             resource_files=[self._file("programs/merge.py", "merge.py")],
             depends_on=models.BatchTaskDependencies(task_id_ranges=[models.BatchTaskIdRange(start=1, end=number)]),
-            environment_settings=[
-                models.EnvironmentSetting(name="COUNTS_URL", value=self._url("counts")),
-                models.EnvironmentSetting(name="COUNTS_SAS", value=signature),
-            ],
+            environment_settings=self._counts("counts", signature),
         )  # fmt: skip
 
     def _url(self, path: str) -> str:
@@ -120,7 +139,7 @@ class Work:
 
     def wait(self, total: int, progress: Callable[[int], Any]) -> None:
         """Follow the job's own counters until every task is completed."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self.size.patience
         while time.monotonic() < deadline:
             counts = self.batch.get_job_task_counts(JOB).task_counts
             progress(counts.completed)
@@ -134,7 +153,9 @@ class Work:
             errors = self._text(task.id, "stderr.txt") if ended and ended.exit_code is not None else ""
             raise SystemExit(f"Task {task.id} failed: {ended and ended.failure_info}\n{errors}")
         if counts.completed < total:
-            raise SystemExit(f"{total - counts.completed} tasks are not completed after {PATIENCE:.0f} seconds.")
+            raise SystemExit(
+                f"{total - counts.completed} tasks are not completed after {self.size.patience:.0f} seconds."
+            )
 
     def end(self) -> None:
         """End what runs of the job, if it is there: before the server goes."""

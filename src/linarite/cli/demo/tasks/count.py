@@ -1,7 +1,7 @@
 """A task of the demo: count the identifiers of one Python source file and put the counts on the share.
 
 Usage: count.py MODULE.py. The place for the counts comes in COUNTS_URL (a file's URL), the right to write there in
-COUNTS_SAS.
+COUNTS_SAS. On a cluster, whose machines do not reach the demo's server, COUNTS_PATH is a file below the node's mounts.
 Standard library only; runs under any Python 3.8 or newer.
 """
 
@@ -41,5 +41,9 @@ def put(url: str, signature: str, data: bytes) -> None:
 
 if __name__ == "__main__":
     found = count(sys.argv[1])
-    put(os.environ["COUNTS_URL"], os.environ["COUNTS_SAS"], json.dumps(found).encode())
+    if "COUNTS_PATH" in os.environ:
+        with open(os.path.join(os.environ["AZ_BATCH_NODE_MOUNTS_DIR"], os.environ["COUNTS_PATH"]), "w") as file:
+            json.dump(found, file)
+    else:
+        put(os.environ["COUNTS_URL"], os.environ["COUNTS_SAS"], json.dumps(found).encode())
     print(f"{sys.argv[1]}: {len(found)} identifiers, {sum(found.values())} uses")
