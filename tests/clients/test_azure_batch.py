@@ -23,7 +23,8 @@ from azure.core.exceptions import (
     ResourceNotFoundError,
 )  # fmt: skip
 from tests.support.batch import MACHINE, batch_client, held, make_pool, wait_task
-from tests.support.server import DEVELOPMENT_KEY, RunningServer, running_server
+from tests.support.provider import Provider
+from tests.support.server import DEVELOPMENT_KEY, RunningServer
 
 
 @pytest.fixture
@@ -291,9 +292,9 @@ class DevelopmentToken:
         return AccessToken(jwt.encode(claims, base64.b64decode(DEVELOPMENT_KEY), "HS256"), until)
 
 
-def test_bearer_token_over_https(account: str):
+def test_bearer_token_over_https(account: str, provider: Provider):
     """azure-core sends tokens over https alone: the server's own certificate authority is trusted by its file."""
-    with running_server(tls=True) as server:
+    with provider.server(tls=True) as server:
         assert server.batch.startswith("https://")
         with BatchClient(server.batch, DevelopmentToken(account), connection_verify=str(server.ca), **held()) as client:
             make_job(client)

@@ -13,7 +13,8 @@ import pytest
 from azure.batch import BatchClient, models
 from azure.core.exceptions import HttpResponseError, ResourceExistsError
 from tests.support.batch import MACHINE, batch_client, wait_task
-from tests.support.server import RunningServer, running_server
+from tests.support.provider import Provider
+from tests.support.server import RunningServer
 
 PENDING = "$TargetDedicatedNodes = min(2, $PendingTasks); $NodeDeallocationOption = taskcompletion;"
 
@@ -179,9 +180,9 @@ def test_documentations_example_runs(client: BatchClient, capsys: pytest.Capture
     assert steady(client, 1, "elastic").enable_auto_scale is False
 
 
-def test_pool_still_scales_itself_after_a_restart():
+def test_pool_still_scales_itself_after_a_restart(provider: Provider):
     """Its formula, its last run and its samples are on disk."""
-    with running_server() as server:
+    with provider.server() as server:
         with batch_client(server) as client:
             create(client, "$TargetDedicatedNodes=1;x=5")
             before = steady(client, 1)

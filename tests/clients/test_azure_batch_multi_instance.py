@@ -14,18 +14,22 @@ import pytest
 from azure.batch import BatchClient, models
 from tests.nodes.web import Web
 from tests.support.batch import batch_client, make_pool, wait_task
-from tests.support.server import RunningServer, running_server
+from tests.support.provider import Provider
+from tests.support.server import RunningServer
 
 PYTHON = shutil.which("python3", path="/usr/local/bin:/usr/bin:/bin") or sys.executable
 """One that the users of tasks may run, who may not enter the home of a server that is root's."""
+ADDRESS = 'address = lambda host: host if host[0].isdigit() else "127.0.0." + host[1:]'
+"""The machines n1, n2, ... of a test's Slurm are one host, and nothing resolves their names."""
 SERVER = f"""#!{PYTHON}
 # Answers on its node's own address with a number: how long what it finds in the directory of the task is.
 import os, pathlib, socket
+{ADDRESS}
 hosts = os.environ["AZ_BATCH_HOST_LIST"].split(",")
 place = int(pathlib.Path(os.environ["AZ_BATCH_TASK_DIR"]).name) if "false" == os.environ[
     "AZ_BATCH_IS_CURRENT_NODE_MASTER"] else 0
 number = len(pathlib.Path(os.environ["AZ_BATCH_TASK_SHARED_DIR"], "common.txt").read_text()) + place
-server = socket.create_server((hosts[place], int(os.environ["PORT"])))
+server = socket.create_server((address(hosts[place]), int(os.environ["PORT"])))
 if os.fork():
     os._exit(0)
 os.setsid()
@@ -38,9 +42,10 @@ while True:
 SUM = f"""#!{PYTHON}
 # Adds up what all say.
 import os, pathlib, socket
+{ADDRESS}
 total = 0
 for host in os.environ["AZ_BATCH_HOST_LIST"].split(","):
-    with socket.create_connection((host, int(os.environ["PORT"]))) as connection:
+    with socket.create_connection((address(host), int(os.environ["PORT"]))) as connection:
         total += int(connection.recv(100))
 print(total, pathlib.Path("own.txt").read_text(), os.environ["CCP_NODES"].split()[0])
 """
@@ -104,8 +109,8 @@ def until(seen: Callable[[], Any], wanted: Any, seconds: float = 30) -> Any:
 
 def serving(server: RunningServer) -> list[int]:
     """The processes that the instances left running, by their own telling."""
-    found = [int(path.read_text()) for path in server.data.glob("nodes/*/p/*/workitems/j/job-1/t/**/serving")]
-    return [pid for pid in found if alive(pid)]
+    found = [path.read_text() for path in server.data.glob("nodes/*/p/*/workitems/j/job-1/t/**/serving")]
+    return [int(pid) for pid in found if pid and alive(int(pid))]
 
 
 def alive(pid: int) -> bool:
@@ -115,9 +120,9 @@ def alive(pid: int) -> bool:
         return False
 
 
-def test_instances_speak_to_each_other_over_one_port(account: str, web: Web, port: int) -> None:
+def test_instances_speak_to_each_other_over_one_port(account: str, web: Web, port: int, provider: Provider) -> None:
     """Daemons that the coordination leaves on every node serve the task's own command, and are gone when it is over."""
-    with running_server() as server, batch_client(server, account, retries=0) as client:
+    with provider.server() as server, batch_client(server, account, retries=0) as client:
         set_out(client)
         client.create_task("j", speaking(web, port))
         done = wait_task(client, "j", "t")
@@ -177,8 +182,10 @@ def test_file_that_no_instance_gets_fails_the_task_before_it_starts(client: Batc
     assert (info.exit_code, info.failure_info.code) == (None, "BlobNotFound")
 
 
-def test_task_that_is_terminated_leaves_nothing_on_any_node(account: str, web: Web, port: int) -> None:
-    with running_server() as server, batch_client(server, account, retries=0) as client:
+def test_task_that_is_terminated_leaves_nothing_on_any_node(
+    account: str, web: Web, port: int, provider: Provider
+) -> None:
+    with provider.server() as server, batch_client(server, account, retries=0) as client:
         set_out(client)
         client.create_task("j", speaking(web, port, "/bin/sleep 600"))
         until(lambda: len(serving(server)), 3)
@@ -193,10 +200,10 @@ def test_task_that_is_terminated_leaves_nothing_on_any_node(account: str, web: W
         until(lambda: list(server.data.glob("nodes/*/p/*/workitems/j/job-1/t")), [])
 
 
-def test_instances_outlive_the_server(account: str, web: Web, port: int) -> None:
+def test_instances_outlive_the_server(account: str, web: Web, port: int, provider: Provider) -> None:
     """Killed while the task's command waits, the server takes up the whole task again; nothing ran twice."""
     wait = "/bin/sh -c 'echo once >> times; until test -e go; do sleep 0.05; done; ../sum'"
-    with running_server() as server, batch_client(server, account) as client:
+    with provider.server() as server, batch_client(server, account) as client:
         set_out(client)
         client.create_task("j", speaking(web, port, wait))
         directory = Path("nodes/*/p/*/workitems/j/job-1/t/wd")

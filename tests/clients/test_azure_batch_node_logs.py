@@ -43,23 +43,33 @@ def arrived(container: Container, number: int) -> list[str]:
     return found
 
 
-def test_logs_of_a_node_arrive(server: RunningServer, account: str, client: BatchClient, azurite: Azurite) -> None:
-    """What became of the node, and what its hosts wrote, below a folder that the answer names."""
+def test_history_of_a_node_arrives(account: str, client: BatchClient, azurite: Azurite) -> None:
+    """What became of the node, below a folder that the answer names."""
+    container = azurite.container()
+    make_pool(client, "p", start_task=models.BatchStartTask(command_line="/bin/true"))
+    result = send(client, container.url("rwl"), NOW - timedelta(minutes=5))
+    assert re.fullmatch(rf"p/{node(client)}/[0-9a-f-]{{36}}", result.virtual_directory_name)
+    names = arrived(container, result.number_of_files_uploaded)
+    assert all(name.startswith(f"{result.virtual_directory_name}/") for name in names)
+    (history,) = [name for name in names if name.endswith("agent-history.log")]
+    told = container.read(history).decode()
+    assert next(line.split()[3:] for line in told.splitlines() if " node " in line) == ["creating"]
+    assert "start task" in told
+
+
+def test_logs_of_a_nodes_hosts_arrive(
+    server: RunningServer, account: str, client: BatchClient, azurite: Azurite
+) -> None:
+    """What its hosts wrote comes with its history."""
     container = azurite.container()
     make_pool(client, "p", start_task=models.BatchStartTask(command_line="/bin/true"))
     for log in server.data.glob("hosts/*/log"):
         with log.open("a") as file:
             file.write("a line of a host\n")
     result = send(client, container.url("rwl"), NOW - timedelta(minutes=5))
-    assert re.fullmatch(rf"p/{node(client)}/[0-9a-f-]{{36}}", result.virtual_directory_name)
     names = arrived(container, result.number_of_files_uploaded)
-    assert all(name.startswith(f"{result.virtual_directory_name}/") for name in names)
     assert {name.rpartition("/")[2].partition("-")[0] for name in names} == {"agent", "host"}
-    (history,) = [name for name in names if name.endswith("agent-history.log")]
-    told = container.read(history).decode()
-    assert next(line.split()[3:] for line in told.splitlines() if " node " in line) == ["creating"]
-    assert "start task" in told
-    (host,) = [name for name in names if name not in history]
+    (host,) = [name for name in names if "agent-history" not in name]
     assert container.read(host).endswith(b"a line of a host\n")
 
 

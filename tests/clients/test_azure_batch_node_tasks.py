@@ -10,7 +10,8 @@ import pytest
 from azure.batch import BatchClient, models
 from azure.core.exceptions import HttpResponseError
 from tests.support.batch import batch_client, make_pool, wait_task
-from tests.support.server import RunningServer, running_server
+from tests.support.provider import Provider
+from tests.support.server import RunningServer
 
 PREPARE = "/bin/sh -c 'echo prepared by $AZ_BATCH_TASK_ID > made; echo ready'"
 RELEASE = "/bin/sh -c 'cat $AZ_BATCH_JOB_PREP_WORKING_DIR/made > $AZ_BATCH_NODE_SHARED_DIR/left'"
@@ -153,10 +154,10 @@ def test_failed_preparation_leaves_the_task_active(client: BatchClient) -> None:
     assert (caught.value.status_code, caught.value.error.code) == (409, "TaskIdSameAsJobPreparationTask")
 
 
-def test_what_a_node_starts_with_outlives_the_server(account: str) -> None:
+def test_what_a_node_starts_with_outlives_the_server(account: str, provider: Provider) -> None:
     """Killed while a start task runs, the server takes it up again: it runs once, and its true exit code counts."""
     start = "/bin/sh -c 'echo once >> ../times; until test -e ../go; do sleep 0.05; done; exit 0'"
-    with running_server() as server, batch_client(server, account) as client:
+    with provider.server() as server, batch_client(server, account) as client:
         make_pool(client, "p", start_task=models.BatchStartTask(command_line=start))
         (node,) = client.list_nodes("p")
         startup = next(server.data.glob(f"nodes/*/p/{node.id}/startup"))

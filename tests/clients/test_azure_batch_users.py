@@ -10,7 +10,8 @@ import pytest
 from azure.batch import BatchClient, models
 from azure.core.exceptions import HttpResponseError
 from tests.support.batch import MACHINE, batch_client, make_pool, wait_task
-from tests.support.server import RunningServer, running_server
+from tests.support.provider import Provider
+from tests.support.server import RunningServer
 
 WHO = "/bin/sh -c 'id -u; id -g; echo $USER'"
 SECRET = "hidden-password-of-anna"
@@ -90,12 +91,14 @@ def test_user_that_the_pool_does_not_have_runs_nothing(client: BatchClient) -> N
     assert "nobody" in info.failure_info.message
 
 
-def test_administrator_is_one_where_the_settings_allow_it(client: BatchClient, account: str) -> None:
+def test_administrator_is_one_where_the_settings_allow_it(
+    client: BatchClient, account: str, provider: Provider
+) -> None:
     make_pool(client, "p", user_accounts=[BOSS])
     make_job(client)
     add(client, "t", "boss")
     assert wait_task(client, "j", "t").execution_info.failure_info.code == "CommandLaunchFailed"
-    with running_server(allow_elevated=True) as server, batch_client(server, account) as other:
+    with provider.server(allow_elevated=True) as server, batch_client(server, account) as other:
         make_pool(other, "p", user_accounts=[BOSS])
         make_job(other)
         add(other, "t", "boss")

@@ -20,7 +20,8 @@ from azure.identity.aio import DefaultAzureCredential as AsyncDefaultAzureCreden
 from azure.storage.fileshare import ShareServiceClient
 from tests.faces.azure_batch.raw import RawBatch
 from tests.support.batch import held
-from tests.support.server import RunningServer, running_server
+from tests.support.provider import Provider
+from tests.support.server import RunningServer
 
 JOB = models.BatchJobCreateOptions(id="j", pool_info=models.BatchPoolInfo(pool_id="p"))
 SCOPE = "https://batch.core.windows.net//.default"
@@ -28,8 +29,8 @@ PROGRAM = Path(__file__).parent / "programs" / "job_manager.py"
 
 
 @pytest.fixture(scope="module")
-def secure() -> Iterator[RunningServer]:
-    with running_server(tls=True, allow_elevated=True) as running:
+def secure(provider: Provider) -> Iterator[RunningServer]:
+    with provider.server(tls=True, allow_elevated=True) as running:
         yield running
 
 

@@ -13,7 +13,8 @@ from azure.batch import BatchClient, models
 from azure.storage.fileshare import ShareClient
 from tests.clients.test_azure_batch_mounts import mount, share_client
 from tests.support.batch import batch_client, make_pool
-from tests.support.server import RunningServer, running_server
+from tests.support.provider import Provider
+from tests.support.server import RunningServer
 
 ACCOUNT = "devaccount"
 COMMON = "{http://schemas.microsoft.com/HPCS2008R2/common}"
@@ -112,8 +113,8 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def story() -> Iterator[Story]:
-    with running_server() as server, batch_client(server, ACCOUNT) as client:
+def story(provider: Provider) -> Iterator[Story]:
+    with provider.server() as server, batch_client(server, ACCOUNT) as client:
         share = share_client(server, ACCOUNT)
         share.create_share()
         make_pool(client, "story", mount_configuration=[mount(server, ACCOUNT)])

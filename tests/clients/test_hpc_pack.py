@@ -15,7 +15,8 @@ import pytest
 from azure.batch import BatchClient
 from azure.core.credentials import AzureNamedKeyCredential
 from tests.support.batch import held, make_pool
-from tests.support.server import DEVELOPMENT_ACCOUNT, DEVELOPMENT_KEY, RunningServer, running_server
+from tests.support.provider import Provider
+from tests.support.server import DEVELOPMENT_ACCOUNT, DEVELOPMENT_KEY, RunningServer
 
 pytestmark = pytest.mark.specs
 
@@ -40,9 +41,9 @@ def library() -> Any:
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[RunningServer]:
+def served(provider: Provider) -> Iterator[RunningServer]:
     """A server with a certificate of its own authority, which the client does not ask for, and a pool."""
-    with running_server(tls=True) as running:
+    with provider.server(tls=True) as running:
         credential = AzureNamedKeyCredential(DEVELOPMENT_ACCOUNT, DEVELOPMENT_KEY)
         with BatchClient(running.urls["batch"], credential, connection_verify=str(running.ca), **held()) as client:
             make_pool(client, "sample", slots=4)

@@ -21,7 +21,8 @@ from tests.clients.drivers import HERE
 from tests.clients.drivers.lines import Refused
 from tests.support.batch import make_pool
 from tests.support.installed import pip_packages
-from tests.support.server import DEVELOPMENT_ACCOUNT, DEVELOPMENT_KEY, RunningServer, running_server
+from tests.support.provider import Provider
+from tests.support.server import DEVELOPMENT_ACCOUNT, DEVELOPMENT_KEY, RunningServer
 
 pytestmark = pytest.mark.specs
 POOL = "bravado"
@@ -92,8 +93,8 @@ def client_of(server: RunningServer, version: str) -> Iterator[Client]:
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[RunningServer]:
-    with running_server() as running:
+def served(provider: Provider) -> Iterator[RunningServer]:
+    with provider.server() as running:
         credential = AzureNamedKeyCredential(DEVELOPMENT_ACCOUNT, DEVELOPMENT_KEY)
         with BatchClient(running.urls["batch"], credential) as client:
             make_pool(client, POOL, slots=4)

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 import requests
-from tests.support.server import RunningServer, running_server
+from tests.support.provider import Provider
+from tests.support.server import RunningServer
 
 DEV = ("dev", "linarite")
 CONFIG = """
@@ -29,10 +30,10 @@ cancellation = "CancelWithWarning"
 
 
 @pytest.fixture(scope="module")
-def so_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+def so_server(tmp_path_factory: pytest.TempPathFactory, provider: Provider) -> Iterator[RunningServer]:
     config = tmp_path_factory.mktemp("config") / "linarite.toml"
     config.write_text(CONFIG)
-    with running_server(config=config) as server:
+    with provider.server(config=config) as server:
         yield server
 
 
@@ -89,9 +90,9 @@ def test_a_session_of_the_command_line_signs_in(so_server: RunningServer, kind: 
     assert answer.status_code == 200, answer.text
 
 
-def test_a_definition_that_cannot_be_is_refused_at_the_start(tmp_path: Path) -> None:
+def test_a_definition_that_cannot_be_is_refused_at_the_start(tmp_path: Path, provider: Provider) -> None:
     """A word that a definition has not, or a wrong value, does not start the server."""
     for wrong in ({"command": "true", "cancellation": "Never"}, {"command": "true", "restart": 1}, {"pool": "p"}):
         options = {"superoffice_tasks": json.dumps({"wrong": wrong})}
-        with pytest.raises(RuntimeError, match="superoffice_tasks"), running_server(**options):
+        with pytest.raises(RuntimeError, match="superoffice_tasks"), provider.server(**options):
             pass
