@@ -19,6 +19,8 @@ SUBMISSIONS = 5
 CARRIERS = 3
 """So many carriers may die over the files of one run."""
 KILLED = 137
+GENTLY, AT_ONCE = "TERM", "USR2"
+"""The signals by which a script is asked to end its run."""
 LAST_LINE = "\nend\n"
 """How a record ends."""
 
@@ -47,14 +49,14 @@ class Attempt:
 
     `element` is its name in `bunch`. `claimed_at` is when it started, `missed` how many looks in a row did not find it
     alive in the queue, `tries` how often it was submitted; sbatch has it just now while it is `calling`. `asked` is the
-    signal by which it was to end (empty: it was not), and `outputs` whether its files are taken away all the same.
-    `errand` is the one that moves its files, which `carriers` have begun. One that is not `wanted` was found on the
-    shared folder, and nobody has asked for it since.
+    signal by which it was to end (empty: it was not), since `asked_at` (seconds, monotonic), and `outputs` whether its
+    files are taken away all the same. `errand` is the one that moves its files, which `carriers` have begun. One that
+    is not `wanted` was found on the shared folder, and nobody has asked for it since.
     """
 
     __slots__ = (
-        "asked", "bunch", "calling", "carriers", "claimed_at", "element", "ended", "errand", "exited", "launch",
-        "missed", "outputs", "returned", "signals", "spool", "stage", "state", "tries", "wanted",
+        "asked", "asked_at", "bunch", "calling", "carriers", "claimed_at", "element", "ended", "errand", "exited",
+        "launch", "missed", "outputs", "returned", "signals", "spool", "stage", "state", "tries", "wanted",
     )  # fmt: skip
 
     def __init__(self, launch: Launch, spool: Spool, *, wanted: bool = True) -> None:
@@ -72,6 +74,7 @@ class Attempt:
         self.missed = 0
         self.tries = 0
         self.asked = ""
+        self.asked_at = 0.0
         self.signals = 0
         self.calling = False
         self.outputs = False

@@ -9,10 +9,14 @@ import asyncio
 import time
 from collections.abc import Iterable, Sequence
 
+import structlog
+
 from linarite.engine.launching import Ended, Listener, Report, RunFailed, RunReturned, RunStarted
 from linarite.nodes.slurm.attempts import Attempt, Stage
 from linarite.nodes.slurm.porter import Porter
 from linarite.nodes.slurm.spool import Bunch, Spool
+
+_log = structlog.get_logger(__name__)
 
 
 def now() -> int:
@@ -34,7 +38,7 @@ class Book:
         self._attempts: dict[str, Attempt] = {}
         self._left: dict[str, int] = {}
         self._reports: list[Report] = []
-        self.withdrawn: dict[tuple[str, int], Spool] = {}
+        self.withdrawn: dict[tuple[str, int], Attempt] = {}
         self.ready, self.submitted, self.look, self._news = (asyncio.Event() for _ in range(4))
 
     def get(self, run: str) -> Attempt | None:
@@ -81,10 +85,14 @@ class Book:
             attempt.errand = None
         if attempt.bunch is None:
             return True
-        if not attempt.spool.claim(attempt.run):
+        try:
+            if not attempt.spool.claim(attempt.run):
+                return False
+        except OSError as error:  # then Slurm has to end it
+            _log.warning("slurm_run_not_claimed", run=attempt.run, error=str(error))
             return False
         if attempt.launch.together is None and attempt.place is not None:
-            self.withdrawn[attempt.place] = attempt.spool
+            self.withdrawn[attempt.place] = attempt
         return True
 
     # What the engine hears.
@@ -130,7 +138,10 @@ class Book:
 
         def remove() -> None:
             for spool, bunch, name, run in written:
-                spool.forget(bunch, name, run)
+                try:
+                    spool.forget(bunch, name, run)
+                except OSError as error:  # the next server that starts does
+                    _log.warning("slurm_run_not_forgotten", run=run, error=str(error))
             for spool, bunch in empty:
                 spool.drop(bunch)
 

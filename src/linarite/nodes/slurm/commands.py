@@ -22,7 +22,7 @@ from linarite.nodes.environment import DEFAULT_PATH
 from linarite.nodes.slurm.users import Runner
 
 CALLS = 4
-"""So many calls go on at a time."""
+"""So many calls go on at a time, and so many of sbatch besides: it waits by itself while Slurm takes no job."""
 AT_ONCE = 200
 """Jobs named in one call of scancel."""
 _PASSED_ON = ("SLURM_CONF", "SLURM_JWT")
@@ -82,6 +82,7 @@ class Slurm:
         self._patience, self.mark = patience, mark
         self.path = _with_slurm(DEFAULT_PATH)
         self._threads = ThreadPoolExecutor(CALLS, thread_name_prefix="slurm")
+        self._submitting = ThreadPoolExecutor(CALLS, thread_name_prefix="sbatch")
         self.calls = 0
 
     async def submit(self, runner: Runner, token: str, words: Sequence[str], script: str) -> str:
@@ -116,7 +117,7 @@ class Slurm:
         number = most.partition("=")[2].strip()
         partitions = await self._call(["sinfo", "-h", "-o", "%P"])
         default = next((name[:-1] for name in partitions.split() if name.endswith("*")), None)
-        return Limits(min(1000, int(number) - 1) if number.isdigit() else 1000, default)
+        return Limits(max(1, min(1000, int(number) - 1)) if number.isdigit() else 1000, default)
 
     async def drain(self, node: str, *, drained: bool, reason: str = "") -> None:
         """Let a machine take nothing new, or let it again. Raises SlurmError: that takes an operator's rights."""
@@ -125,12 +126,14 @@ class Slurm:
 
     def close(self) -> None:
         """Make no call any more."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._submitting):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     async def _call(self, words: Sequence[str], runner: Runner | None = None, given: str = "") -> str:
         loop = asyncio.get_running_loop()
         self.calls += 1
-        return await loop.run_in_executor(self._threads, self._run, words, runner, given)
+        threads = self._submitting if words[0] == "sbatch" else self._threads
+        return await loop.run_in_executor(threads, self._run, words, runner, given)
 
     def _run(self, words: Sequence[str], runner: Runner | None, given: str) -> str:
         """The environment is exact: sbatch gives its own to the job."""

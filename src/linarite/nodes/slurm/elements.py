@@ -1,5 +1,8 @@
 """A run as a shell script: what an element of a Slurm job array reads on its machine.
 
+The shell itself sets no variable of the run's, since a name may be one that it or the wrapper has a use for: they are
+words of env.
+
 Source: the wrapper, which says what an element is; POSIX, Shell Command Language.
 """
 
@@ -7,7 +10,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from shlex import quote
 
 from linarite.engine.launching import Launch
@@ -15,9 +17,8 @@ from linarite.nodes.environment import DEFAULT_PATH, run_environment
 from linarite.nodes.processes import CannotStartError
 from linarite.nodes.starting import stream_path, words_of
 
-_IDENTIFIER = re.compile("[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-_OWN = frozenset({"PPID", "OPTIND", "IFS", "UID", "EUID"})
-"""Variables that some shell keeps for itself; env gives them to the program."""
+_LONGEST, _MOST = 128 * 1024, 2 * 1024 * 1024 - 64 * 1024
+"""Bytes of one string that a program is given, and of all of them with their pointers; Slurm's own come on top."""
 
 
 def element(launch: Launch, root: str, path: str = DEFAULT_PATH) -> bytes:
@@ -29,36 +30,35 @@ def element(launch: Launch, root: str, path: str = DEFAULT_PATH) -> bytes:
     wd = f"{directory}/wd"
     limit = 0 if launch.time_limit is None else max(1, math.ceil(launch.time_limit))
     cwd = wd if launch.working_directory is None else os.path.join(wd, launch.working_directory)
-    exported, passed = _variables({**run_environment(launch, root, directory), "PATH": path, **_own_path(launch)})
+    environment = {**run_environment(launch, root, directory), "PATH": path, **_own_path(launch)}
     words = words_of(launch)
+    given = [*(f"{name}={value}" for name, value in environment.items()), "/usr/bin/setsid", "--", *words]
     lines = [
         f"# {launch.run} {limit}",
         f"cd {quote(cwd)} 2>/dev/null || cannot failed {quote(f'The working directory {cwd!r} cannot be entered.')}",
-        *exported,
         *_streams(launch, directory, wd),
-        f"command -v {quote(words[0])} >/dev/null 2>&1 || cannot command-not-found {quote(_not_found(words[0]))}",
-        "set -- " + " ".join(map(quote, (*passed, *words))),
+        f"program {quote(words[0])} {quote(environment['PATH'])} || cannot command-not-found {_not_found(words[0])}",
+        "set -- " + " ".join(map(quote, given)),
         "",
     ]
-    text = "\n".join(lines)
-    if "\0" in text:
+    _check(given)
+    return os.fsencode("\n".join(lines))
+
+
+def _check(given: list[str]) -> None:
+    """Refuse what no process can be given. Source: man page execve(2), 'Limits on size of arguments'."""
+    try:
+        strings = list(map(os.fsencode, given))
+    except UnicodeEncodeError as error:
+        raise CannotStartError("command-invalid", f"The command line or its environment is no text: {error}.") from None
+    if any(b"\0" in string for string in strings):
         raise CannotStartError("command-invalid", "The command line or its environment holds a NUL.")
-    return os.fsencode(text)
+    if max(map(len, strings)) >= _LONGEST or sum(len(string) + 9 for string in strings) > _MOST:
+        raise CannotStartError("command-invalid", "The command line and its environment are too long.")
 
 
 def _own_path(launch: Launch) -> dict[str, str]:
     return {"PATH": launch.environment["PATH"]} if "PATH" in launch.environment else {}
-
-
-def _variables(environment: dict[str, str]) -> tuple[list[str], list[str]]:
-    """What the shell exports, and the words by which env passes on names that no shell knows."""
-    exported, passed = list[str](), list[str]()
-    for name, value in environment.items():
-        if _IDENTIFIER.fullmatch(name) and name not in _OWN:
-            exported.append(f"export {name}={quote(value)}")
-        else:
-            passed.append(f"{name}={value}")
-    return exported, ["env", *passed] if passed else []
 
 
 def _streams(launch: Launch, directory: str, wd: str) -> list[str]:
@@ -81,4 +81,4 @@ def _tried(what: str, sign: str, path: str) -> str:
 
 
 def _not_found(name: str) -> str:
-    return f"The program {name!r} was not found on the task's PATH."
+    return quote(f"The program {name!r} was not found on the task's PATH.")

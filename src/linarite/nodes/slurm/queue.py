@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
+from time import monotonic
 
 import structlog
 
 from linarite.engine.launching import RunLost
 from linarite.nodes.slurm import attempts
-from linarite.nodes.slurm.attempts import Attempt, Stage, Verdict, is_over
+from linarite.nodes.slurm.attempts import GENTLY, Attempt, Stage, Verdict, is_over
 from linarite.nodes.slurm.book import Book, ended_early, now
 from linarite.nodes.slurm.commands import Seen, Slurm, SlurmError
 from linarite.nodes.slurm.options import Options
@@ -21,6 +22,13 @@ APART = 0.3
 """Seconds between two looks at least."""
 SIGNALS = 3
 """So often is a script asked to end its run; then Slurm is."""
+GRACE = 30.0
+"""Seconds that a script has to end its run gently before Slurm is asked: it kills it after 25."""
+BY_SLURM = ""
+"""In place of a signal: Slurm ends the job, whatever its script does."""
+
+_Ours = dict[tuple[str, int], list[Seen]]
+"""The jobs that the queue has by their places, the last one alive if any is: a run may have been submitted twice."""
 
 _log = structlog.get_logger(__name__)
 
@@ -52,17 +60,19 @@ class Queue:
         await self._judge(submitted, ours)
         await self._signal(submitted, ours)
 
-    async def _seen(self, submitted: Iterable[Attempt]) -> dict[tuple[str, int], Seen]:
-        spools = {attempt.spool for attempt in submitted} | {*self._book.withdrawn.values()}
-        seen = await self._slurm.queue({spool.runner for spool in spools})
-        return {(one.token, one.number): one for one in seen}
+    async def _seen(self, submitted: Iterable[Attempt]) -> _Ours:
+        runners = {attempt.spool.runner for attempt in (*submitted, *self._book.withdrawn.values())}
+        ours: _Ours = {}
+        for one in sorted(await self._slurm.queue(runners), key=lambda one: not is_over(one.state)):
+            ours.setdefault((one.token, one.number), []).append(one)
+        return ours
 
-    async def _judge(self, submitted: Iterable[Attempt], ours: Mapping[tuple[str, int], Seen]) -> None:
+    async def _judge(self, submitted: Iterable[Attempt], ours: _Ours) -> None:
         """Take note of what was seen, and decide about those that Slurm has done with."""
         for attempt in submitted:
             if attempt.stage is Stage.SUBMITTED and attempt.place is not None:
-                one = ours.get(attempt.place)
-                attempts.look(attempt, None if one is None else one.state)
+                jobs = ours.get(attempt.place)
+                attempts.look(attempt, jobs[-1].state if jobs else None)
         doubtful = [attempt for attempt in submitted if attempts.verdict(attempt) is not Verdict.WAIT]
         if doubtful:
             await self._records.look()  # a record may have come just now
@@ -72,7 +82,7 @@ class Queue:
 
     def _decide(self, attempt: Attempt) -> None:
         match attempts.verdict(attempt):
-            case Verdict.SUBMIT if not attempt.wanted:
+            case Verdict.SUBMIT if attempt.asked or not attempt.wanted:
                 if self._book.withdraw(attempt):
                     self._book.finish(attempt, ended_early(attempt.run))
             case Verdict.SUBMIT:
@@ -88,27 +98,37 @@ class Queue:
                 _log.warning("slurm_run_lost", run=attempt.run, node=attempt.launch.node.node, state=attempt.state)
                 self._book.finish(attempt, RunLost(run=attempt.run, at=now(), with_machine=with_machine))
 
-    async def _signal(self, submitted: Iterable[Attempt], ours: Mapping[tuple[str, int], Seen]) -> None:
+    async def _signal(self, submitted: Iterable[Attempt], ours: _Ours) -> None:
         """Have runs end that are to end, and command lines start; take out of the queue what is to start no more."""
-        wanted: dict[tuple[Spool, str | None], dict[str, None]] = {}
+        wanted: dict[tuple[Spool, str], dict[str, None]] = {}
         for attempt in submitted:
-            one = None if attempt.place is None else ours.get(attempt.place)
-            if one is None or attempt.stage is not Stage.SUBMITTED or is_over(one.state):
-                continue
-            if attempt.asked:
-                attempt.signals += 1
-                signal = attempt.asked if attempt.signals <= SIGNALS else None
-                wanted.setdefault((attempt.spool, signal), {})[one.job] = None
-            elif attempt.commands and attempt.claimed_at is None:
-                wanted.setdefault((attempt.spool, "HUP"), {})[one.job] = None
-        for place, spool in [*self._book.withdrawn.items()]:
-            found = ours.get(place)
-            if found is None or is_over(found.state):
+            jobs = _alive(ours, attempt)
+            if jobs and attempt.stage is Stage.SUBMITTED and (signal := _signal_of(attempt)) is not None:
+                wanted.setdefault((attempt.spool, signal), {}).update(jobs)
+        for place, attempt in [*self._book.withdrawn.items()]:
+            if jobs := _alive(ours, attempt):
+                wanted.setdefault((attempt.spool, BY_SLURM), {}).update(jobs)
+            elif not attempt.calling:
                 del self._book.withdrawn[place]
-            else:
-                wanted.setdefault((spool, None), {})[found.job] = None
         for (spool, signal), jobs in wanted.items():
             try:
-                await self._slurm.signal(spool.runner, [*jobs], signal)
+                await self._slurm.signal(spool.runner, [*jobs], None if signal == BY_SLURM else signal)
             except SlurmError as error:
                 _log.warning("slurm_not_ended", jobs=len(jobs), error=str(error))
+
+
+def _alive(ours: _Ours, attempt: Attempt) -> dict[str, None]:
+    """The jobs of an attempt that have not ended, as scancel calls them."""
+    jobs = [] if attempt.place is None else ours.get(attempt.place, [])
+    return {one.job: None for one in jobs if not is_over(one.state)}
+
+
+def _signal_of(attempt: Attempt) -> str | None:
+    """What the script of a run is to be told now, if anything."""
+    if not attempt.asked:
+        return "HUP" if attempt.commands and attempt.claimed_at is None else None
+    attempt.signals += 1
+    if attempt.signals <= SIGNALS:
+        return attempt.asked
+    patient = attempt.asked == GENTLY and monotonic() < attempt.asked_at + GRACE
+    return None if patient else BY_SLURM

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
+import structlog
 from msgspec.structs import replace
 
 from linarite.engine.launching import Launch, RunExited, RunFailed, RunReturned, RunStarted, Watched
@@ -26,6 +27,8 @@ from linarite.nodes.slurm.spool import Spool
 
 QUICKEST, SLOWEST = 0.1, 1.0
 """Seconds between two looks."""
+
+_log = structlog.get_logger(__name__)
 
 End = tuple[str, int, Progress | None]
 """A script's record, when it was written, and how far the run said it was."""
@@ -80,7 +83,11 @@ class Records:
 
     def _read(self, spool: Spool, mine: Mapping[str, Attempt]) -> list[News]:
         """What is new of these runs. In a thread: the shared folder may be slow."""
-        claimed, returned, ended = ({*spool.runs(what)} & mine.keys() for what in ("claims", "returned", "ended"))
+        try:
+            claimed, returned, ended = ({*spool.runs(what)} & mine.keys() for what in ("claims", "returned", "ended"))
+        except OSError as error:  # its user can do that to their own runs alone
+            _log.warning("slurm_records_not_read", user=spool.runner.name, error=str(error))
+            return []
         news = list[News]()
         for run in claimed | ended:
             attempt = mine[run]

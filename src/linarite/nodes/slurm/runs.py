@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
+from time import monotonic
 
 import structlog
 
-from linarite.engine.launching import Launch, Listener, RunFailed, RunStarted
+from linarite.engine.launching import Launch, Listener, RunFailed, RunLost, RunStarted
 from linarite.nodes.moving.carriage import GONE
 from linarite.nodes.moving.errands import Done
-from linarite.nodes.slurm.attempts import CARRIERS, Attempt, Stage
+from linarite.nodes.slurm.attempts import AT_ONCE, CARRIERS, GENTLY, Attempt, Stage
 from linarite.nodes.slurm.book import Book, ended_early, now
 from linarite.nodes.slurm.commands import Limits, Slurm
 from linarite.nodes.slurm.options import Options
@@ -110,16 +111,21 @@ class Runs:
         if attempt.claimed_at is None and self._book.withdraw(attempt):
             self._book.finish(attempt, ended_early(attempt.run))
             return
-        attempt.asked = "TERM" if gently and attempt.asked != "USR2" else "USR2"
+        attempt.asked = GENTLY if gently and attempt.asked != AT_ONCE else AT_ONCE
+        attempt.asked_at = attempt.asked_at or monotonic()
         attempt.outputs, attempt.signals = outputs, 0
 
     def _prepare(self, attempt: Attempt) -> None:
         launch = attempt.launch
         attempt.carriers += 1
-        attempt.errand = self._porter.prepare(
-            attempt.spool.runner, launch, self._root_of(launch), self._archives_of(launch),
-            partial(self._on_prepared, attempt),
-        )  # fmt: skip
+        try:
+            attempt.errand = self._porter.prepare(
+                attempt.spool.runner, launch, self._root_of(launch), self._archives_of(launch),
+                partial(self._on_prepared, attempt),
+            )  # fmt: skip
+        except OSError as error:  # no process can be made just now: another try is the engine's
+            _log.warning("slurm_carrier_not_started", run=attempt.run, error=str(error))
+            self._book.finish(attempt, RunLost(run=attempt.run, at=now()))
 
     def _on_prepared(self, attempt: Attempt, done: Done) -> None:
         attempt.errand, problem = None, done.problem

@@ -20,6 +20,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
 
 import msgspec
@@ -71,7 +72,17 @@ class Spool:
         self._current = f"{self._bunches}/{max(numbers, default=0) + 1}"
         os.mkdir(self._current)
         _let_pass(self._current)
-        return [bunch for number in sorted(numbers) for bunch in self._restore(f"{self._bunches}/{number}")]
+        found = [bunch for number in sorted(numbers) for bunch in self._restore(f"{self._bunches}/{number}")]
+        self._sweep({launch.run for bunch in found for launch in bunch.launches.values()})
+        return found
+
+    def _sweep(self, known: AbstractSet[str]) -> None:
+        """Remove what is left of runs that are forgotten: one that counted as lost may have gone on, and told so."""
+        for what in _STATES:
+            with suppress(OSError), self._opened(what) as names:
+                for run in {*os.listdir(names)} - known:
+                    with suppress(OSError):
+                        os.unlink(run, dir_fd=names)
 
     def _make_state(self) -> None:
         own = None if self.runner.own else (self.runner.uid, self.runner.gid)
@@ -118,6 +129,8 @@ class Spool:
         folder = next(folder for folder in _both(bunch.folder) if os.path.isdir(folder))
         more = Bunch(bunch.token, bunch.folder, {**bunch.launches, name: launch})
         self._write_index(more, folder)
+        with suppress(FileNotFoundError):  # a server may have ended right here
+            os.unlink(f"{folder}/.{name}")
         self._write(f"{folder}/.{name}", script)
         os.rename(f"{folder}/.{name}", f"{folder}/{name}")
         _sync(folder)

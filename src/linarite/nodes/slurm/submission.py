@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import structlog
 
@@ -42,7 +42,7 @@ class Submission:
         alike = submitting.arrays(ready, self._options, self.limits.array)
         alike += submitting.together(ready, self._options)
         try:
-            await asyncio.gather(*(self._submit(kind, several) for kind, several in alike))
+            await _all(self._submit(kind, several) for kind, several in alike)
             for attempt in ready:
                 if attempt.commands:
                     await self._add(attempt)
@@ -126,3 +126,9 @@ class Submission:
         for attempt in several:
             if attempt.stage is Stage.SUBMITTED and self._book.withdraw(attempt):
                 self._book.fail(attempt, "failed", f"Slurm did not take it: {why}", user=False)
+
+
+async def _all(works: Iterable[Awaitable[None]]) -> None:
+    """Wait for all of them, then raise what one has raised: what is tried again must not be going on still."""
+    for failed in filter(None, await asyncio.gather(*works, return_exceptions=True)):
+        raise failed

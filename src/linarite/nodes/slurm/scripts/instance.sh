@@ -5,7 +5,7 @@ obey $$
 begin
 attend
 if [ "$code" = 0 ] && [ -z "$asked" ] && [ ! -s "$state/why/$run" ]; then
-	: >"$state/returned/$run"
+	until { true >"$state/returned/$run"; } 2>/dev/null || [ -n "$asked" ]; do sleep 1; done
 	until [ -n "$asked" ]; do
 		sleep 86400 &
 		slept=$!

@@ -7,37 +7,42 @@
 umask 077
 unset SLURM_EXPORT_ENV
 bunch=$1 state=$2
-child='' overdue=0 asked='' killer='' watch='' code=143
+child='' overdue=0 asked='' told='' killer='' watch='' code=143
 
 claim() { # ELEMENT: make its run ours, or fail
-	element=$bunch/$1
-	[ -f "$element" ] || element=${bunch%/*}.closed/${bunch##*/}/$1
-	read -r _ run limit 2>/dev/null <"$element" || return
+	element=$bunch/$1 closed=${bunch%/*}.closed/${bunch##*/}/$1
+	# Opened once: a server that takes over renames the folder at any moment.
+	{ command exec 9<"$element" || command exec 9<"$closed"; } 2>/dev/null || return
+	read -r _ run limit <&9 || return
 	set -C # made by nobody else before, or not at all
-	{ : >"$state/claims/$run"; } 2>/dev/null || return
+	{ true >"$state/claims/$run"; } 2>/dev/null || return
 	set +C
 	# The element goes before the claim does: whoever claims in between has nothing to run any more.
-	[ -f "$element" ] || { rm -f "$state/claims/$run"; return 1; }
+	[ -f "$element" ] || [ -f "$closed" ] || { rm -f "$state/claims/$run"; return 1; }
 }
 
-after() { # SECONDS SIGNAL SHELL: send it by then; killed before, it leaves nothing behind
+after() { # SECONDS SIGNAL SHELL: send it by then if the run goes on; killed before, it leaves nothing behind
 	(
-		trap 'kill "$slept" 2>/dev/null; exit 0' TERM
+		slept='' gone=''
+		trap 'gone=1; [ -z "$slept" ] || kill "$slept"' TERM
 		sleep "$1" &
 		slept=$!
+		[ -z "$gone" ] || kill "$slept"
 		wait "$slept"
-		kill -s "$2" "$3"
-	) &
+		[ -n "$gone" ] || [ -e "$state/ended/$run" ] || [ ! -e "$state/claims/$run" ] || kill -s "$2" "$3"
+	) 2>/dev/null 9<&- &
 }
 
-signal() { # the session, or what has yet to make one
-	[ -z "$child" ] || kill -s "$1" -- "-$child" 2>/dev/null || kill -s "$1" "$child" 2>/dev/null
+signal() { # the session, or what has yet to make one: a shell that was forked just now may lose it
+	[ -z "$child" ] || { kill "-$1" "-$child" && told=1 || kill -s "$1" "$child"; } 2>/dev/null
 }
 
-gently() { # SECONDS until it is killed
+gently() { # SECONDS until it is killed; a session is told once
+	[ -n "$told" ] || signal TERM
+	[ -z "$asked" ] || return 0
 	asked=TERM
-	signal TERM
-	[ -n "$killer" ] || { after "$1" USR2 "$self"; killer=$!; }
+	after "$1" USR2 "$self"
+	killer=$!
 }
 
 at_once() {
@@ -47,9 +52,9 @@ at_once() {
 
 obey() { # SELF: from now on this shell, of that number, ends its run when it is told to
 	self=$1
-	trap 'gently 25' TERM
-	trap 'overdue=1; gently 5' USR1
-	trap at_once USR2
+	trap 'heard=1; gently 25' TERM
+	trap 'heard=1; [ -n "$asked" ] || overdue=1; gently 5' USR1
+	trap 'heard=1; at_once' USR2
 }
 
 cannot() { # CODE MESSAGE: tell why the command line never ran
@@ -57,16 +62,26 @@ cannot() { # CODE MESSAGE: tell why the command line never ran
 	exit 127
 }
 
+program() { # NAME PATH: whether there is one to execute
+	case $1 in */*) [ -f "$1" ] && [ -x "$1" ]; return ;; esac
+	rest=$2:
+	while [ -n "$rest" ]; do
+		folder=${rest%%:*} rest=${rest#*:}
+		[ -f "${folder:-.}/$1" ] && [ -x "${folder:-.}/$1" ] && return
+	done
+	return 1
+}
+
 begin() {
 	[ -z "$asked" ] || return
 	# A shell starts what it does not wait for with SIGINT and SIGQUIT ignored. The env that can undo it came with basenc.
 	sane=
-	[ ! -x /usr/bin/basenc ] || sane='/usr/bin/env --default-signal=INT,QUIT'
+	[ ! -x /usr/bin/basenc ] || sane=--default-signal=INT,QUIT
 	(
 		trap - TERM USR1 USR2
-		. "$element"
-		# shellcheck disable=SC2086 # these are words, or none
-		exec $sane setsid "$@"
+		. /dev/fd/9
+		# shellcheck disable=SC2086 # this is a word, or none
+		exec /usr/bin/env $sane -- "$@" 9<&-
 	) &
 	child=$!
 	[ -z "$asked" ] || signal "$asked"
@@ -74,16 +89,22 @@ begin() {
 }
 
 attend() { # until the command line is over
-	while [ -n "$child" ]; do
+	[ -n "$child" ] || return 0
+	heard=''
+	wait "$child"
+	code=$?
+	# Where it was a signal to this shell that ended the wait, the next one tells; else it knows of no such child any more.
+	while [ "$code" -gt 128 ] && [ -n "$heard" ]; do
+		heard=''
 		wait "$child"
-		code=$?
-		[ "$code" -gt 128 ] && kill -s 0 "$child" 2>/dev/null || break # else a signal to this shell ended the wait
+		waited=$?
+		[ "$waited" = 127 ] || code=$waited
 	done
 }
 
 finish() { # end what it left running
 	trap '' TERM USR1 USR2
-	[ -z "$child" ] || kill -s KILL -- "-$child" 2>/dev/null
+	[ -z "$child" ] || kill -KILL "-$child" 2>/dev/null
 	# shellcheck disable=SC2086 # numbers, or none
 	[ -z "$killer$watch" ] || kill $killer $watch 2>/dev/null
 }
@@ -91,7 +112,7 @@ finish() { # end what it left running
 record() {
 	if [ -s "$state/why/$run" ]; then
 		printf 'failed\n' || return
-		while read -r line; do printf '%s\n' "$line" || return; done <"$state/why/$run"
+		while IFS= read -r line; do printf '%s\n' "$line" || return; done <"$state/why/$run"
 	else
 		printf 'exited %s %s\n' "$code" "$overdue" && times || return
 	fi
