@@ -1,10 +1,12 @@
-"""Nodes on a real Slurm with a listener that remembers, and Slurm's commands with another voice before the real ones."""
+"""Nodes on a real Slurm with a listener that remembers; what Slurm rarely says is said in its place."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import pwd
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -109,9 +111,10 @@ class SlurmSite:
 
     async def until(self, true: Callable[[], Any]) -> Any:
         """Poll what gives no signal, until it holds."""
-        async with asyncio.timeout(SECONDS):
-            while not (value := true()):
-                await asyncio.sleep(0.05)
+        deadline = time.monotonic() + SECONDS
+        while not (value := true()):
+            assert time.monotonic() < deadline, "this never came true"
+            await asyncio.sleep(0.05)
         return value
 
     def left(self) -> list[str]:
@@ -131,8 +134,6 @@ class SlurmSite:
 
 
 def _uid(user: str) -> int:
-    import pwd
-
     return pwd.getpwnam(user).pw_uid
 
 
