@@ -261,7 +261,7 @@ def test_times_and_attributes_are_kept(share: ShareClient) -> None:
     file = share.get_file_client("f")
     file.create_file(1, file_attributes="ReadOnly|Hidden", file_creation_time=moment, file_last_write_time=moment)
     found = file.get_file_properties()
-    assert found.file_attributes == "ReadOnly | Hidden"
+    assert found.file_attributes == "ReadOnly | Hidden | Archive"
     assert found.creation_time == found.last_write_time == datetime(2020, 3, 4, 5, 6, 7, 123456, UTC)
     with pytest.raises(HttpResponseError) as refused:
         file.delete_file()

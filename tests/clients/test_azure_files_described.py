@@ -284,7 +284,7 @@ def answers(service: FileService) -> dict[tuple[str, str, int], httpx.Response]:
 
 
 @pytest.mark.specs
-@pytest.mark.parametrize("at", cases(), ids=name_of)
+@pytest.mark.parametrize("at", list(cases()), ids=name_of)
 def test_an_answer_has_the_headers_that_are_described(
     answers: dict[tuple[str, str, int], httpx.Response], at: tuple[str, str, int]
 ) -> None:

@@ -84,7 +84,7 @@ def test_a_range_that_finds_no_room_is_not_there(share: ShareClient) -> None:
     mixed = (count - 1) * 3 * MEBIBYTE + 2 * MEBIBYTE  # the last MiB that was taken, and holes after it
     assert not put(share, "f", mixed, b"x" * 4 * MEBIBYTE)
     assert file.get_file_properties().etag == before.etag
-    assert [(each["start"], each["end"]) for each in file.get_ranges()] == [(0, count * 3 * MEBIBYTE - 1)]
+    assert [(each.start, each.end) for each in file.list_ranges()] == [(0, count * 3 * MEBIBYTE - 1)]
     for at in range(count):
         assert file.download_file(at * 3 * MEBIBYTE, 3 * MEBIBYTE).readall() == bytes([at + 1]) * (3 * MEBIBYTE)
     assert put(share, "f", 0, b"y" * MEBIBYTE)  # in place: nothing more is taken

@@ -100,8 +100,8 @@ class Share(RuleBasedStateMachine):
         )
         if self._do(refusals, call):
             node = Node(path[-1], data=bytearray(size), metadata=metadata, content_type="text/x", md5=md5)
-            if attributes:
-                node.attributes = frozenset(attributes.split(" | "))
+            if attributes:  # versions as new as this client's add what Windows adds to a file that is made
+                node.attributes = frozenset({*attributes.split(" | "), "Archive"})
             self.model.put(path, node)
             self._learn(path)
 
