@@ -26,9 +26,16 @@ def share(service: FileService, request: pytest.FixtureRequest) -> ShareClient:
     return client.create_share(f"s{abs(hash(request.node.name)):x}", protocols="NFS")
 
 
+class Newer(Raw):
+    """Requests of a version that knows links."""
+
+    def __call__(self, method: str, path: str, headers: dict[str, str] | None = None, *rest: bytes) -> httpx.Response:
+        return super().__call__(method, path, {"x-ms-version": "2025-05-05", **(headers or {})}, *rest)
+
+
 @pytest.fixture
 def raw(service: FileService) -> Raw:
-    return Raw(service)
+    return Newer(service)
 
 
 def code(answer: httpx.Response) -> tuple[int, str]:
@@ -86,6 +93,40 @@ def test_a_hard_link_is_the_same_file(service: FileService, share: ShareClient) 
     assert file.download_file().readall() == b"two"
     assert file.get_file_properties().link_count == 1
     assert os.stat(service.path(share.share_name, "d/f")).st_nlink == 1
+
+
+@pytest.mark.operation("Create Hard Link", "Create Symbolic Link", "Get Symbolic Link")
+def test_versions_before_links_refuse_them(share: ShareClient, raw: Raw) -> None:
+    """Nothing is made; what is there is not told."""
+    share.get_file_client("f").create_file(1)
+    share.get_file_client("l").create_symlink(target="f")
+    old, hard = {"x-ms-version": "2025-01-05"}, {"x-ms-type": "file", "x-ms-file-target-file": "f"}
+    for method, name, query, headers in (
+        ("PUT", "new", SYMBOLIC, {"x-ms-link-text": "f"}), ("GET", "l", SYMBOLIC, {}), ("PUT", "new", HARD, hard),
+    ):  # fmt: skip
+        answer = raw(method, f"{share.share_name}/{name}?{query}", {**headers, **old})
+        assert code(answer) == (400, "InvalidQueryParameterValue")
+        assert "Known from version 2025-05-05 on." in answer.text
+    assert raw("HEAD", f"{share.share_name}/new").status_code == 404
+
+
+@pytest.mark.operation("Create Hard Link")
+def test_a_hard_link_names_its_files_lease_or_none(share: ShareClient, raw: Raw) -> None:
+    """Another one, or one that is over, is refused, and no name is made."""
+    file = share.get_file_client("f")
+    file.create_file(1)
+    lease = file.acquire_lease()
+    own = {"x-ms-lease-id": lease.id}
+    headers = {"x-ms-type": "file", "x-ms-file-target-file": "f"}
+    other = {**headers, "x-ms-lease-id": "00000000-1111-2222-3333-444444444444"}
+    path = f"{share.share_name}/g?{HARD}"
+    assert code(raw("PUT", path, other)) == (412, "LeaseIdMismatchWithFileOperation")
+    assert raw("HEAD", f"{share.share_name}/g").status_code == 404
+    assert raw("PUT", path, {**headers, **own}).status_code == 201
+    assert raw("PUT", f"{share.share_name}/h?{HARD}", headers).status_code == 201
+    lease.release()
+    over = raw("PUT", f"{share.share_name}/i?{HARD}", {**headers, **own})
+    assert code(over) == (412, "LeaseNotPresentWithFileOperation")
 
 
 @pytest.mark.operation("Create Hard Link")

@@ -167,3 +167,15 @@ def test_a_copy_answers_as_recorded(raw: Raw) -> None:
     answer = raw("PUT", "share/copy", {**OLD, "x-ms-copy-source": source})
     assert (answer.status_code, answer.headers["x-ms-copy-status"]) == (202, "success")
     assert not [name for name in (*ALWAYS, *TAGS, "x-ms-copy-id") if name not in answer.headers]
+
+
+@pytest.mark.operation("List Ranges")
+def test_pages_of_ranges_are_of_newer_versions(raw: Raw) -> None:
+    """An older one is told all, without a marker; a newer one as many as it asks for, and the rest by the marker."""
+    path, new = "share/f?comp=rangelist&maxresults=1", {"x-ms-version": "2026-10-06"}
+    assert raw("GET", path, OLD).text.partition("?>")[2] == SHAPES["share/f?comp=rangelist"]
+    first = raw("GET", path, new).text
+    assert first.count("<Range>") == 1
+    marker = first.partition("<NextMarker>")[2].partition("<")[0]
+    rest = raw("GET", f"{path}&marker={marker}", new).text
+    assert "<Start>1024</Start><End>1535</End></Range><NextMarker /></Ranges>" in rest

@@ -10,7 +10,7 @@ from linarite.engine.errors import InvalidValue, NotFound, NotSupported, WrongSt
 from linarite.engine.sharing import moves
 from linarite.engine.sharing.inheritance import merged
 from linarite.engine.sharing.known import require
-from linarite.engine.sharing.leases import FREE, Change, Claim, check_change
+from linarite.engine.sharing.leases import FREE, Change, Claim, check_change, check_named
 from linarite.engine.sharing.moves import Move
 from linarite.engine.sharing.names import check_metadata, check_path
 from linarite.engine.sharing.ports import Data, Item, Place, ShareRecords, ShareTransaction
@@ -194,12 +194,13 @@ class Files(Reading):
 
             return await self._store.write(work)
 
-    async def link(self, place: Place, source: str, path: str) -> View:
-        """Give a file a further name: both are the same file, with the same facts."""
+    async def link(self, place: Place, source: str, path: str, claim: Claim = NOTHING) -> View:
+        """Give a file a further name: both are the same file, with the same facts. A lease that is named is its own."""
         check_path(source)
         check_path(path)
         async with self._tree.hold(place, source, path, alone=True):
             before = await self._view(place, source, directory=False)
+            check_named(before.facts.lease, claim)
             item = await self._tree.link(place, before.item.path, path)
             facts = settle(before.facts, Settings(), before, item)
             facts = facts if facts.born else replace(facts, born=item.modified)

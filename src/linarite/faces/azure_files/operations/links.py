@@ -10,7 +10,7 @@ from linarite.faces.azure_files import headers, xml
 from linarite.faces.azure_files.call import Call
 from linarite.faces.azure_files.errors import Refused, bad_header, bad_query
 from linarite.faces.azure_files.operations import get_file
-from linarite.faces.azure_files.versions import LINKS_SINCE
+from linarite.faces.azure_files.versions import LINKS_SINCE, NFS_SINCE
 from linarite.http.messages import Response
 from linarite.http.numbers import parse_count
 
@@ -35,15 +35,13 @@ async def get_symbolic_link(call: Call) -> Response:
 
 async def get_hard_links(call: Call) -> Response:
     """All names of the file that a query names by its id, with the file's properties."""
-    if call.version < LINKS_SINCE:
-        raise bad_query("comp", "hardlinks", f"Known from version {LINKS_SINCE} on.")
+    await _check_nfs(call, "comp", LINKS_SINCE)
     text = call.query("fileid")
     if text is None:
         raise Refused("MissingRequiredQueryParameter", QueryParameterName="fileid")
     found = parse_count(text)
     if found is None or found >= 1 << 64:
         raise bad_query("fileid", text, "Not the id of a file.")
-    await _check_nfs(call, "comp")
     view, names = await call.files.hard_links(call.place, found, call.claim)
     links = (
         xml.parent("HardLink", [xml.named("FileName", each.name), xml.element("ParentId", str(each.parent_id))])
@@ -59,11 +57,13 @@ async def create_hard_link(call: Call) -> Response:
     if call.required("x-ms-type").lower() != "file":
         raise bad_header("x-ms-type", call.required("x-ms-type"))
     source = "/".join(part for part in _text(call, "x-ms-file-target-file").split("/") if part)
-    view = await call.files.link(call.place, source, call.path)
+    view = await call.files.link(call.place, source, call.path, call.claim)
     return Response(201, b"", {**headers.tags(view), **headers.smb(view)})
 
 
-async def _check_nfs(call: Call, parameter: str = "restype") -> None:
+async def _check_nfs(call: Call, parameter: str = "restype", since: str = NFS_SINCE) -> None:
+    if call.version < since:
+        raise bad_query(parameter, call.query(parameter) or "", f"Known from version {since} on.")
     share = await call.shares.get(call.place)
     if share.protocol != "NFS":
         raise bad_query(parameter, call.query(parameter) or "", "Only shares whose protocol is NFS have links.")

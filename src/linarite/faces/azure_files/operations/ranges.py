@@ -10,7 +10,7 @@ from linarite.faces.azure_files.call import Call
 from linarite.faces.azure_files.checks import announced_length, read_body, requested_range
 from linarite.faces.azure_files.errors import Refused, bad_header, bad_query, missing_header
 from linarite.faces.azure_files.values import parse_time, time_text
-from linarite.faces.azure_files.versions import LAST_WRITE_TIME_SINCE
+from linarite.faces.azure_files.versions import LAST_WRITE_TIME_SINCE, RANGE_PAGES_SINCE
 from linarite.http.messages import Response
 from linarite.http.numbers import parse_count
 
@@ -57,7 +57,12 @@ async def _parts(call: Call, start: int, end: int | None) -> tuple[View, list[Pa
 
 
 def _page(call: Call, parts: list[Part]) -> tuple[list[Part], str]:
-    """The part that `marker` and `maxresults` ask for, and the NextMarker when either was given."""
+    """The part that `marker` and `maxresults` ask for, and the NextMarker when either was given.
+
+    Versions before RANGE_PAGES_SINCE know neither: they tell all.
+    """
+    if call.version < RANGE_PAGES_SINCE:
+        return parts, ""
     marker, limit = call.query("marker"), call.limit(10_000)
     if marker is None and limit is None:
         return parts, ""
