@@ -79,12 +79,15 @@ def job(client: BatchClient, name: str, pool: str, *tasks: models.BatchTaskCreat
 
 def test_azure_batch_calls_nodes_by_their_machines(cluster: Cluster) -> None:
     """Ids, addresses and files are those of the machines that the pool's size names; a task runs on one."""
-    cluster.pool("p", 2)
+    families = models.BatchPublicIpAddressConfiguration(ip_families=["IPv4", "IPv6"])
+    network = models.NetworkConfiguration(public_ip_address_configuration=families)
+    cluster.pool("p", 2, network_configuration=network)
     assert cluster.settled("p") == {"n1": "idle", "n2": "idle"}
     node = cluster.batch.get_node("p", "n1")
     assert (node.ip_address, node.affinity_id, node.vm_size, node.ipv6_address) == ("n1", "TVM:n1", "long", "n1")
     login = cluster.batch.get_node_remote_login_settings("p", "n1")
     assert (login.remote_login_ip_address, login.remote_login_port) == ("n1", 22)
+    assert (login.ipv6_remote_login_ip_address, login.ipv6_remote_login_port) == ("n1", 22)
     where = models.BatchAffinityInfo(affinity_id="TVM:n2")
     line = "/bin/sh -c 'echo $AZ_BATCH_NODE_ID'"
     job(cluster.batch, "j", "p", models.BatchTaskCreateOptions(id="a", command_line=line, affinity_info=where))

@@ -28,8 +28,9 @@ def remote_login(pool: Pool, node: Node, version: str) -> dict[str, Any]:
     """Where a person logs in to the node: the machine's name, or its own address on this one, at the port of SSH."""
     shown = {"remoteLoginIPAddress": _host(node), "remoteLoginPort": SSH_PORT}
     families = _part(pool.facts, FACE, "networkConfiguration", "publicIPAddressConfiguration").get("ipFamilies") or ()
-    if version >= versions.WITHOUT_TOKENS and "IPv6" in families and not node.is_machine:
-        shown |= {"ipv6RemoteLoginIPAddress": ADDRESS_V6, "ipv6RemoteLoginPort": SSH_PORT}
+    if version >= versions.WITHOUT_TOKENS and "IPv6" in families:  # a machine's name stands for its addresses of both
+        address = _host(node) if node.is_machine else ADDRESS_V6
+        shown |= {"ipv6RemoteLoginIPAddress": address, "ipv6RemoteLoginPort": SSH_PORT}
     return shown
 
 
