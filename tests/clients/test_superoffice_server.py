@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 from tests.support.provider import Provider
-from tests.support.server import RunningServer
+from tests.support.server import RunningServer, running_server
 
 DEV = ("dev", "linarite")
 CONFIG = """
@@ -90,9 +90,9 @@ def test_a_session_of_the_command_line_signs_in(so_server: RunningServer, kind: 
     assert answer.status_code == 200, answer.text
 
 
-def test_a_definition_that_cannot_be_is_refused_at_the_start(tmp_path: Path, provider: Provider) -> None:
+def test_a_definition_that_cannot_be_is_refused_at_the_start(tmp_path: Path) -> None:
     """A word that a definition has not, or a wrong value, does not start the server."""
     for wrong in ({"command": "true", "cancellation": "Never"}, {"command": "true", "restart": 1}, {"pool": "p"}):
         options = {"superoffice_tasks": json.dumps({"wrong": wrong})}
-        with pytest.raises(RuntimeError, match="superoffice_tasks"), provider.server(**options):
+        with pytest.raises(RuntimeError, match="superoffice_tasks"), running_server(**options):
             pass
