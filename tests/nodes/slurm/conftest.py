@@ -19,7 +19,7 @@ async def slurm_site(slurm: SlurmCluster, monkeypatch: pytest.MonkeyPatch) -> As
     await site.start()
     assert is_ready(await site.provision())
     yield site
-    await site.nodes.stop()
+    await site.close()
     slurm.cancel_all()
 
 
@@ -41,4 +41,4 @@ async def new_site(
 
     yield make
     for site in sites:
-        await site.nodes.stop()
+        await site.close()

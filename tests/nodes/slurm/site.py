@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pwd
+import shutil
 import tempfile
 import time
 import uuid
@@ -52,7 +53,9 @@ class SlurmSite:
         self.cluster = cluster
         self.shared = Path(tempfile.mkdtemp(prefix="site-", dir=cluster.shared))
         self.shared.chmod(0o711)
-        self.fake = FakeSlurm(self.shared / "fake")
+        self._apart = Path(tempfile.mkdtemp(prefix="linarite-fake-"))
+        self._apart.chmod(0o711)
+        self.fake = FakeSlurm(self._apart / "fake")
         for name, value in (cluster.environment | self.fake.environment).items():
             patch.setenv(name, value)
         self.heard = HeardOfCluster()
@@ -108,6 +111,15 @@ class SlurmSite:
     def ran(self, run: str) -> int:
         """How often a run of `COUNTED` was started."""
         return len((self.folder(run) / "wd/ran").read_text().splitlines())
+
+    async def close(self) -> None:
+        """End the server; a call to Slurm that is going on may still note itself."""
+        await self.nodes.stop()
+        shutil.rmtree(self._apart, ignore_errors=True)
+
+    async def called(self, program: str, number: int) -> None:
+        """Wait until a command of Slurm's has been called so often."""
+        await self.until(lambda: len(self.fake.calls(program)) >= number)
 
     async def until(self, true: Callable[[], Any]) -> Any:
         """Poll what gives no signal, until it holds."""
