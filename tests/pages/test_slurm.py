@@ -24,6 +24,7 @@ from tests.support.server import DEVELOPMENT_KEY, RunningServer
 from tests.support.slurm import SlurmCluster
 from tests.support.slurm_server import slurm_server
 
+from linarite.nodes.slurm.commands import state_of
 from linarite.settings import Settings, load
 
 PAGES = ("slurm.md", "slurm-azure-batch.md", "slurm-sizing.md")
@@ -147,6 +148,14 @@ def block_after(heading: str) -> list[str]:
     found = re.search(r"(?:^\|.*\n)+", rest, re.MULTILINE)
     assert found is not None
     return found[0].splitlines()[2:]
+
+
+def test_states_of_machines_are_the_ones_told() -> None:
+    """Each of Slurm's words stands where the provider sorts it."""
+    for row in block_after("**A task stays `active`.**"):
+        _, node, words, _ = row.split("|", 3)
+        for word in words.split(","):
+            assert state_of(word.strip()).value == node.strip(" `"), word
 
 
 @pytest.mark.parametrize("page", PAGES)
