@@ -16,6 +16,8 @@ PATH="$PATH:/usr/sbin:/sbin"
 command -v slurmctld >/dev/null && command -v slurmd >/dev/null && command -v munged >/dev/null ||
     say "tests of tasks on Slurm: they need slurm-wlm and munge."
 command -v mpirun >/dev/null || say "tests of MPI tasks on Slurm: they need mpirun (Debian's openmpi-bin)."
+command -v systemd-analyze >/dev/null && command -v ip >/dev/null ||
+    say "tests of the pages about Slurm: they need systemd-analyze and ip (Debian's systemd and iproute2)."
 command -v docker-registry >/dev/null || say "tests of tasks in containers: they need docker-registry."
 [ "$left_out" = 0 ] || [ -z "$CI" ] || { echo "CI is set, so nothing may be left out."; exit 1; }
 

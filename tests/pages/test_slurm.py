@@ -21,7 +21,7 @@ from tests.pages.made import DOCS, ROOT
 from tests.support.batch import batch_client, make_pool, wait_task
 from tests.support.left_out import leave_out
 from tests.support.server import DEVELOPMENT_KEY, RunningServer
-from tests.support.slurm import SlurmCluster
+from tests.support.slurm import SlurmCluster, eventually
 from tests.support.slurm_server import slurm_server
 
 from linarite.nodes.slurm.commands import state_of
@@ -70,6 +70,8 @@ def test_page_takes_a_fresh_machine_to_a_server_that_runs_tasks(slurm_installed:
 
 
 def _cannot_have_views() -> str | None:
+    if shutil.which("ip") is None:
+        return "ip is not installed (Debian's iproute2)"
     overlay = "mount -t tmpfs tmpfs /mnt && mkdir /mnt/u /mnt/w /mnt/m && mount -t overlay -o"
     tried = f"{overlay} lowerdir=/,upperdir=/mnt/u,workdir=/mnt/w overlay /mnt/m"
     done = subprocess.run(["unshare", "--mount", "--net", "sh", "-c", tried], capture_output=True, check=False)
@@ -221,3 +223,23 @@ def test_mpirun_reaches_the_machines_of_a_task(slurm: SlurmCluster) -> None:
             why = b"".join(client.download_task_file("j", name, "stderr.txt")).decode()
             assert (code, len(said), {line.split()[0] for line in said}) == (0, 2, {"2"}), why
             assert len({line.split()[1] for line in said}) == 2
+
+
+def test_task_whose_job_is_cancelled_in_slurm_fails_by_sigterm(slurm_cluster: Callable[..., SlurmCluster]) -> None:
+    """As the page says: an exit code like any other, and a retry where there is one."""
+    where = models.BatchPoolInfo(pool_id="p")
+    once = models.BatchTaskConstraints(max_task_retry_count=1)
+    with slurm_server(cluster := slurm_cluster(1, 1)) as server, batch_client(server) as client:
+        make_pool(client, "p")
+        client.create_job(models.BatchJobCreateOptions(id="j", pool_info=where))
+        line = (
+            "/bin/sh -c 'test -e $AZ_BATCH_NODE_SHARED_DIR/again || { : >$AZ_BATCH_NODE_SHARED_DIR/again; sleep 60; }'"
+        )
+        client.create_task("j", models.BatchTaskCreateOptions(id="a", command_line=line, constraints=once))
+        wait_task(client, "j", "a", "running", seconds=60)
+        again = Path(server.data, "nodes", "devaccount", "p", "n1", "shared", "again")
+        eventually(again.exists, 60, "the command line does not begin")
+        cluster.run("scancel", "--state=RUNNING", "--name=linarite")
+        told = wait_task(client, "j", "a", seconds=60).execution_info
+        assert (told.exit_code, told.retry_count, told.requeue_count) == (0, 1, 0)
+        assert "slurm_run_lost" not in server.log

@@ -83,7 +83,7 @@ export BATCH_KEY BATCH_ACCOUNT=team BATCH_URL=http://127.0.0.1:10010
 
 say "the service, without any capability"
 serve unit
-[ "$(curl -fsS http://127.0.0.1:10010/readyz)" = ok ]
+[ "$("$python" -c 'import requests; print(requests.get("http://127.0.0.1:10010/readyz").text)')" = ok ]
 grep -q 'tasks run on the Slurm cluster' /var/log/linarite.unit
 grep -q "some run as the server's own user" /var/log/linarite.unit
 sweep --tasks 20 --steps 1000
