@@ -48,8 +48,7 @@ def to_run() -> dict[str, str]:
 
 def test_walkthrough_leaves_out_no_command() -> None:
     """Every block of shell that is not marked as one for a terminal is run, and every file is used."""
-    run = {*to_run().values()}
-    assert {*blocks("slurm.md", "sh", "toml", "ini", "slurm")} == run
+    assert {*blocks("slurm.md", "sh", "toml", "ini", "slurm")} == {*to_run().values()}
 
 
 @pytest.mark.root
