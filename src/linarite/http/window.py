@@ -1,6 +1,6 @@
 """A part of a file as memory, for the moments in which it is sent: the kernel copies from there into the socket.
 
-That costs sender and receiver together a quarter less than sendfile, which hands over the file's pages one by one, each
+That costs sender and receiver together a fifth less than sendfile, which hands over the file's pages one by one, each
 to be looked after and copied from by itself. Python sees none of the bytes. A page that is no longer there when the
 kernel comes to it (the file was cut short) is an OSError of the call that sends.
 """
