@@ -13,6 +13,7 @@ import sys
 import time
 import uuid
 from contextlib import AsyncExitStack
+from functools import partial
 from urllib.parse import urlsplit
 
 import msgspec
@@ -104,7 +105,7 @@ async def _serve(settings: Settings, folder: DataFolder, claim: Claim) -> None:
         identity = Identity(store, WallClock(), _trusted(settings, folder, tokens), development=settings.development)
         await identity.start()
         provider = Provider(settings, folder, identity)
-        lease = Lease(store, present.name if present else "", claim.taken)
+        lease = Lease(store, present.name if present else "", partial(_may_lead, claim, provider))
         engine = _engine(settings, folder, store, identity, local, provider, tokens, lease)
         sharing = await _sharing(settings, folder, store, provider, present, alone=claim.taken())
         stack.push_async_callback(sharing.stop)
@@ -136,6 +137,14 @@ def _store(settings: Settings, folder: DataFolder, claim: Claim) -> SqlStore:
     if not is_shared(where):
         folder.take(claim)
     return open_store(where)
+
+
+def _may_lead(claim: Claim, provider: Provider) -> bool:
+    """Whether the nodes can be had: a machine's by one process, whatever it does; a cluster's by the lease alone.
+
+    Who has a cluster's and wakes up after another took the lease can commit nothing and submit nothing.
+    """
+    return claim.taken() or provider.fenced
 
 
 async def _check_folder(store: SqlStore, folder: DataFolder) -> None:

@@ -46,6 +46,14 @@ class Provider:
     def _shared(self) -> Path:
         return self._settings.slurm_shared or self._folder.path
 
+    @property
+    def fenced(self) -> bool:
+        """Whether nodes heed none but the server that took them over last, though another one should still be there.
+
+        A cluster's do: what is to run is written where the server that takes over closes it to the one before.
+        """
+        return self._users is not None
+
     def share_owner_of(self) -> Callable[[str], Owner] | None:
         """Who may change the files of an account's shares too: the user of its tasks. None: the server's own."""
         users, uid_of = self._users, self._uid_of()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.engine.test_core import ACCOUNT, Clock, FakeNodes, until
 
-from linarite.engine import jobs, pools, tasks
+from linarite.engine import core, jobs, pools, tasks
 from linarite.engine.core import Engine
 from linarite.engine.finding import find_task
 from linarite.engine.housekeeping import Retention
@@ -126,6 +126,37 @@ def test_server_that_fell_silent_is_superseded_and_commits_nothing(new_database)
         await second.engine.on_reports(exited)
         task = await first.task("a")
         assert (task.state, task.result, task.exit_code) == (TaskState.COMPLETED, TaskResult.FAILURE, 3)
+
+    play(new_database, story)
+
+
+def test_server_keeps_the_lease_while_it_takes_up_the_work(new_database, monkeypatch):
+    """A cluster may take long to answer whoever takes over: that is no silence, after which yet another one would."""
+    monkeypatch.setattr(core, "RENEWED", 0.02)
+
+    async def story(first: Server, second: Server) -> None:
+        await first.add("a")
+        run = await first.launched()
+        answer, begun, renewed = asyncio.Event(), asyncio.Event(), 0
+        start, renew = second.nodes.start, second.lease.renew
+
+        async def slow(listener: Any) -> None:
+            begun.set()
+            await answer.wait()
+            await start(listener)
+
+        async def counted() -> int | None:
+            nonlocal renewed
+            renewed += begun.is_set()
+            return await renew()
+
+        second.nodes.start, second.lease.renew = slow, counted
+        first.fall_silent()
+        await until(lambda: renewed > 3)
+        assert await first.lease.renew() is None
+        assert second.nodes.heard("launch") == []
+        answer.set()
+        assert await second.launched() == run
 
     play(new_database, story)
 

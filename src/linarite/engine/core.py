@@ -105,12 +105,28 @@ class Engine:
             await self._step_down()
         if epoch is not None:
             log.info("this server schedules", epoch=epoch)
-            try:
-                await self._take_up()
-            except BaseException:
-                await self._step_down()
-                raise
+            epoch = await self._take_over(epoch)
         self._epoch = epoch
+
+    async def _take_over(self, epoch: int) -> int | None:
+        """Take up the work, and keep the lease meanwhile: nodes may be slow to answer. None when it was lost."""
+        taking, kept = asyncio.create_task(self._take_up()), True
+        try:
+            while kept and not (await asyncio.wait([taking], timeout=RENEWED))[0]:
+                kept = await self._lease.renew() == epoch
+            if kept:
+                await taking
+                return epoch
+        except BaseException:
+            await self._give_up(taking)
+            raise
+        await self._give_up(taking)
+        return None
+
+    async def _give_up(self, taking: asyncio.Task[None]) -> None:
+        taking.cancel()
+        await asyncio.gather(taking, return_exceptions=True)
+        await self._step_down()
 
     async def _take_up(self) -> None:
         """Let the nodes repeat their reports, and launch what should run."""

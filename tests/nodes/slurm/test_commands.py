@@ -95,7 +95,7 @@ def test_line_of_no_machine(line: str):
         ("idle", "idle"), ("idle*", "offline"), ("idle~", "idle"), ("planned", "idle"), ("mixed", "running"),
         ("allocated*", "running"), ("completing", "running"), ("reserved", "running"), ("drained", "offline"),
         ("drained*", "offline"), ("draining", "offline"), ("maint", "offline"), ("down", "unusable"),
-        ("down*", "unusable"), ("unknown", "offline"), ("rebooting^", "offline"), ("future", "unusable"),
+        ("down*", "unusable"), ("unknown", "idle"), ("rebooting^", "offline"), ("future", "unusable"),
         ("power_down", "offline"), ("", "offline"),
     ],
 )  # fmt: skip

@@ -47,16 +47,17 @@ class Stage(StrEnum):
 class Attempt:
     """A run that the engine may still ask about.
 
-    `element` is its name in `bunch`. `claimed_at` is when it started, `missed` how many looks in a row did not find it
-    alive in the queue, `tries` how often it was submitted; sbatch has it just now while it is `calling`. `asked` is the
-    signal by which it was to end (empty: it was not), since `asked_at` (seconds, monotonic), and `outputs` whether its
-    files are taken away all the same. `errand` is the one that moves its files, which `carriers` have begun. One that
-    is not `wanted` was found on the shared folder, and nobody has asked for it since.
+    `element` is its name in `bunch`. `claimed_at` is when it started, `missed` how many looks in a row did not find
+    it alive in the queue, the first of them at `missed_at` (seconds, monotonic), `tries` how often it was submitted;
+    sbatch has it just now while it is `calling`. `asked` is the signal by which it was to end (empty: it was not),
+    since `asked_at`, and `outputs` whether its files are taken away all the same. `errand` is the one that moves its
+    files, which `carriers` have begun. One that is not `wanted` was found on the shared folder, and nobody has asked
+    for it since.
     """
 
     __slots__ = (
         "asked", "asked_at", "bunch", "calling", "carriers", "claimed_at", "element", "ended", "errand", "exited",
-        "launch", "missed", "outputs", "returned", "signals", "spool", "stage", "state", "tries", "wanted",
+        "launch", "missed", "missed_at", "outputs", "returned", "signals", "spool", "stage", "state", "tries", "wanted",
     )  # fmt: skip
 
     def __init__(self, launch: Launch, spool: Spool, *, wanted: bool = True) -> None:
@@ -72,6 +73,7 @@ class Attempt:
         self.claimed_at: int | None = None
         self.state = ""
         self.missed = 0
+        self.missed_at = 0.0
         self.tries = 0
         self.asked = ""
         self.asked_at = 0.0

@@ -214,12 +214,12 @@ _BROKEN = frozenset({"down", "error", "fail", "failing", "future"})
 def state_of(word: str) -> MachineState:
     """A node's state in Slurm's words, which may bear marks: `*` does not answer, `$` is reserved, and more.
 
-    What is no use now and will be by itself is offline: one that starts, that was just resumed and has not answered
-    yet, or that slurmctld has not heard of since its own start (`unknown`). If it stays silent, Slurm says soon that
-    it is down.
+    What is no use now and will be by itself is offline: one that starts, or that was just resumed and has not answered
+    yet. If it stays silent, Slurm says soon that it is down. One that slurmctld has not heard of since its own start
+    (`unknown`) is well: it was before, and what waits there need not be taken back whenever slurmctld starts.
     """
     plain = word.rstrip("*~#!%$@^-+").lower()
-    if plain in {"idle", "planned"}:
+    if plain in {"idle", "planned", "unknown"}:
         return MachineState.OFFLINE if "*" in word else MachineState.IDLE
     if plain in {"allocated", "mixed", "completing", "reserved", "blocked"}:
         return MachineState.RUNNING

@@ -20,6 +20,11 @@ from linarite.nodes.slurm.spool import Spool
 
 APART = 0.3
 """Seconds between two looks at least."""
+GOING = 10.0
+"""Seconds for which a run may go on that slurmctld does not know any more.
+
+After a crash it takes so long until machines have told it what runs there, and have ended what it does not know.
+"""
 SIGNALS = 3
 """So often is a script asked to end its run; then Slurm is."""
 GRACE = 30.0
@@ -73,6 +78,8 @@ class Queue:
             if attempt.stage is Stage.SUBMITTED and attempt.place is not None:
                 jobs = ours.get(attempt.place)
                 attempts.look(attempt, jobs[-1].state if jobs else None)
+                if attempt.missed == 1:
+                    attempt.missed_at = monotonic()
         doubtful = [attempt for attempt in submitted if attempts.verdict(attempt) is not Verdict.WAIT]
         if doubtful:
             await self._records.look()  # a record may have come just now
@@ -91,6 +98,8 @@ class Queue:
             case Verdict.GIVE_UP if self._book.withdraw(attempt):
                 why = f"Slurm ended it {attempt.tries} times before it started; the last state was {attempt.state}."
                 self._book.fail(attempt, "failed", why, user=False)
+            case Verdict.KILLED | Verdict.LOST if _may_go_on(attempt):
+                return
             case Verdict.KILLED:
                 self._records.conclude(attempt, attempts.killed(attempt, now()))
             case Verdict.LOST:
@@ -132,3 +141,8 @@ def _signal_of(attempt: Attempt) -> str | None:
         return attempt.asked
     patient = attempt.asked == GENTLY and monotonic() < attempt.asked_at + GRACE
     return None if patient else BY_SLURM
+
+
+def _may_go_on(attempt: Attempt) -> bool:
+    """Whether a run whose job is gone may have processes yet."""
+    return attempt.claimed_at is not None and attempt.state == "gone" and monotonic() < attempt.missed_at + GOING

@@ -100,6 +100,9 @@ attend() { # until the command line is over
 		waited=$?
 		[ "$waited" = 127 ] || code=$waited
 	done
+	# Slurm ends a job by killing its processes one after another. Then this shell has no second left, and no record says
+	# that the command line came to such an end by itself.
+	case $asked$code in 137 | 143) sleep 1 ;; esac
 }
 
 finish() { # end what it left running
