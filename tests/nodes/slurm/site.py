@@ -115,7 +115,7 @@ class SlurmSite:
     async def close(self) -> None:
         """End the server; a call to Slurm that is going on may still note itself."""
         await self.nodes.stop()
-        shutil.rmtree(self._apart, ignore_errors=True)
+        await self.until(lambda: shutil.rmtree(self._apart, ignore_errors=True) or not self._apart.exists())
 
     async def called(self, program: str, number: int) -> None:
         """Wait until a command of Slurm's has been called so often."""
