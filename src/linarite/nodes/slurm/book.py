@@ -62,6 +62,11 @@ class Book:
         """The attempts that are so far."""
         return [attempt for attempt in self._attempts.values() if attempt.stage is stage]
 
+    def places(self) -> set[tuple[str, int]]:
+        """Where Slurm may have any of them, or one that nobody wants any more."""
+        found = {place for attempt in self._attempts.values() if (place := attempt.place) is not None}
+        return found | self.withdrawn.keys()
+
     def members(self, task: str) -> list[Attempt]:
         """The instances of a task's run."""
         return [

@@ -99,7 +99,7 @@ class Slurm:
         said = await self._call(["squeue", "-h", "-r", "-t", "all", "-u", users, "-o", "%k|%K|%T|%N|%F|%A"])
         return [seen for line in said.splitlines() if (seen := _seen(line, self.mark)) is not None]
 
-    async def signal(self, runner: Runner, jobs: Sequence[str], signal: str | None) -> None:
+    async def signal(self, runner: Runner | None, jobs: Sequence[str], signal: str | None) -> None:
         """Send a signal to the scripts of jobs; none: have Slurm end them, and what they started. Raises SlurmError."""
         words = ["scancel", "--quiet"] if signal is None else ["scancel", "--quiet", "--batch", f"--signal={signal}"]
         for first in range(0, len(jobs), AT_ONCE):

@@ -44,6 +44,13 @@ class Queue:
     def __init__(self, book: Book, slurm: Slurm, options: Options, records: Records) -> None:
         """`records` are asked before a run is given up."""
         self._book, self._slurm, self._options, self._records = book, slurm, options, records
+        self._spools: list[Spool] = []
+        self._strange: dict[str, int] = {}
+        self._any = True
+
+    def know(self, spool: Spool) -> None:
+        """Look for jobs of this spool's user from now on."""
+        self._spools.append(spool)
 
     async def work(self) -> None:
         """Look every few seconds while there are runs, and soon when one is to end."""
@@ -51,26 +58,47 @@ class Queue:
             async with asyncio.timeout(self._options.poll):
                 await self._book.look.wait()
         submitted = self._book.at(Stage.SUBMITTED)
-        if not submitted and not self._book.withdrawn:
+        if not submitted and not self._book.withdrawn and not self._any:
             self._book.look.clear()
             await self._book.submitted.wait()
             return
         await asyncio.sleep(min(APART, self._options.poll))  # those who ask at about the same time are one
         self._book.look.clear()
         try:
-            ours = await self._seen(submitted)
+            ours = await self._seen()
         except SlurmError as error:
             _log.warning("slurm_not_asked", error=str(error))
             return
         await self._judge(submitted, ours)
         await self._signal(submitted, ours)
+        await self._end_strange(ours)
 
-    async def _seen(self, submitted: Iterable[Attempt]) -> _Ours:
-        runners = {attempt.spool.runner for attempt in (*submitted, *self._book.withdrawn.values())}
+    async def _seen(self) -> _Ours:
         ours: _Ours = {}
-        for one in sorted(await self._slurm.queue(runners), key=lambda one: not is_over(one.state)):
+        for one in sorted(
+            await self._slurm.queue({spool.runner for spool in self._spools}), key=lambda one: not is_over(one.state)
+        ):
             ours.setdefault((one.token, one.number), []).append(one)
         return ours
+
+    async def _end_strange(self, ours: _Ours) -> None:
+        """End jobs of ours whose runs are long over: after a crash slurmctld may take them for running, for hours.
+
+        There is nothing in them any more, for their elements are gone, yet they keep processors from others. Who has
+        been superseded ends none: what is strange to it may be another server's, which closed our bunches before.
+        """
+        known = self._book.places()
+        alive = [one for place, jobs in ours.items() for one in jobs if not is_over(one.state) and place not in known]
+        self._any = any(not is_over(one.state) for jobs in ours.values() for one in jobs)
+        self._strange = {one.job: self._strange.get(one.job, 0) + 1 for one in alive}
+        jobs = [job for job, looks in self._strange.items() if looks >= attempts.PATIENCE]
+        if not jobs or not all([await asyncio.to_thread(spool.is_current) for spool in self._spools]):
+            return
+        _log.warning("slurm_jobs_without_runs_ended", jobs=len(jobs))
+        try:
+            await self._slurm.signal(None, jobs, None)
+        except SlurmError as error:
+            _log.warning("slurm_not_ended", jobs=len(jobs), error=str(error))
 
     async def _judge(self, submitted: Iterable[Attempt], ours: _Ours) -> None:
         """Take note of what was seen, and decide about those that Slurm has done with."""

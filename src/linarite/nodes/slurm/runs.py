@@ -53,6 +53,7 @@ class Runs:
 
     def restore(self, spool: Spool, bunches: Iterable[Bunch]) -> None:
         """Take up the runs that an earlier server submitted, or was about to."""
+        self._queue.know(spool)
         self._book.restore(spool, bunches)
 
     async def start(self, listener: Listener) -> None:

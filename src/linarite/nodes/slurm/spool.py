@@ -110,6 +110,10 @@ class Spool:
         with suppress(OSError):
             os.rmdir(closed)
 
+    def is_current(self) -> bool:
+        """Whether no other server has taken over since."""
+        return os.path.isdir(self._current)
+
     # Bunches.
 
     def write(self, token: str, launches: Mapping[str, Launch], scripts: Mapping[str, bytes]) -> Bunch:

@@ -7,9 +7,11 @@ attend
 if [ "$code" = 0 ] && [ -z "$asked" ] && [ ! -s "$state/why/$run" ]; then
 	until { true >"$state/returned/$run"; } 2>/dev/null || [ -n "$asked" ]; do sleep 1; done
 	until [ -n "$asked" ]; do
+		starting=1 # see `begin`
 		sleep 86400 &
 		slept=$!
-		wait "$slept"
+		starting=''
+		[ -n "$asked" ] || wait "$slept"
 	done
 	kill "$slept" 2>/dev/null
 	code=0

@@ -7,7 +7,7 @@
 umask 077
 unset SLURM_EXPORT_ENV
 bunch=$1 state=$2
-child='' overdue=0 asked='' told='' killer='' watch='' code=143
+child='' overdue=0 asked='' told='' killer='' watch='' code=143 starting=''
 
 claim() { # ELEMENT: make its run ours, or fail
 	element=$bunch/$1 closed=${bunch%/*}.closed/${bunch##*/}/$1
@@ -41,8 +41,7 @@ gently() { # SECONDS until it is killed; a session is told once
 	[ -n "$told" ] || signal TERM
 	[ -z "$asked" ] || return 0
 	asked=TERM
-	after "$1" USR2 "$self"
-	killer=$!
+	[ -n "$starting" ] || { after "$1" USR2 "$self"; killer=$!; }
 }
 
 at_once() {
@@ -77,6 +76,7 @@ begin() {
 	# A shell starts what it does not wait for with SIGINT and SIGQUIT ignored. The env that can undo it came with basenc.
 	sane=
 	[ ! -x /usr/bin/basenc ] || sane=--default-signal=INT,QUIT
+	starting=1 # meanwhile nothing else is started: $! would be that
 	(
 		trap - TERM USR1 USR2
 		. /dev/fd/9
@@ -84,8 +84,12 @@ begin() {
 		exec /usr/bin/env $sane -- "$@" 9<&-
 	) &
 	child=$!
-	[ -z "$asked" ] || signal "$asked"
 	[ "${limit:-0}" = 0 ] || { after "$limit" USR1 "$self"; watch=$!; }
+	starting=''
+	case $asked in
+	TERM) asked=''; gently 25 ;;
+	KILL) at_once ;;
+	esac
 }
 
 attend() { # until the command line is over
