@@ -142,6 +142,7 @@ def test_reboot_treats_tasks_as_asked(
     make_job(client)
     add(client, "t", "touch up; until test -e go; do sleep 0.05; done")
     until(lambda: "workitems/j/job-1/t/wd/up" in names(client), wanted=True)
+    wait_task(client, "j", "t", "running")  # a cluster's nodes tell of a start a moment later
     poller = reboot(client, node(client).id, option)
     assert client.get_task("j", "t").state in {"running", state}
     if option == "taskcompletion":

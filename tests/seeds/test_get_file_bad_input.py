@@ -89,7 +89,10 @@ def test_bad_input_links_are_not_listed(shared: Raw):
     [
         ("GET", "myshare?restype=directory&comp=list&maxresults=" + "9" * 5000, {}, "InvalidQueryParameterValue"),
         ("GET", "myshare?restype=directory&comp=list&maxresults=--5", {}, "InvalidQueryParameterValue"),
-        ("GET", f"{FILE}?comp=rangelist&marker=" + "9" * 5000, {}, "InvalidQueryParameterValue"),
+        (
+            "GET", f"{FILE}?comp=rangelist&marker=" + "9" * 5000, {"x-ms-version": "2026-10-06"},
+            "InvalidQueryParameterValue",
+        ),
         ("PUT", "myshare/n", {"x-ms-type": "file", "x-ms-content-length": "9" * 5000}, "InvalidHeaderValue"),
         ("PUT", "myshare/n", {"x-ms-type": "file", "x-ms-content-length": "--1"}, "InvalidHeaderValue"),
         ("GET", f"{FILE}?comp=nonsense", {}, "InvalidQueryParameterValue"),
