@@ -31,11 +31,11 @@ class Machines:
         self._slurm, self._options, self._told = slurm, options, told
         self._hosts: dict[str, Host] = {}
         self._watching: asyncio.Task[None] | None = None
-        self.limits = Limits()
+        self._limits: Limits | None = None
 
     async def start(self, limited: Callable[[Limits], None]) -> None:
         """Look for the first time, and go on with it. What the cluster allows is told to `limited`."""
-        self._hosts = {}
+        self._hosts, self._limits = {}, None
         await self._try(limited)
         self._watching = asyncio.create_task(self._watch(limited))
 
@@ -53,9 +53,9 @@ class Machines:
 
     async def _try(self, limited: Callable[[Limits], None]) -> None:
         try:
-            if self.limits.partition is None:
-                self.limits = await self._slurm.limits()
-                limited(self.limits)
+            if self._limits is None:
+                self._limits = await self._slurm.limits()
+                limited(self._limits)
             await self._look()
         except SlurmError as error:
             _log.warning("slurm_machines_not_seen", error=str(error))
@@ -95,7 +95,8 @@ class Machines:
 
     def may_use(self, pool: str, size: str, machine: Machine) -> bool:
         """Whether the settings give the machine to the pool."""
-        return self._options.where(pool, size).takes(machine, self.limits.partition)
+        default = None if self._limits is None else self._limits.partition
+        return self._options.where(pool, size).takes(machine, default)
 
     def memory(self, name: str) -> int:
         """A machine's memory in MB, 0 when it is not known."""
