@@ -42,7 +42,7 @@ from linarite.nodes import machine
 from linarite.nodes.channel import HostStarter
 from linarite.nodes.environment import stays_below
 from linarite.nodes.link import HostLink
-from linarite.nodes.mounts import Owner, attach, detach
+from linarite.nodes.mounts import Owner, attach, attach_all, detach
 from linarite.nodes.moving.parcels import Parcel
 from linarite.nodes.node_logs import host_logs, send
 from linarite.nodes.places import HostPlace, Places, task_directories
@@ -54,7 +54,6 @@ _GREETING = 15.0
 IDLE_HOSTS = 8
 """So many hosts without runs stay, ready to start one within milliseconds; the others leave and are started again."""
 
-_NOT_MOUNTED = "An error was encountered while configuring specified mount(s)"
 _NO_CONTAINERS = ("container-pool", "The pool has no containerConfiguration, so its nodes run no containers.")
 _NO_CONTAINER = ("container-missing", "Container-enabled compute node requires task container settings")
 
@@ -113,7 +112,7 @@ class LocalNodes:
 
     def may_use(self, pool: str, size: str, machine: Machine) -> bool:
         """There are no machines to choose from."""
-        raise NotImplementedError
+        return False
 
     async def hold(self, node: NodeRef, *, held: bool) -> None:
         """Nobody else's work starts on this machine's nodes."""
@@ -234,13 +233,7 @@ class LocalNodes:
 
     async def _mount(self, node: NodeRef) -> NodeUnusable | None:
         """Mount all that the node is to have; what cannot be is told."""
-        for mount in self._mounts.get(self._places.root(node), ()):
-            try:
-                await self._mount_one(node, mount)
-            except MountError as error:
-                details = {"Message": str(error), "MountConfigurationPath": mount.path}
-                return NodeUnusable(node=node, message=_NOT_MOUNTED, code="mount-failed", details=details)
-        return None
+        return await attach_all(node, self._mounts.get(self._places.root(node), ()), self._mount_one)
 
     async def _mount_one(self, node: NodeRef, mount: Mount) -> None:
         if self._mountable is None:

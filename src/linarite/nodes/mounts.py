@@ -9,16 +9,18 @@ from __future__ import annotations
 import ctypes
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from linarite.engine.mounting import MountError
+from linarite.engine.launching import NodeRef, NodeUnusable
+from linarite.engine.mounting import Mount, MountError
 from linarite.fs.openat2 import Escapes, by_components
 
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NOSUID, _NODEV, _RDONLY, _REMOUNT, _BIND = 2, 4, 1, 32, 4096
 _DETACH = 2
+_NOT_MOUNTED = "An error was encountered while configuring specified mount(s)"
 _ESCAPED = re.compile(rb"\\([0-7]{3})")
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -29,6 +31,19 @@ class Owner(NamedTuple):
     uid: int
     gid: int
     alone: bool = True
+
+
+async def attach_all(
+    node: NodeRef, mounts: Iterable[Mount], one: Callable[[NodeRef, Mount], Awaitable[None]]
+) -> NodeUnusable | None:  # fmt: skip
+    """Show by `one` all that a node is to have; the first that cannot be is told."""
+    for mount in mounts:
+        try:
+            await one(node, mount)
+        except MountError as error:
+            details = {"Message": str(error), "MountConfigurationPath": mount.path}
+            return NodeUnusable(node=node, message=_NOT_MOUNTED, code="mount-failed", details=details)
+    return None
 
 
 def attach(

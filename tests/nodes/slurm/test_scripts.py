@@ -19,6 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.nodes.slurm.parts import make_launch, make_spool
+from tests.support.left_out import leave_out
 
 from linarite.engine.launching import Launch
 from linarite.nodes.environment import DEFAULT_PATH, run_environment
@@ -124,7 +125,7 @@ class Machine:
 def shell(request: pytest.FixtureRequest) -> list[str]:
     words = SHELLS[request.param]
     if shutil.which(words[0]) is None:
-        pytest.skip(f"{words[0]} is not installed")
+        leave_out(f"{words[0]} is not installed")
     return words
 
 
@@ -269,7 +270,7 @@ def test_server_that_takes_over_at_any_moment(machine: Machine):
 def test_signals_are_as_a_shell_at_a_terminal_has_them(machine: Machine):
     """What a script starts in the background would ignore SIGINT and SIGQUIT."""
     if not Path("/usr/bin/basenc").exists():
-        pytest.skip("this machine's env cannot set signals")
+        leave_out("this machine's env cannot set signals")
     launch, _ = machine.run("exec cat /proc/self/status")
     status = dict(line.split(":\t", 1) for line in (machine.folder(launch) / "stdout.txt").read_text().splitlines())
     ignored = int(status["SigIgn"], 16)

@@ -14,14 +14,13 @@ from msgspec.structs import replace
 from linarite.engine.launching import Emptied, NodeOrder, NodeReady, NodeRef, NodeReport, NodeUnusable
 from linarite.engine.mounting import Mount, Mountable, MountError
 from linarite.engine.packages import Package
-from linarite.nodes.mounts import Owner, attach
+from linarite.nodes.mounts import Owner, attach, attach_all
 from linarite.nodes.moving.errands import Done
 from linarite.nodes.places import TRASH, Places
 from linarite.nodes.slurm.porter import Porter
 from linarite.nodes.slurm.users import Runner, Users
 
 NO_CONTAINERS = "Tasks of this server run on a cluster: its nodes run no containers by themselves."
-_NOT_MOUNTED = "An error was encountered while configuring specified mount(s)"
 
 _log = structlog.get_logger(__name__)
 
@@ -75,13 +74,7 @@ class Folders:
 
     async def _mounted(self, node: NodeRef) -> NodeUnusable | None:
         """Link all that the node is to have; what cannot be is told."""
-        for mount in self._mounts.get(self._places.root(node), ()):
-            try:
-                await self._mount(node, mount)
-            except MountError as error:
-                details = {"Message": str(error), "MountConfigurationPath": mount.path}
-                return NodeUnusable(node=node, message=_NOT_MOUNTED, code="mount-failed", details=details)
-        return None
+        return await attach_all(node, self._mounts.get(self._places.root(node), ()), self._mount)
 
     async def _mount(self, node: NodeRef, mount: Mount) -> None:
         if self._mountable is None:
