@@ -35,6 +35,7 @@ from linarite.faces.superoffice import Definition, SuperOffice
 from linarite.http.bearer import Issuer
 from linarite.http.funnel import Face, Funnel
 from linarite.http.host_names import HostNames
+from linarite.http.limits import Limits, affordable
 from linarite.http.published_keys import TheseKeys, published
 from linarite.http.serving import Certificate, Servers, address, bind
 from linarite.http.tls import authority, server_certificate
@@ -119,7 +120,7 @@ async def _serve(settings: Settings, folder: DataFolder, claim: Claim) -> None:
         aside = {"batch": managed.answer} if managed else {}
         names = _host_names(settings) if settings.development else None
         funnels = [(Funnel(face, ready, aside.get(name), names), sockets[name]) for name, face in faces.items()]
-        servers = Servers(funnels, certificate)
+        servers = Servers(funnels, certificate, _limits(settings))
         await servers.start()
         stack.push_async_callback(servers.stop)
         ready.set()
@@ -163,6 +164,11 @@ def _first(tx: Transaction, identity: str) -> str:
     if known is None:
         tx.documents.put("server", "data folder", identity)
     return known or identity
+
+
+def _limits(settings: Settings) -> Limits:
+    """What clients may take of the server together."""
+    return Limits(settings.head_seconds, settings.stall_seconds, settings.max_connections or affordable())
 
 
 def _host_names(settings: Settings) -> HostNames:

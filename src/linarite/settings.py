@@ -109,6 +109,18 @@ class Settings(BaseSettings):
     host_names: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="More names that clients call the server by in development mode (commas between)."
     )
+    max_connections: int | None = Field(
+        None,
+        ge=1,
+        description="Connections at once, of all ports; none: a third of the files it may open, at most 10,000.",
+    )
+    head_seconds: float = Field(75, ge=1, le=3600, description="Seconds in which the head of a request has to come.")
+    stall_seconds: float = Field(
+        120,
+        ge=1,
+        le=86_400,
+        description="Seconds for which a client may send nothing of a body, or take nothing of an answer.",
+    )
     ready_file: Path | None = Field(None, description="Written, as JSON, once every face answers.")
 
     tls: bool = Field(default=False, description="Serve https; `linarite cert` names the certificate to trust.")

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from linarite.http.funnel import Face, Funnel
+from linarite.http.limits import USUAL, Limits
 from linarite.http.messages import Request, Response
 from linarite.http.serving import Certificate, Servers, bind
 
@@ -27,10 +28,12 @@ class Bare:
 
 
 @asynccontextmanager
-async def serving(face: Face, seconds: float, certificate: Certificate | None = None) -> AsyncIterator[int]:
+async def serving(
+    face: Face, seconds: float, certificate: Certificate | None = None, limits: Limits = USUAL
+) -> AsyncIterator[int]:
     """The port of a face that is served for as long as this lasts, at most so many seconds."""
     bound = bind("127.0.0.1", 0)
-    servers = Servers([(Funnel(face), bound)], certificate)
+    servers = Servers([(Funnel(face), bound)], certificate, limits)
     await servers.start()
     try:
         async with asyncio.timeout(seconds):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.http.served import Bare, serving
 
-from linarite.http import limits
+from linarite.http.limits import USUAL, Limits
 from linarite.http.messages import FileBody, Request, Response
 
 DEADLINE = 20.0
@@ -41,12 +41,12 @@ class Face(Bare):
         return Response(500)
 
 
-def play(folder: Path, story: Callable[[int, Face], Awaitable[None]]) -> None:
+def play(folder: Path, story: Callable[[int, Face], Awaitable[None]], limits: Limits = USUAL) -> None:
     """Run a story with the port and the face of a server."""
 
     async def go() -> None:
         face = Face(folder)
-        async with serving(face, DEADLINE) as port:
+        async with serving(face, DEADLINE, limits=limits) as port:
             try:
                 await story(port, face)
             finally:
@@ -96,21 +96,19 @@ def test_head_without_end_is_refused(tmp_path, piece):
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: x\r\n", b"GET / HTTP/1.1\r\n\r\nGET / HT"])
-def test_head_that_does_not_come_is_not_waited_for(tmp_path, monkeypatch, sent):
+def test_head_that_does_not_come_is_not_waited_for(tmp_path, sent):
     """A connection that says nothing, or stops in its first or a later head, is closed after a while."""
-    monkeypatch.setattr(limits, "SECONDS", 0.2)
 
     async def story(port: int, _: Face) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(sent)
         assert (await reader.read()).count(b"well") == sent.count(b"\r\n\r\n")
 
-    play(tmp_path, story)
+    play(tmp_path, story, Limits(head_seconds=0.2))
 
 
-def test_head_in_time_is_answered_whatever_its_body_takes(tmp_path, monkeypatch):
+def test_head_in_time_is_answered_whatever_its_body_takes(tmp_path):
     """The limit ends with the head: a connection that is kept, and a slow body, are others' concern."""
-    monkeypatch.setattr(limits, "SECONDS", 0.2)
 
     async def story(port: int, _: Face) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -121,7 +119,7 @@ def test_head_in_time_is_answered_whatever_its_body_takes(tmp_path, monkeypatch)
             writer.write(b"c")
         writer.close()
 
-    play(tmp_path, story)
+    play(tmp_path, story, Limits(head_seconds=0.2))
 
 
 BASIC, COOKIE, SIGNED = "Authorization: Basic ZGV2Og==", "Cookie: SOSESSION=1", "Authorization: SharedKey a:b"

@@ -20,6 +20,19 @@ Each setting of `linarite serve` is a flag, a variable of the environment and a 
 default.
 """
 
+LIMITS = """
+## What clients may take
+
+Connections of all ports count together. One beyond `max_connections` is answered `503 Service Unavailable` with
+`Retry-After` and closed; those that are served notice nothing. The default follows the limit of open files
+(`ulimit -n`, systemd's `LimitNOFILE`): with 1,024 it is 266, from 30,224 on 10,000.
+
+The head of a request has 64 KiB and `head_seconds` from its first byte, or from the connection on. While it is the
+client's turn (it sends a body, or takes an answer) at least 1 KiB has to move in `stall_seconds`, else the connection
+is closed and the log says so. Work of the server's own has no such limit, and an idle connection is kept for 75
+seconds.
+"""
+
 ISSUERS = """
 ## An issuer of bearer tokens
 
@@ -76,6 +89,7 @@ restarts = 1
 def page() -> str:
     rows = [_row(name, field) for name, field in Settings.model_fields.items()]
     parts = [INTRODUCTION, table(("setting", "flag", "variable", "default", "what it is"), *rows)]
+    parts += [LIMITS]
     parts += [ISSUERS, table(("key", "default", "what it is"), *map(_issuer, Issuer.model_fields.items()))]
     parts += [POOLS, table(("key", "what it is"), *map(_pool, SlurmPool.model_fields.items()))]
     parts += [TASKS, table(("key", "default"), *_definition())]

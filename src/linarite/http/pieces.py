@@ -49,6 +49,10 @@ class PieceProtocol(LimitedProtocol):
         self._wake()
         self._own = None
 
+    def owes(self) -> bool:
+        """Whether it is the client's turn, also where the transport does not know of it."""
+        return self._waiting is not None or super().owes()
+
     def own(self) -> Own:
         """A descriptor of the socket for calls beside the transport."""
         if self._own is None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import uvicorn
 
 from linarite.http.funnel import Funnel
+from linarite.http.limits import USUAL, Count, Crowd, Limits, watch
 from linarite.http.zero_copy import ZeroCopyProtocol
 from linarite.refusal import Refused
 
@@ -64,8 +65,9 @@ def address(bound: socket.socket, scheme: str) -> str:
 class _Server(uvicorn.Server):
     """A uvicorn server that leaves signals to others and tells when it listens."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, crowd: Crowd) -> None:
         super().__init__(config)
+        self.server_state = self.crowd = crowd
         self.listening = asyncio.Event()
 
     @contextlib.contextmanager
@@ -80,14 +82,20 @@ class _Server(uvicorn.Server):
 class Servers:
     """Several applications, each on its socket."""
 
-    def __init__(self, apps: Sequence[tuple[Funnel, socket.socket]], certificate: Certificate | None) -> None:
-        """Each application with the socket that it is served on."""
-        self._servers = [(_Server(_config(app, certificate)), bound) for app, bound in apps]
+    def __init__(
+        self, apps: Sequence[tuple[Funnel, socket.socket]], certificate: Certificate | None, limits: Limits = USUAL
+    ) -> None:
+        """Each application with the socket that it is served on. `limits` are those of all together."""
+        count = Count()
+        self._servers = [(_Server(_config(app, certificate), Crowd(limits, count)), bound) for app, bound in apps]
         self._running: list[asyncio.Task[None]] = []
+        self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Serve; when this returns, every socket takes connections. Raises what a server failed with."""
         self._running = [asyncio.create_task(server.serve([bound])) for server, bound in self._servers]
+        crowds = [server.crowd for server, _ in self._servers]
+        self._watching = asyncio.create_task(watch(crowds))
         for (server, _), running in zip(self._servers, self._running, strict=True):
             listening = asyncio.create_task(server.listening.wait())
             await asyncio.wait([listening, running], return_when=asyncio.FIRST_COMPLETED)
@@ -100,6 +108,9 @@ class Servers:
         for server, _ in self._servers:
             server.should_exit = True
         await asyncio.gather(*self._running, return_exceptions=True)
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
 
 
 def _config(app: Funnel, certificate: Certificate | None) -> uvicorn.Config:
