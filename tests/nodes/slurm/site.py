@@ -132,7 +132,8 @@ class SlurmSite:
     def left(self) -> list[str]:
         """What the shared folder still has of runs."""
         top = self.shared / "slurm" / str(os.geteuid() if (user := unprivileged_user()) is None else _uid(user))
-        return [str(path.relative_to(top)) for path in top.rglob("*") if path.is_file()]
+        found = [Path(folder, name) for folder, _, names in os.walk(top) for name in names]  # those that go meanwhile
+        return [str(path.relative_to(top)) for path in found]
 
     def queue(self, *words: str) -> list[str]:
         return self.cluster.run("squeue", "-h", "-r", *words, "-o", "%i %T %k").splitlines()

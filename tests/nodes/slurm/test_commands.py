@@ -106,7 +106,8 @@ def test_states_of_machines(word: str, state: str):
 @pytest.mark.parametrize(
     ("said", "most"),
     [("MaxArraySize            = 1001", 1000), ("MaxArraySize = 4000001", 1000), ("MaxArraySize = 11", 10),
-     ("MaxArraySize = 1", 1), ("MaxArraySize = ?", 1000), ("", 1000)],
+     ("MaxArraySize = 1", 1), ("MaxArraySize = ?", 1000), ("", 1000), ("MaxJobCount = 10000", 1000),
+     ("MaxArraySize = 1001\nMaxDBDMsgs = 5\nMaxJobCount = 10", 9), ("MaxArraySize = 5\nMaxJobCount = 10", 4)],
 )  # fmt: skip
 def test_limits(commands: Commands, said: str, most: int):
     commands.put("scontrol", f"echo 'Other = 7'; echo '{said}'")

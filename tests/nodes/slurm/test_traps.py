@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 from tests.nodes.slurm.conftest import NewSite
-from tests.nodes.slurm.site import COUNTED, SlurmSite
+from tests.nodes.slurm.site import COUNTED, SlurmSite, is_ready
 from tests.support.fake_slurm import TIMED_OUT
 
 from linarite.engine.launching import MachineState, RunLost
@@ -117,6 +119,46 @@ async def test_many_runs_are_several_arrays(new_site: NewSite):
     await site.heard.until(lambda: len(site.heard.reports) == 2500)
     await site.until(lambda: not site.queue())
     await site.until(lambda: not site.left())
+
+
+QOS = "sbatch: error: QOSMaxSubmitJobPerUserLimit\nsbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)\n"  # noqa: E501
+
+
+async def test_array_beyond_a_limit_of_the_users(slurm_site: SlurmSite):
+    """It is submitted in parts: what Slurm refuses for its size alone is asked for in a smaller size."""
+    site = slurm_site
+    for size in ("0-5", "0-2"):
+        site.fake.answer("sbatch", stderr=QOS, code=1, when=f"--array={size}")
+    launches = [site.make_launch(COUNTED, shell=True) for _ in range(6)]
+    await site.nodes.launch(launches)
+    for launch in launches:
+        assert (await site.told_once(launch.run)).code == 0
+        assert site.ran(launch.run) == 1
+    asked = [word for call in site.fake.calls("sbatch") for word in call.words if word.startswith("--array")]
+    assert asked[:3] == ["--array=0-5", "--array=0-2", "--array=0"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_more_runs_than_the_cluster_has_jobs(new_site: NewSite):
+    """Arrays are never larger than what it takes, and no call waits until its time is over."""
+    site = await new_site(2, 16, cluster={"MaxJobCount": 16, "MinJobAge": 2}, patience=10.0)
+    assert is_ready(await site.provision("n2"))
+    site.cluster.submit("true", "--hold")
+    launches = [
+        site.make_launch(COUNTED, shell=True, node=f"n{1 + number % 2}", directory=f"workitems/job1/job-1/{number}")
+        for number in range(50)
+    ]
+    with capture_logs() as lines:
+        await site.nodes.launch(launches)
+        for launch in launches:
+            async with asyncio.timeout(240):
+                assert (await site.heard.exited(launch.run)).code == 0
+    assert not [line for line in lines if "did not answer" in line.get("error", "")]
+    assert all(len(site.heard.ends(launch.run)) == 1 for launch in launches)
+    for launch in launches:
+        folder = Path(site.nodes.root(launch.node)) / launch.directory / "wd/ran"
+        assert len(folder.read_text().splitlines()) == 1
 
 
 @pytest.mark.slow

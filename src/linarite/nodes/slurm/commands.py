@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import subprocess
 import zlib
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
 from typing import Any
 
 import msgspec
@@ -33,15 +35,23 @@ _PERMANENT = (
     "node count specification", "requested time limit is invalid", "user not permitted", "requires a",
 )  # fmt: skip
 """What sbatch says of requests that no other time makes better, in lower case."""
+_FULL = ("sleeping and retrying", "submitjob")
+"""What it says when there is no room for so many jobs, in lower case.
+
+The first while it waits for room by itself (MaxJobCount), the second as a part of the names of an account's and a
+QOS's limits: AssocMaxSubmitJobLimit, QOSMaxSubmitJobPerUserLimit. Source: sbatch.c and slurm_errno.c of Slurm 22.05.
+"""
+_HEARKEN = 0.5
+"""Seconds after which it is heard whether sbatch waits for room."""
 
 
 class SlurmError(Exception):
-    """Slurm did not do what it was asked. `permanent`: nor will it another time."""
+    """Slurm did not do what it was asked. `permanent`: nor will it another time. `full`: it has no room for it now."""
 
-    def __init__(self, message: str, *, permanent: bool = False) -> None:
+    def __init__(self, message: str, *, permanent: bool = False, full: bool = False) -> None:
         """Keep what it said."""
         super().__init__(message)
-        self.permanent = permanent
+        self.permanent, self.full = permanent, full
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -88,7 +98,7 @@ class Slurm:
     async def submit(self, runner: Runner, token: str, words: Sequence[str], script: str) -> str:
         """Submit a job, which bears the token, and give its id. Raises SlurmError.
 
-        After a time-out it may be in the queue all the same.
+        After a time-out it may be in the queue all the same; where there is no room for it, it is not.
         """
         said = await self._call(["sbatch", "--parsable", f"--comment={self.mark}{token}", *words], runner, script)
         return said.strip().partition(";")[0]
@@ -113,11 +123,9 @@ class Slurm:
     async def limits(self) -> Limits:
         """What the cluster allows. Raises SlurmError."""
         said = await self._call(["scontrol", "show", "config"])
-        most = next((line for line in said.splitlines() if line.startswith("MaxArraySize")), "")
-        number = most.partition("=")[2].strip()
         partitions = await self._call(["sinfo", "-h", "-o", "%P"])
         default = next((name[:-1] for name in partitions.split() if name.endswith("*")), None)
-        return Limits(max(1, min(1000, int(number) - 1)) if number.isdigit() else 1000, default)
+        return Limits(_most(said), default)
 
     async def drain(self, node: str, *, drained: bool, reason: str = "") -> None:
         """Let a machine take nothing new, or let it again. Raises SlurmError: that takes an operator's rights."""
@@ -143,18 +151,58 @@ class Slurm:
         if runner is not None and not runner.own:
             as_user = {"user": runner.uid, "group": runner.gid, "extra_groups": []}
         try:
-            done = subprocess.run(
-                words, input=given, capture_output=True, text=True, errors="replace", timeout=self._patience,
-                check=False, env=environment, cwd="/", **as_user,
+            process = subprocess.Popen(
+                words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, cwd="/",
+                **as_user,
             )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            raise SlurmError(f"{words[0]} did not answer within {self._patience:g} s.") from None
         except OSError as error:
             raise SlurmError(f"{words[0]} cannot be run: {error.strerror}.") from error
-        if done.returncode != 0:
-            said = done.stderr.strip()[-500:] or f"exit code {done.returncode}"
-            raise SlurmError(f"{words[0]}: {said}", permanent=any(word in said.lower() for word in _PERMANENT))
-        return str(done.stdout)
+        with process:
+            try:
+                printed, said = self._heard(process, given.encode())
+            finally:
+                process.kill()
+        if process.returncode != 0:
+            raise _failed(words[0], said.strip()[-500:] or f"exit code {process.returncode}")
+        return printed
+
+    def _heard(self, process: subprocess.Popen[bytes], given: bytes | None) -> tuple[str, str]:
+        """What a command prints until it ends, or until it says that it waits for room. Raises SlurmError."""
+        name, deadline = str(process.args[0]), monotonic() + self._patience  # type: ignore[index] # a list of words
+        while True:
+            try:
+                printed, said = process.communicate(given, max(0.0, min(_HEARKEN, deadline - monotonic())))
+            except subprocess.TimeoutExpired as waiting:
+                given = None  # it has it
+                until_now = _text(waiting.stderr)
+                if _FULL[0] in until_now.lower():
+                    raise _failed(name, until_now.strip()[-500:]) from None
+                if monotonic() >= deadline:
+                    raise SlurmError(f"{name} did not answer within {self._patience:g} s.") from None
+            else:
+                return _text(printed), _text(said)
+
+
+def _failed(name: str, said: str) -> SlurmError:
+    """What a command's complaint means."""
+    plain = said.lower()
+    return SlurmError(
+        f"{name}: {said}", permanent=any(word in plain for word in _PERMANENT),
+        full=name == "sbatch" and any(word in plain for word in _FULL),
+    )  # fmt: skip
+
+
+def _text(printed: bytes | None) -> str:
+    return (printed or b"").decode(errors="replace")
+
+
+def _most(said: str) -> int:
+    """How large an array may be: as `scontrol show config` says, and a thousand at most.
+
+    It has to leave one of MaxJobCount (tests/slurm/test_facts.py), and its numbers end before MaxArraySize.
+    """
+    numbers = re.findall(r"^Max(?:ArraySize|JobCount)\s*=\s*(\d+)", said, re.MULTILINE)
+    return max(1, min(1000, *(int(number) - 1 for number in numbers), 1000))
 
 
 def _with_slurm(path: str) -> str:

@@ -49,7 +49,7 @@ class Runs:
 
     def limit(self, limits: Limits) -> None:
         """Keep to what the cluster allows."""
-        self._submission.limits = limits
+        self._submission.room.limits = limits
 
     def restore(self, spool: Spool, bunches: Iterable[Bunch]) -> None:
         """Take up the runs that an earlier server submitted, or was about to."""

@@ -13,12 +13,11 @@ from linarite.nodes.processes import CannotStartError
 from linarite.nodes.slurm import submitting
 from linarite.nodes.slurm.attempts import Attempt, Stage
 from linarite.nodes.slurm.book import Book, now
-from linarite.nodes.slurm.commands import Limits, Slurm, SlurmError
+from linarite.nodes.slurm.commands import Slurm, SlurmError
 from linarite.nodes.slurm.elements import element
 from linarite.nodes.slurm.options import Options
+from linarite.nodes.slurm.room import Room
 
-GATHER = 0.03
-"""Seconds for which runs that are ready wait for others of their kind."""
 COMMAND = "command"
 """The element of a bunch of several machines that is the task's own command line."""
 
@@ -31,24 +30,36 @@ class Submission:
     def __init__(self, book: Book, slurm: Slurm, options: Options, root_of: Callable[[Launch], str]) -> None:
         """`root_of` gives a run's node folder."""
         self._book, self._slurm, self._options, self._root_of = book, slurm, options, root_of
-        self.limits = Limits()
+        self.room = Room()
 
     async def work(self) -> None:
         """Submit what is ready, when there is anything."""
         await self._book.ready.wait()
-        await asyncio.sleep(GATHER)
+        await asyncio.sleep(self.room.pause)
         self._book.ready.clear()
         ready = self._book.at(Stage.READY)
-        alike = submitting.arrays(ready, self._options, self.limits.array)
+        alike = submitting.arrays(ready, self._options, self.room.most)
         alike += submitting.together(ready, self._options)
         try:
-            await _all(self._submit(kind, several) for kind, several in alike)
+            if self.room.narrow:
+                await self._try(alike)
+            else:
+                await _all(self._submit(kind, several) for kind, several in alike)
             for attempt in ready:
                 if attempt.commands:
                     await self._add(attempt)
         except BaseException:
             self._book.ready.set()  # what could not be written down is still to be
             raise
+
+    async def _try(self, alike: Iterable[tuple[submitting.Kind, Sequence[Attempt]]]) -> None:
+        """Submit one after the other until a user has no room any more; what is left of theirs waits for it."""
+        full = set[int]()
+        for kind, several in alike:
+            if kind.uid not in full:
+                await self._submit(kind, several)
+            if any(attempt.stage is Stage.READY for attempt in several):
+                full.add(kind.uid)
 
     async def _submit(self, kind: submitting.Kind, several: Sequence[Attempt]) -> None:
         """Write down what is about to be submitted, then submit it. A call without an answer may have been heard."""
@@ -67,10 +78,14 @@ class Submission:
         try:
             await self._slurm.submit(spool.runner, bunch.token, submitting.words(kind, numbers), script)
         except SlurmError as error:
-            _log.warning("slurm_not_submitted", runs=len(several), nodes=kind.nodes, error=str(error))
-            if error.permanent:
+            told = _log.debug if error.full and self.room.narrow else _log.warning
+            told("slurm_not_submitted", runs=len(several), nodes=kind.nodes, error=str(error))
+            if error.full:
+                self._take_back(kind, several)
+            elif error.permanent:
                 self._refuse(several, str(error))
         else:
+            self.room.took()
             for attempt in several:
                 attempt.tries += 1
         finally:
@@ -121,6 +136,14 @@ class Submission:
         except CannotStartError as error:
             self._book.fail(attempt, error.code, error.message, user=error.user)
             return None
+
+    def _take_back(self, kind: submitting.Kind, several: Sequence[Attempt]) -> None:
+        """There is no room for them: none is in the queue, and fewer may fit, or others when jobs are gone."""
+        self.room.refused(1 if kind.together else len(several))
+        for attempt in several:
+            if attempt.stage is Stage.SUBMITTED and not attempt.asked:
+                attempt.stage = Stage.READY
+        self._book.ready.set()
 
     def _refuse(self, several: Iterable[Attempt], why: str) -> None:
         for attempt in several:
