@@ -13,6 +13,8 @@ command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/nu
 command -v smbd >/dev/null && command -v smbclient >/dev/null && command -v smbpasswd >/dev/null ||
     say "tests of Samba over a share: they need samba and smbclient."
 PATH="$PATH:/usr/sbin:/sbin"
+command -v mkfs.xfs >/dev/null && command -v mkfs.btrfs >/dev/null ||
+    say "tests of shares on XFS and Btrfs: they need mkfs.xfs and mkfs.btrfs (Debian's xfsprogs and btrfs-progs)."
 command -v slurmctld >/dev/null && command -v slurmd >/dev/null && command -v munged >/dev/null ||
     say "tests of tasks on Slurm: they need slurm-wlm and munge."
 command -v mpirun >/dev/null || say "tests of MPI tasks on Slurm: they need mpirun (Debian's openmpi-bin)."

@@ -5,7 +5,6 @@ goes on. The disk is a real one of a few MiB, of two kinds.
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,9 +13,8 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.storage.fileshare import ShareClient, ShareServiceClient
 from tests.support.azure_files import KEY, FileService, file_service
-from tests.support.left_out import leave_out
+from tests.support.disks import MEBIBYTE, mounted
 
-MEBIBYTE = 1024 * 1024
 FULL = (400, "ShareSizeLimitReached")
 pytestmark = pytest.mark.root
 
@@ -24,22 +22,8 @@ pytestmark = pytest.mark.root
 @pytest.fixture(params=["tmpfs", "ext4"])
 def disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
     """A disk of 24 MiB."""
-    place, image = tmp_path / "disk", tmp_path / "image"
-    place.mkdir()
-    if request.param == "tmpfs":
-        mount = ["mount", "-t", "tmpfs", "-o", "size=24m", "linarite-test", str(place)]
-    else:
-        with image.open("wb") as file:
-            file.truncate(24 * MEBIBYTE)
-        subprocess.run(["mkfs.ext4", "-q", "-m", "0", str(image)], check=True)
-        mount = ["mount", "-o", "loop", str(image), str(place)]
-    done = subprocess.run(mount, check=False, capture_output=True, text=True)
-    if done.returncode:
-        leave_out(f"nothing may be mounted here: {done.stderr.strip()}")
-    try:
+    with mounted(tmp_path, request.param, 24) as place:
         yield place
-    finally:
-        subprocess.run(["umount", str(place)], check=True)
 
 
 @pytest.fixture

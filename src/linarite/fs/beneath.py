@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from linarite.fs.moving import rename_to_free
 from linarite.fs.openat2 import Escapes, open_beneath, open_cached
 
 __all__ = ["Beneath", "Entry", "Escapes"]
@@ -199,9 +200,10 @@ class Beneath:
     def rename(self, source: str, target: str, *, replace: bool = False) -> None:
         """Move a file or directory. FileExistsError when `target` is there and `replace` is false."""
         with self._parent(source) as (old, name), self._parent(target) as (new, other):
-            if not replace and _is_there(new, other):
-                raise FileExistsError(target)
-            os.rename(name, other, src_dir_fd=old, dst_dir_fd=new)
+            if replace:
+                os.rename(name, other, src_dir_fd=old, dst_dir_fd=new)
+            else:
+                rename_to_free(old, name, new, other)
 
     def sync(self, path: str = "") -> None:
         """Make the names in a directory durable."""
@@ -250,11 +252,3 @@ def _clean(path: str) -> str:
 def _sorted(entries: Iterator[Entry]) -> list[Entry]:
     """The last name first, so that a stack gives the first."""
     return sorted(entries, key=lambda each: each.name, reverse=True)
-
-
-def _is_there(directory: int, name: str) -> bool:
-    try:
-        os.stat(name, dir_fd=directory, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return True

@@ -97,14 +97,15 @@ def sync_disk(descriptor: int) -> None:
 
 def copy(source: int, target: int) -> None:
     """Make `target` equal `source`: by reference where the file system can, else its data without its holes."""
+    size = os.fstat(source).st_size
     try:
         fcntl.ioctl(target, _FICLONE, source)
     except OSError as error:
         if error.errno not in _UNSUPPORTED:
             raise
     else:
+        os.ftruncate(target, size)  # what was longer keeps its end otherwise
         return
-    size = os.fstat(source).st_size
     check_room(target, (os.fstat(source).st_blocks - os.fstat(target).st_blocks) * PAGE)
     os.ftruncate(target, 0)
     os.ftruncate(target, size)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat as modes
 
-from linarite.engine.errors import AlreadyExists, NotFound
+from linarite.engine.errors import AlreadyExists, NotFound, WrongState
 from linarite.engine.sharing.names import fold
 from linarite.engine.sharing.ports import Item
 from linarite.fs import Beneath
@@ -47,6 +47,16 @@ def remove(spelling: Spelling, base: Beneath, path: str) -> None:
     link, _, _ = _find(spelling, base, path)
     base.unlink(link)
     base.sync(link.rpartition("/")[0])
+
+
+def remove_directory(base: Beneath, disk: str) -> None:
+    """An empty directory goes; of a link to one the link."""
+    try:
+        base.remove_directory(disk)
+    except NotADirectoryError:
+        if base.names(disk):
+            raise WrongState("directory", "not empty", "delete") from None
+        base.unlink(disk)
 
 
 def _find(spelling: Spelling, base: Beneath, path: str) -> tuple[str, str, os.stat_result]:

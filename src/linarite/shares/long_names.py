@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import threading
+import uuid
 from contextlib import suppress
 
 from linarite.fs import Beneath
@@ -54,7 +54,7 @@ class LongNames:
         if not os.path.isdir(self._folder):
             os.makedirs(self._folder, mode=0o700, exist_ok=True)
             Beneath(self._root).sync()
-        draft = f"{path}.{threading.get_ident()}"
+        draft = f"{path}.{uuid.uuid4().hex}"
         with open(draft, "wb") as file:
             file.write(name.encode())
             file.flush()

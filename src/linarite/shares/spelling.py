@@ -108,7 +108,7 @@ class Spelling:
                 self._folded.forget(base, directory)
                 found = self._folded.get(base, directory).get(fold(name))
         except FileNotFoundError as error:
-            raise NotFound("share") from error
+            raise (NotFound("parent", directory) if directory else NotFound("share")) from error
         except NotADirectoryError as error:
             raise NotFound("parent", directory) from error
         return None if found is None else (found, self.protocol(found) or found)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from linarite.engine.errors import AlreadyExists, InvalidValue, NotFound, WrongState
 from linarite.engine.sharing.ports import Data, Item, Place, size_of
 from linarite.fs import Beneath
-from linarite.shares import at_once, differences, extents, links, listing, roots, whole
+from linarite.shares import at_once, differences, extents, links, listing, renaming, roots, whole
 from linarite.shares.holds import Holds, steps
 from linarite.shares.sources import FileSource
 from linarite.shares.spelling import Found, Spelling
@@ -209,6 +209,14 @@ class DirectoryTree:
             raise NotFound("resource", path)
         return found
 
+    def _place_for(self, base: Beneath, path: str) -> Found:
+        """Where a file is to be made. AlreadyExists where a device or the like is: to open it may do something."""
+        found = self._spelling.locate(base, path)
+        if found.stat is not None and not (modes.S_ISREG(found.stat.st_mode) or modes.S_ISDIR(found.stat.st_mode)):
+            raise AlreadyExists("resource", path)
+        self._spelling.keep(path.rpartition("/")[2])
+        return found
+
     def _find(self, place: Place, path: str) -> Item:
         base = self._base(place)
         found = self._present(base, path)
@@ -223,8 +231,7 @@ class DirectoryTree:
 
     def _create(self, place: Place, path: str, size: int, data: Data, limit: int | None) -> Item:
         base = self._base(place)
-        found = self._spelling.locate(base, path)
-        self._spelling.keep(path.rpartition("/")[2])
+        found = self._place_for(base, path)
         more = size_of(data) - _freed(found)
         with self._usage.room(place, limit, lambda: more), whole.making(base, found, more):
             found = _alone(base, found)
@@ -263,7 +270,7 @@ class DirectoryTree:
         base = self._base(place)
         found = self._present(base, path)
         if directory:
-            base.remove_directory(found.disk)
+            links.remove_directory(base, found.disk)
         else:
             base.unlink(found.disk)
             self._usage.shrank(place, _freed(found))
@@ -307,8 +314,7 @@ class DirectoryTree:
         _, origin = self._open(source, source_path)
         try:
             base = self._base(place)
-            found = self._spelling.locate(base, path)
-            self._spelling.keep(path.rpartition("/")[2])
+            found = self._place_for(base, path)
             of = os.fstat(origin)
             check_length(of.st_size, limit)
             is_itself = found.stat is not None and os.path.samestat(of, found.stat)
@@ -345,27 +351,11 @@ class DirectoryTree:
         old, new = self._present(base, source), self._spelling.locate(base, target)
         if new.disk.startswith(f"{old.disk}/"):
             raise InvalidValue("target", target, "inside what moves")
-        new = self._cleared(base, old, new, target, replace=replace)
+        new = renaming.cleared(self._spelling, base, old, new, target, replace=replace)
         self._spelling.keep(new.path.rpartition("/")[2])
-        base.rename(old.disk, new.disk, replace=True)
-        if new.stat is not None and old.stat is not None and new.stat.st_ino != old.stat.st_ino:
+        with renaming.moved(self._spelling, base, old, new):
             self._usage.shrank(place, _freed(new))
-        for directory in {new.disk.rpartition("/")[0], old.disk.rpartition("/")[0]}:
-            base.sync(directory)
-            self._spelling.moved(base, directory)
-        return self._stamp(place, new.path)
-
-    def _cleared(self, base: Beneath, old: Found, new: Found, target: str, *, replace: bool) -> Found:
-        """The place that `old` may move to: free, itself in another spelling, or to be replaced."""
-        if new.stat is None or old.stat is None:
-            return new
-        if new.stat.st_ino == old.stat.st_ino:
-            return self._spelling.respell(new, target)
-        if not replace:
-            raise AlreadyExists("resource", target)
-        if modes.S_ISDIR(old.stat.st_mode) and modes.S_ISREG(new.stat.st_mode):
-            base.unlink(new.disk)
-        return new
+            return self._stamp(place, new.path)
 
     def _sweep(self, trash: str) -> None:
         self._in_background(roots.sweep, self._root, trash)
