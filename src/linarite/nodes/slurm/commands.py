@@ -93,6 +93,7 @@ class Slurm:
         self.path = _with_slurm(DEFAULT_PATH)
         self._threads = ThreadPoolExecutor(CALLS, thread_name_prefix="slurm")
         self._submitting = ThreadPoolExecutor(CALLS, thread_name_prefix="sbatch")
+        self._going = set[subprocess.Popen[bytes]]()
         self.calls = 0
 
     async def submit(self, runner: Runner, token: str, words: Sequence[str], script: str) -> str:
@@ -137,6 +138,11 @@ class Slurm:
         for threads in (self._threads, self._submitting):
             threads.shutdown(wait=False, cancel_futures=True)
 
+    def give_up(self) -> None:
+        """End the calls that go on: what they were about is not known then, as after a time-out."""
+        for process in [*self._going]:
+            process.kill()
+
     async def _call(self, words: Sequence[str], runner: Runner | None = None, given: str = "") -> str:
         loop = asyncio.get_running_loop()
         self.calls += 1
@@ -158,10 +164,12 @@ class Slurm:
         except OSError as error:
             raise SlurmError(f"{words[0]} cannot be run: {error.strerror}.") from error
         with process:
+            self._going.add(process)
             try:
                 printed, said = self._heard(process, given.encode())
             finally:
                 process.kill()
+                self._going.discard(process)
         if process.returncode != 0:
             raise _failed(words[0], said.strip()[-500:] or f"exit code {process.returncode}")
         return printed

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 
 import structlog
 
@@ -17,6 +18,8 @@ from linarite.nodes.slurm.options import Options
 
 APART = 5.0
 """Seconds between two looks at least, unless the queue is looked at more than once a second."""
+AT_START = 1.0
+"""Seconds that a start waits for the first look: the server serves while slurmctld is away."""
 DUPLICATE = "Duplicate jobid"
 """Why slurmctld drains a machine that still has a job by a number which a crash made it give out again."""
 
@@ -30,26 +33,32 @@ class Machines:
         """`told` hears of the machines, all of them."""
         self._slurm, self._options, self._told = slurm, options, told
         self._hosts: dict[str, Host] = {}
-        self._watching: asyncio.Task[None] | None = None
         self._limits: Limits | None = None
+        self._wanted: dict[str, bool] = {}
+        self._asked, self._looked = asyncio.Event(), asyncio.Event()
+        self._works: list[asyncio.Task[None]] = []
 
     async def start(self, limited: Callable[[Limits], None]) -> None:
-        """Look for the first time, and go on with it. What the cluster allows is told to `limited`."""
-        self._hosts, self._limits = {}, None
-        await self._try(limited)
-        self._watching = asyncio.create_task(self._watch(limited))
+        """Begin to look, and wait a moment for the first look. What the cluster allows is told to `limited`."""
+        self._hosts, self._limits, self._wanted = {}, None, {}
+        self._looked.clear()
+        self._works = [asyncio.create_task(self._watch(limited)), asyncio.create_task(self._keep_held())]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(AT_START):
+                await self._looked.wait()
 
     async def stop(self) -> None:
         """Look no more."""
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.gather(self._watching, return_exceptions=True)
+        for work in self._works:
+            work.cancel()
+        await asyncio.gather(*self._works, return_exceptions=True)
 
     async def _watch(self, limited: Callable[[Limits], None]) -> None:
         pause = max(APART, self._options.poll) if self._options.poll >= 1 else self._options.poll
         while True:
-            await asyncio.sleep(pause)
             await self._try(limited)
+            self._looked.set()
+            await asyncio.sleep(pause)
 
     async def _try(self, limited: Callable[[Limits], None]) -> None:
         try:
@@ -57,6 +66,8 @@ class Machines:
                 self._limits = await self._slurm.limits()
                 limited(self._limits)
             await self._look()
+            if self._wanted:
+                self._asked.set()
         except SlurmError as error:
             _log.warning("slurm_machines_not_seen", error=str(error))
         except Exception:  # noqa: BLE001 - the listener is another room; the next look comes soon
@@ -84,19 +95,32 @@ class Machines:
                 hint=f"scontrol update nodename={machine.name} state=resume",
             )  # fmt: skip
 
-    async def hold(self, name: str, *, held: bool) -> None:
-        """Drain a machine or resume it, where the settings let us."""
-        if not self._options.drains:
-            return
-        try:
-            await self._slurm.drain(name, drained=held, reason="Scheduling was disabled by a user of Linarite")
-        except SlurmError as error:
-            _log.warning("slurm_machine_not_held", machine=name, error=str(error))
+    def hold(self, name: str, *, held: bool) -> None:
+        """Have a machine drained or resumed, where the settings let us: at once, or when slurmctld answers again."""
+        if self._options.drains:
+            self._wanted[name] = held
+            self._asked.set()
+
+    async def _keep_held(self) -> None:
+        while True:
+            await self._asked.wait()
+            self._asked.clear()
+            for name, held in [*self._wanted.items()]:
+                try:
+                    await self._slurm.drain(name, drained=held, reason="Scheduling was disabled by a user of Linarite")
+                except SlurmError as error:
+                    _log.warning("slurm_machine_not_held", machine=name, error=str(error))
+                    if not error.permanent:
+                        continue
+                if self._wanted.get(name) is held:
+                    del self._wanted[name]
 
     def may_use(self, pool: str, size: str, machine: Machine) -> bool:
-        """Whether the settings give the machine to the pool."""
-        default = None if self._limits is None else self._limits.partition
-        return self._options.where(pool, size).takes(machine, default)
+        """Whether the settings give the machine to the pool. Until the default partition is known, a named one must."""
+        where = self._options.where(pool, size)
+        if self._limits is None:
+            return where.partition is not None and where.takes(machine, None)
+        return where.takes(machine, self._limits.partition)
 
     def memory(self, name: str) -> int:
         """A machine's memory in MB, 0 when it is not known."""

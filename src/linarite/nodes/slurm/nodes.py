@@ -116,6 +116,7 @@ class SlurmNodes:
         for task in self._going:
             task.cancel()
         await asyncio.gather(*self._going, return_exceptions=True)
+        self._slurm.give_up()
         self._porter.close()
         self._spools.clear()
 
@@ -124,8 +125,8 @@ class SlurmNodes:
         await self._listening.on_machines(machines)
 
     async def hold(self, node: NodeRef, *, held: bool) -> None:
-        """Drain the node's machine or resume it, where the settings let us."""
-        await self._machines.hold(node.node, held=held)
+        """Have the node's machine drained or resumed, where the settings let us."""
+        self._machines.hold(node.node, held=held)
 
     async def measure(self, nodes: Sequence[NodeRef], slot: int) -> None:
         """Tell what Slurm measured last on the machines."""
