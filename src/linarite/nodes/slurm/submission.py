@@ -78,8 +78,8 @@ class Submission:
         try:
             await self._slurm.submit(spool.runner, bunch.token, submitting.words(kind, numbers), script)
         except SlurmError as error:
-            told = _log.debug if error.full and self.room.narrow else _log.warning
-            told("slurm_not_submitted", runs=len(several), nodes=kind.nodes, error=str(error))
+            if not (error.full and self.room.narrow):  # of which was told before
+                _log.warning("slurm_not_submitted", runs=len(several), nodes=kind.nodes, error=str(error))
             if error.full:
                 self._take_back(kind, several)
             elif error.permanent:
