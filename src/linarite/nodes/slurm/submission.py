@@ -78,12 +78,7 @@ class Submission:
         try:
             await self._slurm.submit(spool.runner, bunch.token, submitting.words(kind, numbers), script)
         except SlurmError as error:
-            if not (error.full and self.room.narrow):  # of which was told before
-                _log.warning("slurm_not_submitted", runs=len(several), nodes=kind.nodes, error=str(error))
-            if error.full:
-                self._take_back(kind, several)
-            elif error.permanent:
-                self._refuse(several, str(error))
+            self._take_note(kind, several, error)
         else:
             self.room.took()
             for attempt in several:
@@ -136,6 +131,15 @@ class Submission:
         except CannotStartError as error:
             self._book.fail(attempt, error.code, error.message, user=error.user)
             return None
+
+    def _take_note(self, kind: submitting.Kind, several: Sequence[Attempt], error: SlurmError) -> None:
+        """They were not submitted, or nobody knows: then the queue will tell."""
+        if not (error.full and self.room.narrow):  # of which was told before
+            _log.warning("slurm_not_submitted", runs=len(several), nodes=kind.nodes, error=str(error))
+        if error.full:
+            self._take_back(kind, several)
+        elif error.permanent:
+            self._refuse(several, str(error))
 
     def _take_back(self, kind: submitting.Kind, several: Sequence[Attempt]) -> None:
         """There is no room for them: none is in the queue, and fewer may fit, or others when jobs are gone."""
