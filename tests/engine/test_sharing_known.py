@@ -30,6 +30,9 @@ class Counted:
     def __init__(self, path: Path) -> None:
         self._store, self.reads, self.alone = open_store(path), 0, True
 
+    def check_room(self) -> None:
+        self._store.check_room()
+
     @property
     def share_changes(self) -> int | None:
         return self._store.share_changes if self.alone else None

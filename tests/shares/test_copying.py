@@ -6,13 +6,14 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.shares.test_deletion import NOW, Clock
 
 from linarite.data import Presence
-from linarite.engine.errors import AlreadyExists, NotFound, WrongState
-from linarite.engine.sharing import Copy, Files, Place, Share, Shares
+from linarite.engine.errors import AlreadyExists, NotFound, Unavailable, WrongState
+from linarite.engine.sharing import Copy, Files, Place, Share, Shares, copying
 from linarite.engine.sharing.copying import Copies
 from linarite.engine.sharing.leases import Claim, acquire
 from linarite.engine.sharing.ports import SourceFailed
@@ -136,6 +137,30 @@ def test_a_copy_tells_its_progress_and_its_end(tmp_path: Path) -> None:
         assert (view.written, view.md5, view.facts.metadata) == (5_000, "bWQ1", {"a": "1"})
         assert view.item.modified > begun.item.modified
         await source.closed.wait()
+        assert await world.left() == 0
+
+    told(tmp_path, story)
+
+
+def test_a_copy_ends_once_the_store_can_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its end is not lost while the store is full or away: it is committed again until that is done."""
+    monkeypatch.setattr(copying, "PAUSE", 0.001)
+
+    async def story(world: World) -> None:
+        source, write, refusals = Pieces(1), world.store.write, [0]
+        await world.begin(source)
+
+        async def full(work: Callable[[Any], Any]) -> Any:
+            if refusals[0] < 3:
+                refusals[0] += 1
+                raise Unavailable("The store cannot be used just now.")
+            return await write(work)
+
+        monkeypatch.setattr(world.store, "write", full)
+        source.let()
+        done = await world.ended()
+        assert (done.status, done.copied, refusals) == ("success", 10, [3])
+        assert world.bytes() == b"\1" * 10
         assert await world.left() == 0
 
     told(tmp_path, story)

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import structlog
 
+from linarite.engine.errors import Unavailable
 from linarite.engine.launching import (
     Listener,
     NodeReady,
@@ -296,8 +297,8 @@ class HostLink:
         while not self._stopping.is_set():
             try:
                 await call(batch)
-            except Exception:  # noqa: BLE001 - whatever kept the listener from committing, it must hear this again
-                _log.exception("reports_not_committed", reports=len(batch), again_in_seconds=pause)
+            except Exception as error:  # noqa: BLE001 - whatever kept the listener from committing, it must hear this again
+                _log_not_committed(error, len(batch), pause)
                 await self._wait(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
             else:
@@ -309,3 +310,12 @@ class HostLink:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
+
+
+def _log_not_committed(error: Exception, reports: int, pause: float) -> None:
+    """A store that cannot be used, as on a full disk, is a line each time; anything else is told as it is."""
+    if isinstance(error, Unavailable):
+        why = str(error.__cause__ or error).partition("\n")[0]
+        _log.warning("reports_not_committed", reports=reports, again_in_seconds=pause, why=why)
+    else:
+        _log.error("reports_not_committed", reports=reports, again_in_seconds=pause, exc_info=error)

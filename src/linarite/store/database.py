@@ -42,6 +42,8 @@ SOON_NOTICED = {
 }
 """libpq's parameters by which a database that fell silent is noticed in half a minute: seconds, the last one ms."""
 NO_URL = "The database cannot be used: its address is no URL (a password's special characters are written as %XX)."
+LEAST_ROOM = 8 * 1024 * 1024
+"""Bytes left on the disk of an SQLite file from which on nothing is begun that has to be committed in the end."""
 LONGEST_PAUSE = 4_000
 """Milliseconds without a word in a unit of writing after which PostgreSQL ends it: a server that is frozen, or whose
 machine has gone, keeps the lock from all others until then."""
@@ -85,6 +87,12 @@ def hearing(url: URL) -> Engine:
 def is_shared(where: str | Path) -> bool:
     """Tell whether several servers may use the store at the same time."""
     return location(where).get_backend_name() != "sqlite"
+
+
+def has_little_room(database: str) -> bool:
+    """Tell whether the disk of an SQLite file is so full that a commit may fail: one may take a few MiB at most."""
+    disk = os.statvfs(Path(database).parent)
+    return disk.f_bavail * disk.f_frsize < LEAST_ROOM
 
 
 def is_lost(connection: Connection) -> bool:

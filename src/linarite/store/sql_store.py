@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from linarite.engine.errors import Unavailable
 from linarite.engine.ports import Transaction
 from linarite.refusal import Refused
-from linarite.store.database import hearing, is_shared, location, reading, writing
+from linarite.store.database import has_little_room, hearing, is_shared, location, reading, writing
 from linarite.store.listening import Listener
 from linarite.store.migrations import bring_up_to_date
 from linarite.store.readers import Readers
@@ -48,6 +48,11 @@ class SqlStore:
     @property
     def share_changes(self) -> int | None:
         return None if self._shared else self._writer.share_changes
+
+    def check_room(self) -> None:
+        """Of SQLite's disk; how full another server's is it tells itself."""
+        if not self._shared and self._url.database and has_little_room(self._url.database):
+            raise Unavailable("The disk of the store is full.")
 
     def listen(self, told: Callable[[], object]) -> Callable[[], None]:
         return Listener(hearing(self._url), told).close if self.shared else lambda: None

@@ -17,10 +17,11 @@ import msgspec
 import structlog
 from msgspec.structs import replace
 
-from linarite.engine.errors import EngineError, NotFound, WrongState
+from linarite.engine.errors import EngineError, NotFound, Unavailable, WrongState
 from linarite.engine.ports import Clock
 from linarite.engine.sharing.elsewhere import Elsewhere, Kept, Nowhere, Origin, Unverified
 from linarite.engine.sharing.files import Files
+from linarite.engine.sharing.known import alone
 from linarite.engine.sharing.leases import Claim, check_change
 from linarite.engine.sharing.ports import (
     ALONE,
@@ -38,6 +39,8 @@ from linarite.engine.sharing.views import Settings, View
 
 AT_ONCE = 4
 """Copies of this server's own files at once, and as many from elsewhere: slow servers there keep none waiting."""
+PAUSE = 5.0
+"""Seconds after which the end of a copy is committed again that could not be."""
 _KIND = "file copy"
 _UNREAD = '404 ResourceNotFound "Copy failed when reading the source."'
 _UNWRITTEN = '500 InternalError "Copy failed when writing the destination."'
@@ -136,7 +139,7 @@ class Copies:
     async def abort(self, place: Place, path: str, copy_id: str, claim: Claim) -> None:
         """End a pending copy: the destination stays with no bytes, and with its metadata."""
         view = await self._files.look(place, path, directory=False)
-        async with self._tree.hold(place, view.item.path, alone=True):
+        async with alone(self._store, self._tree, place, view.item.path):
             view = await self._files.look_held(place, path)
             copy = view.facts.copy
             if copy is None or not copy.is_pending:
@@ -245,7 +248,15 @@ class Copies:
         return await self._store.read(lambda tx: _destination(tx, job))
 
     async def _end(self, job: Job, status: str, why: str | None = None) -> None:
-        """Note how a copy ended, and that it is at work no more."""
+        """Note how a copy ended, and that it is at work no more; until the store can be used, again and again."""
+        while True:
+            try:
+                return await self._try_to_end(job, status, why)
+            except Unavailable as error:
+                log.warning("the end of a copy is not committed", copy=job.id, why=str(error), again_in_seconds=PAUSE)
+                await asyncio.sleep(PAUSE)
+
+    async def _try_to_end(self, job: Job, status: str, why: str | None) -> None:
         copied = self._copied.get(job.id, 0)
         try:
             place, path, _ = await self._destination(job)
@@ -253,6 +264,8 @@ class Copies:
                 await self._destination(job)
                 item = await self._tree.stamp(place, path)
                 await self._store.write(lambda tx: self._note_end(tx, job, (status, why, copied), item))
+        except Unavailable:
+            raise
         except EngineError:
             await self._store.write(lambda tx: self._note_end(tx, job, (FAILED, _GONE, copied), None))
 

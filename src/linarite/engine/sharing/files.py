@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+import structlog
 from msgspec.structs import replace
 
-from linarite.engine.errors import InvalidValue, NotFound, NotSupported, WrongState
+from linarite.engine.errors import InvalidValue, NotFound, NotSupported, Unavailable, WrongState
 from linarite.engine.sharing import moves
 from linarite.engine.sharing.inheritance import merged
-from linarite.engine.sharing.known import require
+from linarite.engine.sharing.known import alone, require
 from linarite.engine.sharing.leases import FREE, Change, Claim, check_change, check_named
 from linarite.engine.sharing.moves import Move
 from linarite.engine.sharing.names import check_metadata, check_path
@@ -25,6 +26,8 @@ from linarite.engine.sharing.views import (
     settle,
 )  # fmt: skip
 
+log = structlog.get_logger("linarite.sharing")
+
 
 class Files(Reading):
     """Files and directories of all shares. Paths and settings are checked here."""
@@ -35,7 +38,7 @@ class Files(Reading):
         """A new file of zeros (after `data`), in place of one that was there; an active lease stays."""
         _check_size(size)
         await self._check(place, path, settings)
-        async with self._tree.hold(place, path, alone=True):
+        async with alone(self._store, self._tree, place, path):
             old = await self._replaceable(place, path, claim)
             limit = (await self._share(place)).limit
             item = await self._tree.create(place, old.item.path if old else path, size, data, limit=limit)
@@ -45,7 +48,7 @@ class Files(Reading):
     async def create_directory(self, place: Place, path: str, settings: Settings) -> View:
         """A new, empty directory."""
         await self._check(place, path, settings)
-        async with self._tree.hold(place, path, alone=True):
+        async with alone(self._store, self._tree, place, path):
             await self._share(place)
             item = await self._tree.make_directory(place, path)
             return await self._settled(place, Facts(), settings, None, item)
@@ -53,7 +56,7 @@ class Files(Reading):
     async def change(self, place: Place, path: str, settings: Settings, claim: Claim, *, directory: bool) -> View:
         """Set metadata, content headers, attributes and times."""
         await self._check(place, path, settings)
-        async with self._tree.hold(place, path, alone=True):
+        async with alone(self._store, self._tree, place, path):
             before = await self._view(place, path, directory=directory)
             _check_claim(before, claim)
             item = await self._tree.stamp(place, before.item.path)
@@ -63,7 +66,7 @@ class Files(Reading):
         """Cut a file, or lengthen it by zeros, and set properties besides."""
         _check_size(size)
         await self._check(place, path, settings)
-        async with self._tree.hold(place, path, alone=True):
+        async with alone(self._store, self._tree, place, path):
             before = await self._changeable(place, path, claim)
             item = await self._tree.resize(place, before.item.path, size, limit=before.share.limit)
             wanted = replace(settings, written=item.modified) if settings.written is None else settings
@@ -98,22 +101,29 @@ class Files(Reading):
     async def remove(self, place: Place, path: str, claim: Claim = NOTHING, *, directory: bool) -> View:
         """Delete a file, or an empty directory; returns what it was."""
         check_path(path)
-        async with self._tree.hold(place, path, alone=True):
+        async with self._tree.hold(place, path, alone=True):  # on a disk that is full too: it makes room
             link = None if directory else await self._link_or_none(place, path)
             if link is not None:
                 _check_claim(link, claim)
                 await self._tree.remove_symbolic_link(place, link.item.path)
-                await self._store.write(lambda tx: tx.shares.delete_facts(link.share.key, link.item.path))
+                await self._forget(link)
                 return link
             old = await self._changeable(place, path, claim, directory=directory)
             await self._tree.remove(place, old.item.path, directory=directory)
-            await self._store.write(lambda tx: tx.shares.delete_facts(old.share.key, old.item.path))
+            await self._forget(old)
             return old
+
+    async def _forget(self, gone: View) -> None:
+        """What was remembered of what is gone for good, whatever becomes of this: nothing that is made there has it."""
+        try:
+            await self._store.write(lambda tx: tx.shares.delete_facts(gone.share.key, gone.item.path))
+        except Unavailable as error:
+            log.warning("properties of what was deleted stay in the store", path=gone.item.path, why=str(error))
 
     async def set_lease(self, place: Place, path: str, change: Change) -> tuple[View, int]:
         """Do one thing to a file's lease; returns the file as it then is, and what `change` tells. Stamps nothing."""
         check_path(path)
-        async with self._tree.hold(place, path, alone=True):
+        async with alone(self._store, self._tree, place, path):
             view = await self._view(place, path, directory=False)
             lease, told = change(view.facts.lease)
             facts = replace(view.facts, lease=lease)
@@ -126,7 +136,7 @@ class Files(Reading):
         """Copy a file over another or to a new one; metadata and content headers come along unless given."""
         await self._check(place, path, settings)
         source = await self.look(*origin, directory=False)
-        async with self._tree.hold(place, path, alone=True):
+        async with alone(self._store, self._tree, place, path):
             old = await self._replaceable(place, path, claim)
             spelled, limit = old.item.path if old else path, (await self._share(place)).limit
             item = await self._tree.copy(origin[0], source.item.path, place, spelled, limit=limit)
@@ -144,7 +154,7 @@ class Files(Reading):
         """
         _check_size(size)
         await self._check(place, path, settings)
-        async with self._tree.hold(place, path, alone=True):
+        async with alone(self._store, self._tree, place, path):
             old = await self._replaceable(place, path, how[1])
             limit = (await self._share(place)).limit
             item = await self._tree.create(place, old.item.path if old else path, size, limit=limit)
@@ -175,7 +185,7 @@ class Files(Reading):
         """
         await self._check(place, target, settings)
         check_path(source)
-        async with self._tree.hold(place, source, target, alone=True):
+        async with alone(self._store, self._tree, place, source, target):
             before = await self._view(place, source, directory=directory)
             _check_claim(before, claims[0])
             if replacing:
@@ -198,7 +208,7 @@ class Files(Reading):
         """Give a file a further name: both are the same file, with the same facts. A lease that is named is its own."""
         check_path(source)
         check_path(path)
-        async with self._tree.hold(place, source, path, alone=True):
+        async with alone(self._store, self._tree, place, source, path):
             before = await self._view(place, source, directory=False)
             check_named(before.facts.lease, claim)
             item = await self._tree.link(place, before.item.path, path)
@@ -217,7 +227,7 @@ class Files(Reading):
     async def make_symbolic_link(self, place: Place, path: str, text: str, settings: Settings) -> View:
         """A new symbolic link; clients resolve its text, not this server."""
         await self._check(place, path, settings)
-        async with self._tree.hold(place, path, alone=True):
+        async with alone(self._store, self._tree, place, path):
             await self._share(place)
             item = await self._tree.make_symbolic_link(place, path, text)
             return await self._settled(place, Facts(), settings, None, item)
@@ -281,7 +291,8 @@ class Files(Reading):
         check_path(path)
         _, known = await self._known(place, path)
         together = claim.condition is None and note is None and known.md5 is None and not keep_written
-        async with self._tree.hold(place, path, alone=not together):
+        hold = self._tree.hold(place, path, alone=False) if together else alone(self._store, self._tree, place, path)
+        async with hold:
             before = await self._changeable(place, path, claim)
             item = await change(before)
             if not keep_written and note is None and before.md5 is None:

@@ -6,9 +6,10 @@ They hold until a change of any share or facts is committed. Where other servers
 from __future__ import annotations
 
 from collections import OrderedDict
+from contextlib import AbstractAsyncContextManager
 
 from linarite.engine.errors import NotFound
-from linarite.engine.sharing.ports import Place, ShareStore, ShareTransaction
+from linarite.engine.sharing.ports import Place, ShareStore, ShareTransaction, Tree
 from linarite.engine.sharing.records import Facts, Share
 
 MOST = 256
@@ -40,6 +41,15 @@ class Known:
         self._kept.move_to_end(key)
         while len(self._kept) > MOST:
             self._kept.popitem(last=False)
+
+
+def alone(store: ShareStore, tree: Tree, place: Place, *paths: str) -> AbstractAsyncContextManager[None]:
+    """Paths for oneself alone, to change what is there and then what is recorded of it. Unavailable, see `check_room`.
+
+    The tree changes first: where the store could not follow, a refused change would have happened all the same.
+    """
+    store.check_room()
+    return tree.hold(place, *paths, alone=True)
 
 
 def require(tx: ShareTransaction, place: Place) -> Share:

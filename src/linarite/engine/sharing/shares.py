@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from linarite.engine.errors import AlreadyExists, InvalidValue, NotFound, WrongState
 from linarite.engine.sharing.deletion import Deletion
-from linarite.engine.sharing.known import require
+from linarite.engine.sharing.known import alone, require
 from linarite.engine.sharing.leases import FREE, Change, Claim, check_named
 from linarite.engine.sharing.names import check_metadata, check_share
 from linarite.engine.sharing.ports import Place, ShareTransaction
@@ -29,16 +29,19 @@ class Shares(Deletion):
         _check(share)
         place = Place(share.account, share.name)
 
-        def work(tx: ShareTransaction) -> Share:
+        def check(tx: ShareTransaction) -> None:
             if tx.shares.get(share.account, share.name) is not None:
                 raise AlreadyExists("share", share.name)
+
+        def work(tx: ShareTransaction) -> Share:
+            check(tx)
             tx.shares.insert(share)
             return share
 
-        async with self._tree.hold(place, "", alone=True):
-            created = await self._store.write(work)
-            await self._tree.make_share(place)
-        return created
+        async with alone(self._store, self._tree, place, ""):
+            await self._store.read(check)
+            await self._tree.make_share(place)  # first: a folder without a record is none, the reverse would be broken
+            return await self._store.write(work)
 
     async def get(self, place: Place, claim: Claim = NOTHING) -> Share:
         """A share or snapshot; a lease that is named must be the active one."""
@@ -83,7 +86,7 @@ class Shares(Deletion):
         """A read-only copy of the share as it is; named by its second, the next one when that is taken."""
         check_share(place.share)
         check_metadata(metadata)
-        async with self._tree.hold(place, "", alone=True):
+        async with alone(self._store, self._tree, place, ""):
             share, known = await self._store.read(
                 lambda tx: (require(tx, place), tx.shares.snapshots(place.account, place.share))
             )
