@@ -190,7 +190,7 @@ def test_a_service_signature_cannot_touch_the_share(raw: Raw) -> None:
     query = sas("share", sr="s", sp="rcwdl")
     assert get(raw, "share", f"restype=directory&comp=list&{query}").status_code == 200
     answer = get(raw, "share", f"restype=share&{query}", "DELETE")
-    assert code(answer) == (403, "AuthorizationPermissionMismatch")
+    assert code(answer) == (403, "AuthorizationFailure")
 
 
 @pytest.mark.parametrize(

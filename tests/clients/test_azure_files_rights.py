@@ -20,10 +20,11 @@ FILE = {"x-ms-type": "file", "x-ms-content-length": "5"}
 CLEAR = {"x-ms-write": "clear", "x-ms-range": "bytes=0-1"}
 LATER, EARLIER = (datetime.now(UTC) + timedelta(hours=hours) for hours in (1, -1))
 ALL = ResourceTypes(service=True, container=True, object=True)
-PERMISSION, TYPE, BAD = (
+PERMISSION, TYPE, BAD, FAILURE = (
     "AuthorizationPermissionMismatch",
     "AuthorizationResourceTypeMismatch",
     "AuthenticationFailed",
+    "AuthorizationFailure",
 )
 ACL = (
     b"<SignedIdentifiers><SignedIdentifier><Id>p</Id><AccessPolicy><Expiry>2099-01-01T00:00:00Z</Expiry>"
@@ -75,9 +76,10 @@ def code(answer: httpx.Response) -> str:
         (share_sas("w"), "GET", "share/f", {}, PERMISSION),
         (share_sas("r"), "GET", "share?restype=directory&comp=list", {}, PERMISSION),
         (share_sas("l"), "GET", "share?restype=directory&comp=list", {}, ""),
-        (share_sas("rwdl"), "GET", "share?restype=share", {}, PERMISSION),
-        (share_sas("rwdl"), "PUT", "share?restype=share&comp=acl", {}, PERMISSION),
-        (share_sas("rwdl"), "GET", "share?restype=share&comp=stats", {}, PERMISSION),
+        (share_sas("rwdl"), "GET", "share?restype=share", {}, FAILURE),
+        (share_sas("rwdl"), "PUT", "share?restype=share&comp=acl", {}, FAILURE),
+        (share_sas("rwdl"), "GET", "share?restype=share&comp=stats", {}, FAILURE),
+        (share_sas("l"), "GET", "?comp=list", {}, BAD),
         (share_sas("r"), "GET", "other/f", {}, BAD),
         (share_sas("r", expiry=EARLIER), "GET", "share/f", {}, BAD),
         (share_sas("r", start=LATER, expiry=LATER + timedelta(hours=1)), "GET", "share/f", {}, BAD),
@@ -99,6 +101,11 @@ def code(answer: httpx.Response) -> str:
         (account_sas("r", ResourceTypes(service=True)), "GET", "share/f", {}, TYPE),
         (account_sas("l", ResourceTypes(object=True)), "GET", "?comp=list", {}, TYPE),
         (account_sas("r", ResourceTypes(object=True)), "GET", "share?restype=share", {}, TYPE),
+        (account_sas("l", ResourceTypes(container=True)), "GET", "share?restype=directory&comp=list", {}, ""),
+        (account_sas("l", ResourceTypes(object=True)), "GET", "share?restype=directory&comp=list", {}, TYPE),
+        (account_sas("rw"), "GET", "share?restype=share&comp=acl", {}, FAILURE),
+        (account_sas("rw"), "PUT", "share?restype=share&comp=acl", {}, FAILURE),
+        (account_sas("r"), "GET", "share?restype=share&comp=stats", {}, ""),
         (account_sas("r", expiry=EARLIER), "GET", "share/f", {}, BAD),
         (account_sas("r", protocol="https"), "GET", "share/f", {}, "AuthorizationProtocolMismatch"),
         (account_sas("r", ip="10.0.0.1"), "GET", "share/f", {}, "AuthorizationSourceIPMismatch"),

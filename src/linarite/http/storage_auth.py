@@ -43,6 +43,8 @@ def parse_query(raw: str) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for part in raw.split("&") if raw else ():
         name, _, value = part.partition("=")
+        if not name:
+            continue
         found.setdefault(unquote(name).lower(), []).append(unquote(value))
     return found
 

@@ -100,6 +100,7 @@ _CLIENTS = {
     "_checked": "CannotVerifyCopySource ConditionNotMet Crc64Mismatch InvalidHeaderValue InvalidInput"
     " RequestBodyTooLarge LeaseNotPresentWithFileOperation MissingRequiredHeader"
     " NoAuthenticationInformation ResourceNotFound",
+    "_rights": "AuthorizationFailure",
     "_permissions": "FileInvalidPermission",
     "_deleted": "InvalidQueryParameterValue ShareAlreadyExists ShareNotFound",
     "_get_file": "InvalidResourceName InvalidUri OutOfRangeInput ResourceTypeMismatch ShareSnapshotNotFound"
@@ -136,7 +137,6 @@ NEVER: dict[str, str] = {
             "TotalSharesProvisionedCapacityExceedsAccountLimit", "TotalSharesProvisionedIopsExceedsAccountLimit",
         ), _PAID,
     ),
-    "AuthorizationFailure": "a file of another program that the server itself may not touch",
     "ConditionHeadersNotSupported": "conditions are obeyed or passed over, as each operation has them",
     "FeatureVersionMismatch": _OTHER.format("InvalidHeaderValue for x-ms-version"),
     "InsufficientAccountPermissions": _OTHER.format("AuthorizationPermissionMismatch"),

@@ -18,6 +18,8 @@ from linarite.http.messages import Request
 
 AUDIENCE = "https://storage.azure.com"
 AUTHORITY = "https://login.microsoftonline.com"
+CREATE = "cw"
+"""The letters of what makes a file: either will do for a new one, the second alone for one in place of another."""
 _QUARTER = 15 * 60 * 1_000_000
 
 
@@ -40,13 +42,21 @@ async def _recognise(request: Request, address: Address, access: Access, share: 
     return await _by_key(request, address, access, scheme, credentials.strip())
 
 
-def check_allowed(call: Call, letters: str, kind: str, *, owner_only: bool) -> None:
-    """Whether the caller may do an operation: any of `letters`, on a `kind` of resource (s, c, o)."""
+def check_allowed(call: Call, letters: str, kind: str, owner: str) -> None:
+    """Whether the caller may do an operation: any of `letters`, on a `kind` of resource (s, c, o).
+
+    `owner` are the kinds of signatures that never do: it is the account's. Source: "SAS error codes".
+    """
     caller = call.caller
-    if caller.kind == "owner":
-        return
-    if caller.kind == "service-sas" and (owner_only or kind != "o"):
-        raise Refused("AuthorizationPermissionMismatch" if owner_only else "AuthorizationResourceTypeMismatch")
+    if caller.kind in owner.split():
+        raise Refused("AuthorizationFailure")
+    check_caller(caller, letters, kind)
+    if letters == CREATE and kind == "o" and "w" not in caller.permissions:
+        call.only_new = True
+
+
+def check_caller(caller: Caller, letters: str, kind: str) -> None:
+    """Whether a caller has any of `letters` on a `kind` of resource."""
     if kind not in caller.types:
         raise Refused("AuthorizationResourceTypeMismatch")
     if not set(letters) & set(caller.permissions):
@@ -79,7 +89,9 @@ def _check_date(request: Request) -> None:
     if text is None:
         raise missing_header("x-ms-date")
     moment = parse_http_date(text)
-    if moment is None or abs(moment - request.now) > _QUARTER:
+    if moment is not None and moment < request.now - _QUARTER:
+        raise sas.failed(f"Request date header too old: '{text}'")
+    if moment is None or moment > request.now + _QUARTER:
         raise sas.failed(f"The date header in the request is incorrect: {name} is {text!r}.")
 
 
@@ -87,9 +99,9 @@ async def _by_signature(
     request: Request, address: Address, access: Access, share: Share | None, token: Caller | None
 ) -> Caller:
     """By a SAS; `token` is who bears the token that came with it."""
-    fields = sas.fields_of(request)
-    if "sig" not in fields:
+    if "sig" not in request.query:
         raise Refused("NoAuthenticationInformation", headers={"WWW-Authenticate": challenge(access)})
+    fields = sas.fields_of(request.query.raw)
     keys = await access.account_keys(address.account)
     return check_signature(request, fields, address, keys, share, token)
 
@@ -99,6 +111,7 @@ def check_signature(
     token: Caller | None = None,
 ) -> Caller:  # fmt: skip
     """A SAS of whatever kind; `share` is there for the stored policy that it may name."""
+    sas.check_version(fields)
     if "ss" in fields and "sr" not in fields:
         return sas.check_account(request, fields, address, keys)
     if "sr" not in fields:

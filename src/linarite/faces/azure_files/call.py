@@ -47,6 +47,7 @@ class Call:
         "files",
         "is_premium",
         "now",
+        "only_new",
         "request",
         "resolve",
         "service",
@@ -62,9 +63,9 @@ class Call:
         self.caller = Caller(kind="owner")
         self.now = request.now
         self.base_url = ""
-        self.is_premium, self.tells_md5 = False, True
+        self.is_premium, self.tells_md5, self.only_new = False, True, False
         self.account_keys: Callable[[], Awaitable[tuple[bytes, ...]]] = _none
-        self.resolve: Callable[[str, Call], Awaitable[tuple[Place, str]]] | None = None
+        self.resolve: Callable[[str, Call, str], Awaitable[tuple[Place, str]]] | None = None
 
     @property
     def place(self) -> Place:
@@ -79,7 +80,10 @@ class Call:
     @property
     def claim(self) -> Claim:
         """What the request brings to be allowed a change."""
-        return Claim(lease=self.lease("x-ms-lease-id"), now=self.now, condition=conditions.of(self.request))
+        condition = conditions.of(self.request)
+        if self.only_new:
+            condition = conditions.only_new(condition)
+        return Claim(lease=self.lease("x-ms-lease-id"), now=self.now, condition=condition)
 
     def header(self, name: str) -> str | None:
         """A header's value without surrounding space; None when it is absent or empty."""

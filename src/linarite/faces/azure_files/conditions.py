@@ -10,8 +10,22 @@ from linarite.faces.azure_files.values import version_tag
 from linarite.http.conditions import BadConditionHeader, Outcome, read_conditions
 from linarite.http.messages import Request
 
+Condition = Callable[[View | None], None]
 
-def of(request: Request) -> Callable[[View | None], None] | None:
+
+def only_new(asked: Condition | None) -> Condition:
+    """The check of a caller who may make a file, but write none that is there; `asked` is the request's own."""
+
+    def check(view: View | None) -> None:
+        if view is not None:
+            raise Refused("AuthorizationPermissionMismatch")
+        if asked is not None:
+            asked(view)
+
+    return check
+
+
+def of(request: Request) -> Condition | None:
     """The check that a request's conditional headers ask for, None when it has none."""
     try:
         conditions = read_conditions(request.headers)

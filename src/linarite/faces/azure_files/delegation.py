@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from msgspec.structs import replace
+
 from linarite.engine.model import Role
 from linarite.faces.azure_files import sas
 from linarite.faces.azure_files.address import Address
@@ -37,12 +39,10 @@ def check(
         raise sas.failed("A user delegation SAS names no stored access policy.")
     role = _signer(fields, keys, storage_auth.delegation_sas_text(fields, resource))
     _check_key(request, fields)
-    if not fields.get("sp") or not fields.get("se"):
-        raise sas.failed("sp and se are mandatory in a user delegation SAS.")
-    sas.check_use(request, fields)
+    sas.check_letters(fields)
+    caller = sas.allowed(request, fields)
     _check_user(fields, token)
-    allowed = "".join(letter for letter in fields["sp"] if letter in LETTERS[role])
-    return Caller(kind="service-sas", permissions=allowed, types="o", fields=fields)
+    return replace(caller, permissions="".join(letter for letter in caller.permissions if letter in LETTERS[role]))
 
 
 def _signer(fields: Mapping[str, str], keys: Sequence[bytes], text: str) -> Role:

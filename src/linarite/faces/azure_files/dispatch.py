@@ -31,22 +31,30 @@ from linarite.faces.azure_files.operations import (
 
 
 class Operation(msgspec.Struct, frozen=True):
-    """A row: who may do it (any of `letters` on a `kind` of resource: service, container, object) and what it does."""
+    """A row: who may do it (any of `letters` on a `kind` of resource: service, container, object) and what it does.
+
+    `owner` are the kinds of signatures that never may.
+    """
 
     name: str
     handler: Handler | None
     letters: str
     kind: str = "o"
-    owner_only: bool = False
+    owner: str = ""
     on_snapshot: bool = False
 
 
-def _share(name: str, handler: Handler | None, letters: str, *, on_snapshot: bool = False) -> Operation:
-    return Operation(name, handler, letters, "c", owner_only=True, on_snapshot=on_snapshot)
+SIGNATURES = "service-sas account-sas"
+
+
+def _share(
+    name: str, handler: Handler | None, letters: str, *, owner: str = "service-sas", on_snapshot: bool = False
+) -> Operation:  # fmt: skip
+    return Operation(name, handler, letters, "c", owner=owner, on_snapshot=on_snapshot)
 
 
 def _service(name: str, handler: Handler | None, letters: str) -> Operation:
-    return Operation(name, handler, letters, "s", owner_only=True)
+    return Operation(name, handler, letters, "s", owner="service-sas")
 
 
 def _read(name: str, handler: Handler | None, letters: str = "r") -> Operation:
@@ -80,8 +88,8 @@ TABLE: Mapping[tuple[str, str, str], Mapping[str, Operation]] = {
         "GET": _share("Get Permission", shares.get_permission, "r", on_snapshot=True),
     },
     ("share", "share", "acl"): {
-        "GET": _share("Get Share ACL", policies.get_share_acl, "r"),
-        "PUT": _share("Set Share ACL", policies.set_share_acl, "w"),
+        "GET": _share("Get Share ACL", policies.get_share_acl, "r", owner=SIGNATURES),
+        "PUT": _share("Set Share ACL", policies.set_share_acl, "w", owner=SIGNATURES),
     },
     ("share", "share", "stats"): {"GET": _share("Get Share Stats", shares.get_share_statistics, "r")},
     ("share", "share", "undelete"): {"PUT": _share("Restore Share", shares.restore_share, "w")},
@@ -98,7 +106,9 @@ TABLE: Mapping[tuple[str, str, str], Mapping[str, Operation]] = {
     ("path", "directory", "properties"): {
         "PUT": Operation("Set Directory Properties", directories.set_directory_properties, "w"),
     },
-    ("path", "directory", "list"): {"GET": _read("List Directories and Files", listing.list_directory, "l")},
+    ("path", "directory", "list"): {
+        "GET": Operation("List Directories and Files", listing.list_directory, "l", "c", on_snapshot=True)
+    },
     ("path", "directory", "rename"): {"PUT": Operation("Rename Directory", directories.rename_directory, "w")},
     ("path", "", "listhandles"): {"GET": _read("List Handles", handles.list_handles, "rl")},
     ("path", "", "forceclosehandles"): {"PUT": Operation("Force Close Handles", handles.close_handles, "w")},

@@ -63,7 +63,7 @@ class AzureFiles:
         call.is_premium = address.account in self._premium
         call.account_keys = partial(self._access.account_keys, address.account)
         operation = dispatch.find(call)
-        check_allowed(call, operation.letters, operation.kind, owner_only=operation.owner_only)
+        check_allowed(call, operation.letters, operation.kind, operation.owner)
         if operation.handler is None:
             raise Refused("UnsupportedQueryParameter")
         return await operation.handler(call)
@@ -97,8 +97,8 @@ class AzureFiles:
         """The account that a Host header names."""
         return addresses.host_account(host)
 
-    async def _resolve(self, url: str, call: Call) -> tuple[Place, str]:
-        return await sources.resolve(url, call, self._access, self._own_hosts)
+    async def _resolve(self, url: str, call: Call, letter: str) -> tuple[Place, str]:
+        return await sources.resolve(url, call, self._access, self._own_hosts, letter=letter)
 
     async def _named_share(self, request: Request, address: Address) -> Share | None:
         """The addressed share, when a signature names one of its stored policies."""

@@ -1,8 +1,12 @@
-"""Shared access signatures: which kind, whether it is good now, and what it allows. Source: NOTES 4, "SAS"."""
+"""Shared access signatures: which kind, whether it is good now, and what it allows. Source: NOTES 4, "SAS".
+
+The words of the details are those of the service, as its users have reported them.
+"""
 
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -10,11 +14,22 @@ from functools import lru_cache
 from linarite.engine.sharing import Share
 from linarite.faces.azure_files.address import Address
 from linarite.faces.azure_files.call import Caller
-from linarite.faces.azure_files.errors import Refused
+from linarite.faces.azure_files.errors import Refused, bad_query
+from linarite.faces.azure_files.versions import SIGNED
 from linarite.http import storage_auth
+from linarite.http.dates import http_date
 from linarite.http.messages import Request
 
-_FORMS = ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%MZ", "%Y-%m-%d", "%Y-%m-%dT%H:%M:%S.%fZ")
+_TIME = re.compile(
+    r"\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,7})?)?(?:Z|[+-]\d{2}:\d{2}))?", re.ASCII
+)  # fmt: skip
+_ORDER = "racwdxltmeop"
+"""Letters stand in this order, each once. Source: "Create a service SAS", "Specify permissions"."""
+_FIELDS = {
+    "ss", "srt", "ses", "sr", "sp", "st", "se", "si", "sip", "spr", "sv", "sig", "rscc", "rscd", "rsce", "rscl", "rsct",
+    "skoid", "sktid", "skt", "ske", "sks", "skv", "skdutid", "sduoid",
+}  # fmt: skip
+_PROTOCOLS = {"": {"http", "https"}, "https": {"https"}, "https,http": {"http", "https"}}
 SECOND = 1_000_000
 
 
@@ -23,21 +38,33 @@ def failed(why: str) -> Refused:
     return Refused("AuthenticationFailed", AuthenticationErrorDetail=why)
 
 
-def fields_of(request: Request) -> dict[str, str]:
-    """The query's parameters as they were signed."""
-    return {name: values[0] for name, values in storage_auth.parse_query(request.query.raw).items()}
+def fields_of(query: str) -> dict[str, str]:
+    """A query's parameters as they were signed. One that stands there twice could be read in two ways: refused."""
+    found = storage_auth.parse_query(query)
+    if any(len(values) > 1 for name, values in found.items() if name in _FIELDS):
+        raise failed("Signature fields not well formed.")
+    return {name: values[0] for name, values in found.items()}
+
+
+def check_version(fields: dict[str, str]) -> None:
+    """The version by which it is signed; what is done may be of another."""
+    version = fields.get("sv")
+    if not version:
+        raise failed("sv is mandatory. Cannot be empty.")
+    if version not in SIGNED:
+        raise bad_query("sv", version, "Not a version of this service.")
 
 
 def check_account(request: Request, fields: dict[str, str], address: Address, keys: Sequence[bytes]) -> Caller:
     """An account SAS."""
     text = storage_auth.account_sas_text(fields, address.account)
     _check_signature(fields, keys, [text])
-    if not fields.get("sp") or not fields.get("se"):
-        raise failed("sp and se are mandatory in an account SAS.")
+    for name in ("sp", "se", "ss", "srt"):
+        _require(fields, name)
     check_use(request, fields)
     if "f" not in fields["ss"]:
         raise Refused("AuthorizationServiceMismatch")
-    return Caller(kind="account-sas", permissions=fields["sp"], types=fields.get("srt", ""), fields=fields)
+    return Caller(kind="account-sas", permissions=fields["sp"], types=fields["srt"], fields=fields)
 
 
 def check_service(
@@ -46,11 +73,23 @@ def check_service(
     """A SAS of a share (sr=s) or of a file (sr=f); `share` is there for the stored policy that it may name."""
     text = storage_auth.service_sas_text(fields, resource(fields, address))
     _check_signature(fields, keys, [text])
-    terms = _with_policy(fields, share)
-    if not terms.get("sp") or not terms.get("se"):
-        raise failed("sp and se are mandatory: in the signature, or in the stored access policy that it names.")
+    check_letters(fields)
+    return allowed(request, _with_policy(fields, share))
+
+
+def allowed(request: Request, terms: dict[str, str]) -> Caller:
+    """Who comes with the terms of a signature that is good for one share or file."""
+    _require(terms, "sp")
+    _require(terms, "se")
     check_use(request, terms)
-    return Caller(kind="service-sas", permissions=terms["sp"], types="o", fields=terms)
+    return Caller(kind="service-sas", permissions=terms["sp"], types="co", fields=terms)
+
+
+def check_letters(fields: dict[str, str]) -> None:
+    """The permissions that a signature has itself: known ones, in their order."""
+    letters = fields.get("sp", "")
+    if list(letters) != sorted(set(letters), key=_ORDER.find) or not set(letters) <= set(_ORDER):
+        raise failed("Signature fields not well formed.")
 
 
 def resource(fields: dict[str, str], address: Address) -> str:
@@ -58,6 +97,11 @@ def resource(fields: dict[str, str], address: Address) -> str:
     if fields.get("sr") not in {"s", "f"}:
         raise failed("sr is neither s nor f.")
     return address.resource if fields["sr"] == "s" else f"{address.resource}/{address.sent}"
+
+
+def _require(fields: dict[str, str], name: str) -> None:
+    if not fields.get(name):
+        raise failed(f"{name} is mandatory. Cannot be empty.")
 
 
 def _with_policy(fields: dict[str, str], share: Share | None) -> dict[str, str]:
@@ -83,14 +127,28 @@ def _check_signature(fields: dict[str, str], keys: Sequence[bytes], texts: list[
 
 def check_use(request: Request, fields: dict[str, str]) -> None:
     """Times, protocol and address."""
-    start, expiry = moment(fields.get("st")), moment(fields["se"])
-    if (start is not None and request.now < start) or expiry is None or request.now >= expiry:
-        raise failed(f"Signature not valid in the specified time frame: {fields.get('st', '')} to {fields['se']}.")
-    protocols = fields.get("spr", "").split(",")
-    if protocols != [""] and request.scheme not in protocols:
+    _check_times(moment(fields.get("st")), moment(fields["se"]), request.now)
+    protocols = _PROTOCOLS.get(fields.get("spr", ""))
+    if protocols is None:
+        raise failed("Signature fields not well formed.")
+    if request.scheme not in protocols:
         raise Refused("AuthorizationProtocolMismatch")
     if fields.get("sip") and not _is_within(request.client, fields["sip"]):
         raise Refused("AuthorizationSourceIPMismatch", SourceIP=request.client)
+
+
+def _check_times(start: int | None, expiry: int | None, now: int) -> None:
+    """Without a start it begins now."""
+    begins, ends = now if start is None else start, expiry or 0
+    if ends <= begins:
+        raise failed(
+            f"Signed expiry time [{http_date(ends)}] must be after signed start time [{http_date(begins)}]"
+        )  # fmt: skip
+    if not begins <= now < ends:
+        raise failed(
+            f"Signature not valid in the specified time frame: Start [{http_date(begins)}] -"
+            f" Expiry [{http_date(ends)}] - Current [{http_date(now)}]"
+        )  # fmt: skip
 
 
 @lru_cache(256)
@@ -98,12 +156,21 @@ def moment(text: str | None) -> int | None:
     """A time of a signature in microseconds since the epoch; None when there is none."""
     if not text:
         return None
-    for form in _FORMS:
-        try:
-            return int(datetime.strptime(text, form).replace(tzinfo=UTC).timestamp()) * SECOND
-        except ValueError:
-            continue
-    raise failed(f"{text} is no time.")
+    found = parse_moment(text)
+    if found is None:
+        raise failed(f"{text} is no time.")
+    return found
+
+
+def parse_moment(text: str) -> int | None:
+    """A time as signatures and stored policies have it: a day, or to the minute, the second, or seven decimals."""
+    if not _TIME.fullmatch(text):
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()) * SECOND
 
 
 def _is_within(client: str, allowed: str) -> bool:
@@ -113,4 +180,5 @@ def _is_within(client: str, allowed: str) -> bool:
         low, high = ipaddress.ip_address(first), ipaddress.ip_address(last or first)
     except ValueError:
         return False
+    address = getattr(address, "ipv4_mapped", None) or address  # of a server that listens on IPv6 and IPv4 at once
     return address.version == low.version == high.version and int(low) <= int(address) <= int(high)

@@ -8,19 +8,25 @@ from linarite.engine.access import Access, Unauthenticated
 from linarite.engine.errors import NotAllowed
 from linarite.engine.sharing import Place
 from linarite.engine.sharing.elsewhere import Origin, Unverified
+from linarite.faces.azure_files import sas
 from linarite.faces.azure_files.address import Address, host_account, parse
-from linarite.faces.azure_files.authorisation import audiences, check_signature
-from linarite.faces.azure_files.call import Call, Caller, log
+from linarite.faces.azure_files.authorisation import audiences, check_caller, check_signature
+from linarite.faces.azure_files.call import LETTERS, Call, log
 from linarite.faces.azure_files.errors import Refused, bad_header
 from linarite.http.storage_auth import parse_query
 
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
 
 
-async def resolve(url: str, call: Call, access: Access, own_hosts: frozenset[str]) -> tuple[Place, str]:
-    """The place and path of a source on this server. Refused when it is elsewhere or may not be read."""
+async def resolve(
+    url: str, call: Call, access: Access, own_hosts: frozenset[str], *, letter: str = "r"
+) -> tuple[Place, str]:
+    """The place and path of a source on this server. Refused when it is elsewhere or the caller has no right to it.
+
+    `letter` is that right: to read what is copied, to write what is renamed, which is gone from there.
+    """
     address, query = _address(url, call, own_hosts)
-    await _check_readable(call, address, query, access)
+    await _check_right(call, address, query, (access, letter))
     return address.place, address.path
 
 
@@ -83,39 +89,43 @@ def _address(url: str, call: Call, own_hosts: frozenset[str]) -> tuple[Address, 
     return parse(host, raw_path, snapshot, keep_dots=keep_dots), parts.query
 
 
-async def _check_readable(call: Call, address: Address, query: str, access: Access) -> None:
-    fields = {name: values[0] for name, values in parse_query(query).items()}
+async def _check_right(call: Call, address: Address, query: str, wanted: tuple[Access, str]) -> None:
     given = call.header("x-ms-copy-source-authorization")
-    if "sig" in fields:
-        caller = await _signed(call, address, fields, access)
-        if "r" not in caller.permissions:
-            raise unverified(403, "AuthorizationPermissionMismatch")
+    if "sig" in parse_query(query):
+        await _check_signature(call, address, query, wanted)
     elif given is not None:
-        await _check_token(call, address, given, access)
+        await _check_token(call, address, given, wanted)
     elif call.caller.kind not in {"owner", "bearer"} or address.account != call.address.account:
         raise unverified(401, "NoAuthenticationInformation")
 
 
-async def _signed(call: Call, address: Address, fields: dict[str, str], access: Access) -> Caller:
+async def _check_signature(call: Call, address: Address, query: str, wanted: tuple[Access, str]) -> None:
+    """By a signature in the source's own address: for files, and for what is done to this one."""
+    access, letter = wanted
     keys = await access.account_keys(address.account)
     try:
-        share = await call.shares.get(Place(address.account, address.share)) if fields.get("si") else None
-        return check_signature(call.request, fields, address, keys, share)
+        fields = sas.fields_of(query)
+        share = await call.shares.find(address.account, address.share) if fields.get("si") else None
+        caller = check_signature(call.request, fields, address, keys, share)
+        check_caller(caller, letter, "o")
     except Refused as error:
         raise unverified(error.status, error.code, error.message) from error
 
 
-async def _check_token(call: Call, address: Address, given: str, access: Access) -> None:
-    """Any role reads; the token has to be good for the source's own account."""
+async def _check_token(call: Call, address: Address, given: str, wanted: tuple[Access, str]) -> None:
+    """The token has to be good for the source's own account, and its role for what is done."""
+    access, letter = wanted
     scheme, _, token = given.partition(" ")
     if scheme.lower() != "bearer":
         raise unverified(401, "InvalidAuthenticationInfo", "Only bearer tokens are accepted for a copy source.")
     try:
-        await access.bearer(token.strip(), audiences(address.account), call.now, address.account)
+        principal = await access.bearer(token.strip(), audiences(address.account), call.now, address.account)
     except Unauthenticated as error:
         raise unverified(401, "InvalidAuthenticationInfo", error.message) from error
     except NotAllowed as error:
         raise unverified(403, "AuthorizationPermissionMismatch") from error
+    if letter not in LETTERS[principal.role]:
+        raise unverified(403, "AuthorizationPermissionMismatch")
 
 
 def unverified(status: int, code: str, message: str = "") -> Refused:

@@ -10,6 +10,11 @@ KNOWN = (
     "2026-10-06", "2027-03-07",
 )  # fmt: skip
 NEWEST = KNOWN[-1]
+SIGNED = {
+    "2015-04-05", "2015-07-08", "2015-12-11", "2016-05-31", "2017-04-17", "2017-07-29", "2017-11-09", "2018-03-28",
+    "2018-11-09", *KNOWN,
+}  # fmt: skip
+"""The dates that the `sv` of a signature may name beside an `x-ms-version`: since the first that signs as we read."""
 TRAILING_DOT_SINCE = "2022-11-02"
 INTENT_SINCE = "2022-11-02"
 LAST_WRITE_TIME_SINCE = "2021-06-08"

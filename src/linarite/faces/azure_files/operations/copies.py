@@ -73,7 +73,7 @@ def _without_signature(url: str) -> str:
 
 async def _from_here(call: Call, url: str, settings: Settings, copy: Copy) -> View:
     assert call.resolve is not None
-    origin = await call.resolve(url, call)
+    origin = await call.resolve(url, call, "r")
     await _check_source(call, origin)
     rooms = call.files.copy if origin[0].account == call.place.account else call.copies.from_file
     return await rooms(origin, call.place, call.path, settings, copy, _claim(call))

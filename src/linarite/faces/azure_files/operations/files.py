@@ -74,7 +74,7 @@ async def rename_file(call: Call) -> Response:
 async def rename(call: Call, *, directory: bool) -> Response:
     """Move a file or a directory to the addressed path."""
     assert call.resolve is not None
-    place, source = await call.resolve(call.required("x-ms-file-rename-source"), call)
+    place, source = await call.resolve(call.required("x-ms-file-rename-source"), call, "w")
     if place != call.place:
         raise bad_header("x-ms-file-rename-source", call.required("x-ms-file-rename-source"))
     settings = replace(

@@ -49,7 +49,7 @@ async def _source(call: Call, first: int, length: int) -> bytes:
     origin = elsewhere(url, call)
     if origin is None:
         require_authorisation(url, call)
-        return await _read(call, *await call.resolve(url, call), first, length)
+        return await _read(call, *await call.resolve(url, call, "r"), first, length)
     try:
         return await call.elsewhere.read(origin, first, length)
     except Unverified as error:
