@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 import httpx
 import jwt
 import pytest
-from tests.support.azure_files import KEY, FileService, Raw, file_service
+from tests.support.azure_files import KEY, Raw, file_service
 
 from linarite.http import storage_auth
 
