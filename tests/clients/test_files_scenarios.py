@@ -161,6 +161,21 @@ def test_renames(desk: Desk) -> None:
     assert (desk.names(), desk.names("new 日本..")) == (["new 日本.."], ["ü%2Fü"])
 
 
+def test_every_odd_name_can_be_given_and_taken(desk: Desk) -> None:
+    """A file goes through all names of the tree, a directory with a file in it too: bytes, id and metadata go along."""
+    desk.make("d")
+    desk.put("d/f", b"kept", metadata={"k": "v"})
+    number, above, name = desk.about("d/f")["id"], "d", "f"
+    for following in trees.NAMES:
+        desk.rename(f"{above}/{name}", f"{above}/{following}")
+        desk.rename(above, following, "directory")
+        above, name = following, following
+        assert (desk.names(), desk.names(above)) == ([above], [name])
+        assert desk.get(f"{above}/{name}") == b"kept"
+    after = desk.about(f"{above}/{name}")
+    assert (after["id"], after["metadata"]) == (number, {"k": "v"})
+
+
 def test_a_snapshot_stays_as_it_was(desk: Desk) -> None:
     desk.make("d")
     desk.put("d/f 100%", b"before")

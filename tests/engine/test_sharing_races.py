@@ -13,10 +13,12 @@ import pytest
 from tests.shares.clock import wait_for_a_tick
 
 from linarite.data import Presence
-from linarite.engine.sharing import Files, Place, Share, Shares
+from linarite.engine.errors import Unavailable
+from linarite.engine.sharing import Files, Place, Share, Shares, taking
 from linarite.engine.sharing.leases import Claim
 from linarite.engine.sharing.moves import Move, noted
 from linarite.engine.sharing.reading import NOTHING
+from linarite.engine.sharing.taking import Taking
 from linarite.engine.sharing.views import Settings
 from linarite.shares import DirectoryTree, extents
 from linarite.store import open_store
@@ -180,6 +182,57 @@ def test_a_snapshot_waits_for_the_range_that_is_being_written(tmp_path: Path, mo
         assert await world.read("d/f", place) == b"b" * 1000
         await world.files.write(PLACE, "d/f", 0, b"c" * 1000, NOTHING)
         assert await world.read("d/f", place) == b"b" * 1000
+
+    play(tmp_path, story)
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_a_snapshot_that_a_crash_cuts_in_two_is_whole_or_gone(tmp_path: Path, recorded: bool) -> None:
+    """Killed before its record is committed nothing of it is left on disk by the next start; after, all of it is."""
+
+    async def story(world: World) -> None:
+        await world.files.create(PLACE, "f", 5, Settings(), NOTHING, b"bytes")
+        write, count = world.store.write, [0]
+
+        async def killed(work: Callable[[Any], Any]) -> Any:
+            count[0] += 1
+            if count[0] < 2:
+                return await write(work)
+            if recorded:
+                await write(work)
+            raise Unavailable("The store cannot be used just now.")
+
+        world.store.write = killed  # type: ignore[method-assign]
+        with pytest.raises(Unavailable):
+            await world.shares.snapshot(PLACE, {}, NOW)
+        world.store.write = write  # type: ignore[method-assign]
+        folder = tmp_path / "shares" / ".snapshots" / "account" / "share"
+        assert len(list(folder.iterdir())) == 1
+        world.again()
+        await world.shares.settle()
+        kept = await world.store.read(lambda tx: tx.shares.snapshots("account", "share"))
+        assert [each.name for each in folder.iterdir()] == [each.snapshot for each in kept]
+        assert len(kept) == recorded
+        for each in kept:
+            assert await world.read("f", Place("account", "share", each.snapshot)) == b"bytes"
+
+    play(tmp_path, story)
+
+
+def test_a_snapshot_of_another_server_is_left_to_it(tmp_path: Path) -> None:
+    """Until that one has ended."""
+
+    async def story(world: World) -> None:
+        folder, taken = tmp_path / "shares" / ".snapshots", Place("account", "share", "2024-01-01T00:00:00.0000000Z")
+        first, second = (Presence(tmp_path / "servers") for _ in range(2))
+        async with taking.noted(world.store, world.tree, Taking(place=taken, server=first.name)):
+            await world.tree.copy_share(PLACE, taken)
+            await taking.recover(world.store, world.tree, second)
+            assert (folder / "account" / "share" / taken.snapshot).is_dir()
+        first.end()
+        await taking.recover(world.store, world.tree, second)
+        second.end()
+        assert not (folder / "account" / "share" / taken.snapshot).exists()
 
     play(tmp_path, story)
 

@@ -32,6 +32,8 @@ class Node:
     tag: str | None = None
     id: str | None = None
     created: str | None = None
+    is_foreign: bool = False
+    """Another program put it where it is: the service knows nothing of it but what the disk tells."""
 
     @property
     def is_read_only(self) -> bool:
@@ -58,6 +60,8 @@ class Model:
     def __init__(self) -> None:
         self.nodes: dict[Path, Node] = {}
         self.snapshots: dict[str, dict[Path, Node]] = {}
+        self.remembered: set[Path] = set()
+        """Where something was that other programs took away: what they put there again has what it had."""
 
     def get(self, path: Path) -> Node | None:
         return self.nodes.get(fold(path))
@@ -103,7 +107,33 @@ class Model:
         self.nodes[fold(path)] = node
         return node
 
+    def take_away(self, path: Path) -> dict[Path, Node]:
+        """Another program removes or moves what is at a path: by what follows the path, spelled."""
+        spelled = self.spelled(path)
+        taken = {self.spelled(each)[len(spelled) :]: self.nodes[each] for each in [fold(path), *self.below(path)]}
+        for rest in taken:
+            self.remembered.add(fold(spelled + rest))
+            del self.nodes[fold(spelled + rest)]
+        return taken
+
+    def is_free(self, path: Path) -> bool:
+        """Whether another program may put something there of which nothing is remembered."""
+        if self.no_place(path) or self.get(path) is not None:
+            return False
+        return not any(each[: len(path)] == fold(path) for each in self.remembered)
+
+    def put_foreign(self, path: Path, node: Node) -> Node:
+        """What another program put there: its bytes and its number stay, the rest is as of a new one."""
+        kind = frozenset({"Directory"} if node.is_directory else {"Archive"})
+        self.nodes[fold(path)] = Node(
+            path[-1], node.is_directory, node.data, attributes=kind, id=node.id, is_foreign=True,
+            tag=None if node.is_directory else node.tag,
+        )  # fmt: skip
+        return self.nodes[fold(path)]
+
     def rename(self, source: Path, target: Path) -> Node:
+        known = {fold(target) + each[len(source) :] for each in self.remembered if each[: len(source)] == fold(source)}
+        self.remembered |= known
         replaced = self.get(target) if fold(source) != fold(target) else None
         old, new = fold(source), fold(target)
         moved = {new + key[len(old) :]: self.nodes.pop(key) for key in [old, *self.below(source)]}

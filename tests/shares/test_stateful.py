@@ -30,6 +30,8 @@ MAX_SOURCE = 2048
 """How long the address of a copy's source may be. Source: Copy File, x-ms-copy-source."""
 
 NAMES = ("a", "A", "b", "é x", "É X", "ж" * 200, "a~" + "0" * 40, ".dot", "c.d")
+FOREIGN = tuple(name for name in NAMES if len(name) < 40)
+"""Those that stand on disk as they are."""
 paths = st.lists(st.sampled_from(NAMES), min_size=1, max_size=3).map(tuple)
 picks = st.one_of(st.integers(0, 20), st.integers(0, 20), paths)
 """Mostly something that is there, by its number; else a path, which may be there or not."""
@@ -159,6 +161,7 @@ class Share(RuleBasedStateMachine):
                 return
         assert node
         node.metadata = metadata
+        node.is_foreign = node.is_foreign and not node.is_directory
         self._learn(path)
 
     @rule(by=who, pick=picks, attributes=attributes, md5=md5s, claim=claims)
@@ -284,6 +287,47 @@ class Share(RuleBasedStateMachine):
         node.md5 = None
         self._learn(path)
 
+    @rule(path=paths, data=data, directory=st.booleans())
+    def another_program_makes(self, path: Path, data: bytes, directory: bool) -> None:
+        disk = self._free_disk(path)
+        if disk is None:
+            return
+        if directory:
+            disk.mkdir()
+        else:
+            disk.write_bytes(data)
+        self.model.put_foreign(path, Node(path[-1], is_directory=directory, data=bytearray(data)))
+        self._learn(path)
+
+    @rule(pick=st.integers(0, 20))
+    def another_program_removes(self, pick: int) -> None:
+        """A file, or a directory with all that is in it."""
+        path = self._path(pick)
+        disk = self._disk_of(path)
+        if disk is None:
+            return
+        wait_for_a_tick(disk.parent)
+        if disk.is_dir():
+            shutil.rmtree(disk)
+        else:
+            disk.unlink()
+        self.model.take_away(path)
+
+    @rule(pick=st.integers(0, 20), onto=paths)
+    def another_program_moves(self, pick: int, onto: Path) -> None:
+        """What REST knew of it stays behind; the bytes, and the numbers, go along."""
+        path = self._path(pick)
+        disk, place = self._disk_of(path), self._free_disk(onto)
+        if disk is None or place is None or fold(onto)[: len(path)] == fold(path):
+            return
+        wait_for_a_tick(disk.parent)
+        wait_for_a_tick(disk)
+        disk.rename(place)
+        for rest, node in self.model.take_away(path).items():
+            self.model.put_foreign(onto + rest, node)
+        if not place.is_dir():
+            self._learn(onto)
+
     @rule()
     def restart(self) -> None:
         self.stack.close()
@@ -342,7 +386,8 @@ class Share(RuleBasedStateMachine):
         assert node
         if node.is_directory:
             found = self.clients[by].get_directory_client("/".join(path)).get_directory_properties()
-            assert (found.metadata, found.etag, found.file_id) == (node.metadata, node.tag, node.id)
+            assert (found.metadata, found.file_id) == (node.metadata, node.id)
+            assert found.etag == node.tag or node.is_foreign  # what comes and goes in such a one moves it
             assert set(found.file_attributes.split(" | ")) == node.attributes
             return
         file = self._file(by, path)
@@ -359,6 +404,23 @@ class Share(RuleBasedStateMachine):
 
     # How.
 
+    def _disk_of(self, path: Path) -> DiskPath | None:
+        """Where something that is there stands, if by its own name and within the share."""
+        if self.model.get(path) is None:
+            return None
+        disk = self.service.path("share", "/".join(self.model.spelled(path)))
+        return disk if os.path.exists(disk) else None  # one that is too long for the disk stands there cut
+
+    def _free_disk(self, path: Path) -> DiskPath | None:
+        """Where another program may put something new."""
+        if not self.model.is_free(path) or path[-1] not in FOREIGN:
+            return None
+        above = self.service.path("share", "/".join(self.model.spelled(path[:-1])))
+        if not os.path.isdir(above):
+            return None
+        wait_for_a_tick(above)
+        return above / path[-1]
+
     def _learn(self, path: Path) -> None:
         """After a change: the tag is another one; the number stays where the service keeps it."""
         node = self.model.get(path)
@@ -369,7 +431,7 @@ class Share(RuleBasedStateMachine):
             found = self._file(0, path).get_file_properties()
         assert found.etag != node.tag
         assert node.id in {None, found.file_id}
-        assert node.created in {None, str(found.creation_time)}
+        assert node.is_foreign or node.created in {None, str(found.creation_time)}
         node.tag, node.id, node.created = found.etag, found.file_id, str(found.creation_time)
         self._compare(path, 1)
 

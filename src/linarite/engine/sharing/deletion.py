@@ -12,10 +12,11 @@ from functools import partial
 from msgspec.structs import replace
 
 from linarite.engine.errors import AlreadyExists, NotFound, WrongState
+from linarite.engine.sharing import taking
 from linarite.engine.sharing.known import require
 from linarite.engine.sharing.leases import FREE, Claim, check_change
 from linarite.engine.sharing.names import check_share
-from linarite.engine.sharing.ports import Place, ShareStore, ShareTransaction, Tree
+from linarite.engine.sharing.ports import ALONE, Place, Presence, ShareStore, ShareTransaction, Tree
 from linarite.engine.sharing.records import Share
 
 AT_ONCE = 100
@@ -28,8 +29,8 @@ class Deletion:
     `news` is set when a share was deleted that is kept.
     """
 
-    def __init__(self, store: ShareStore, tree: Tree, retention: int = 0) -> None:
-        self._store, self._tree, self._retention = store, tree, retention
+    def __init__(self, store: ShareStore, tree: Tree, retention: int = 0, presence: Presence = ALONE) -> None:
+        self._store, self._tree, self._retention, self._presence = store, tree, retention, presence
         self.news = asyncio.Event()
 
     async def delete(self, place: Place, snapshots: str | None, claim: Claim) -> tuple[int, int] | None:
@@ -87,7 +88,11 @@ class Deletion:
         return len(over) == AT_ONCE
 
     async def settle(self) -> None:
-        """Put away the folders of deleted shares that still stand at the place of a live one which is not there."""
+        """Put away the folders of deleted shares that still stand at the place of a live one which is not there.
+
+        And those of snapshots that came to nothing.
+        """
+        await taking.recover(self._store, self._tree, self._presence)
         after = 0
         while True:
             kept, left = await self._store.read(partial(_some_deleted, after=after))

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from linarite.engine.errors import AlreadyExists, InvalidValue, NotFound, WrongState
+from linarite.engine.sharing import taking
 from linarite.engine.sharing.deletion import Deletion
 from linarite.engine.sharing.known import alone, require
 from linarite.engine.sharing.leases import FREE, Change, Claim, check_named
@@ -16,6 +17,7 @@ from linarite.engine.sharing.names import check_metadata, check_share
 from linarite.engine.sharing.ports import Place, ShareTransaction
 from linarite.engine.sharing.reading import NOTHING
 from linarite.engine.sharing.records import MAX_QUOTA_GIB, PROVISIONED, Share
+from linarite.engine.sharing.taking import Taking
 from linarite.engine.sharing.views import DEFAULT_PERMISSION, check_descriptor, permission_key
 
 MAX_SNAPSHOTS = 200
@@ -97,14 +99,17 @@ class Shares(Deletion):
                 share, key=0, snapshot=_moment(second), lease=FREE, metadata=metadata or share.metadata,
                 options={**share.options, "second": str(second)}, created_at=now,
             )  # fmt: skip
-            await self._tree.copy_share(place, Place(place.account, place.share, copy.snapshot))
+            taken = Taking(place=Place(place.account, place.share, copy.snapshot), server=self._presence.name)
 
             def work(tx: ShareTransaction) -> Share:
                 tx.shares.insert(copy)
                 tx.shares.copy(share.key, copy.key)
+                taking.forget(tx, taken)
                 return copy
 
-            return await self._store.write(work)
+            async with taking.noted(self._store, self._tree, taken):
+                await self._tree.copy_share(place, taken.place)
+                return await self._store.write(work)
 
     async def page(
         self, account: str, prefix: str, marker: tuple[str, ...], limit: int, *, snapshots: bool, deleted: bool = False

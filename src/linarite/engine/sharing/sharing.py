@@ -32,7 +32,7 @@ class Sharing:
         elsewhere: Elsewhere | None = None,
     ) -> None:  # fmt: skip
         here, self.elsewhere = presence or ALONE, elsewhere or Nowhere()
-        self.files, self.shares = Files(store, tree, here), Shares(store, tree, retention)
+        self.files, self.shares = Files(store, tree, here), Shares(store, tree, retention, here)
         self.service = Service(store)
         self.copies = Copies(store, tree, self.files, clock, here, self.elsewhere)
         self.upkeep = Upkeep(self.shares, clock)
