@@ -161,7 +161,7 @@ def test_a_key_that_cannot_be_had_is_refused(raw: Raw) -> None:
     assert code(ask(raw, None, moment(-60))) == invalid
     assert code(ask(raw, moment(600), moment(300))) == invalid
     assert code(ask(raw, None, moment(8 * 24 * 3600))) == invalid
-    assert code(ask(raw, None, moment(60), **{"x-ms-version": "2025-05-05"})) == (400, "InvalidHeaderValue")
+    assert code(ask(raw, None, moment(60), **{"x-ms-version": "2025-05-05"})) == (400, "InvalidQueryParameterValue")
     assert code(raw("POST", ADDRESS, {"x-ms-version": VERSION, "Content-Length": "0"})) == (403, "AuthenticationFailed")
     headers = {"Authorization": f"Bearer {token()}", "x-ms-file-request-intent": "backup", "x-ms-version": VERSION}
     assert code(raw("POST", ADDRESS, headers, b"<Other />", sign=False)) == (400, "InvalidXmlDocument")

@@ -83,6 +83,10 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FileService]:
         yield running
 
 
+@pytest.mark.operation(
+    "Get Share Metadata", "Set Share Metadata", "Get Share ACL", "Get Directory Metadata", "Set Directory Metadata",
+    "List Handles", "Force Close Handles", "Get File Metadata", "Set File Metadata",
+)  # fmt: skip
 @pytest.mark.parametrize(
     ("method", "path", "headers", "body", "status", "names"),
     [

@@ -73,8 +73,9 @@ def _files() -> Iterator[Operation]:
         path = {"service": "/", "share": "/{share}"}.get(resource, "/{share}/{path}")
         also = (row.handler.__name__,) if row.handler else ()
         yield _operation(
-            row.name, method, path + (f"?{query}" if query else ""), there=row.handler is not None, also=also
-        )
+            row.name, method, path + (f"?{query}" if query else ""), there=row.handler is not None,
+            versions=f"from {row.since}" if row.since else "all", also=also,
+        )  # fmt: skip
 
 
 def _hpc(prefix: str, rows: tuple[hpc_pack.Row, ...]) -> Iterator[Operation]:

@@ -28,12 +28,21 @@ from linarite.faces.azure_files.operations import (
     service,
     shares,
 )  # fmt: skip
+from linarite.faces.azure_files.versions import (
+    DELEGATION_SINCE,
+    DELETED_SINCE,
+    FILE_LEASES_SINCE,
+    LINKS_SINCE,
+    NFS_SINCE,
+    RENAMES_SINCE,
+    SHARE_LEASES_SINCE,
+)
 
 
 class Operation(msgspec.Struct, frozen=True):
     """A row: who may do it (any of `letters` on a `kind` of resource: service, container, object) and what it does.
 
-    `owner` are the kinds of signatures that never may.
+    `owner` are the kinds of signatures that never may, `since` is the first version that has it.
     """
 
     name: str
@@ -42,23 +51,25 @@ class Operation(msgspec.Struct, frozen=True):
     kind: str = "o"
     owner: str = ""
     on_snapshot: bool = False
+    since: str = ""
 
 
 SIGNATURES = "service-sas account-sas"
 
 
 def _share(
-    name: str, handler: Handler | None, letters: str, *, owner: str = "service-sas", on_snapshot: bool = False
+    name: str, handler: Handler | None, letters: str, *, owner: str = "service-sas", on_snapshot: bool = False,
+    since: str = "",
 ) -> Operation:  # fmt: skip
-    return Operation(name, handler, letters, "c", owner=owner, on_snapshot=on_snapshot)
+    return Operation(name, handler, letters, "c", owner=owner, on_snapshot=on_snapshot, since=since)
 
 
-def _service(name: str, handler: Handler | None, letters: str) -> Operation:
-    return Operation(name, handler, letters, "s", owner="service-sas")
+def _service(name: str, handler: Handler | None, letters: str, since: str = "") -> Operation:
+    return Operation(name, handler, letters, "s", owner="service-sas", since=since)
 
 
-def _read(name: str, handler: Handler | None, letters: str = "r") -> Operation:
-    return Operation(name, handler, letters, on_snapshot=True)
+def _read(name: str, handler: Handler | None, letters: str = "r", since: str = "") -> Operation:
+    return Operation(name, handler, letters, on_snapshot=True, since=since)
 
 
 # resource, restype, comp -> method -> operation
@@ -68,7 +79,7 @@ TABLE: Mapping[tuple[str, str, str], Mapping[str, Operation]] = {
         "PUT": _service("Set File Service Properties", service.set_service_properties, "w"),
     },
     ("service", "service", "userdelegationkey"): {
-        "POST": _service("Get User Delegation Key", delegation_keys.get_user_delegation_key, "r")
+        "POST": _service("Get User Delegation Key", delegation_keys.get_user_delegation_key, "r", DELEGATION_SINCE)
     },
     ("service", "", "list"): {"GET": _service("List Shares", listing.list_shares, "l")},
     ("share", "share", ""): {
@@ -81,7 +92,9 @@ TABLE: Mapping[tuple[str, str, str], Mapping[str, Operation]] = {
         "PUT": _share("Set Share Metadata", shares.set_share_metadata, "w"),
     },
     ("share", "share", "properties"): {"PUT": _share("Set Share Properties", shares.set_share_properties, "w")},
-    ("share", "share", "lease"): {"PUT": _share("Lease Share", leases.lease_share, "wd", on_snapshot=True)},
+    ("share", "share", "lease"): {
+        "PUT": _share("Lease Share", leases.lease_share, "wd", on_snapshot=True, since=SHARE_LEASES_SINCE)
+    },
     ("share", "share", "snapshot"): {"PUT": _share("Snapshot Share", shares.create_snapshot, "cw")},
     ("share", "share", "filepermission"): {
         "PUT": _share("Create Permission", shares.create_permission, "cw"),
@@ -92,8 +105,8 @@ TABLE: Mapping[tuple[str, str, str], Mapping[str, Operation]] = {
         "PUT": _share("Set Share ACL", policies.set_share_acl, "w", owner=SIGNATURES),
     },
     ("share", "share", "stats"): {"GET": _share("Get Share Stats", shares.get_share_statistics, "r")},
-    ("share", "share", "undelete"): {"PUT": _share("Restore Share", shares.restore_share, "w")},
-    ("share", "", "hardlinks"): {"GET": _read("Get Hard Links", links.get_hard_links)},
+    ("share", "share", "undelete"): {"PUT": _share("Restore Share", shares.restore_share, "w", since=DELETED_SINCE)},
+    ("share", "", "hardlinks"): {"GET": _read("Get Hard Links", links.get_hard_links, since=LINKS_SINCE)},
     ("path", "directory", ""): {
         "PUT": Operation("Create Directory", directories.create_directory, "cw"),
         "GET": _read("Get Directory Properties", directories.get_directory_properties),
@@ -109,7 +122,9 @@ TABLE: Mapping[tuple[str, str, str], Mapping[str, Operation]] = {
     ("path", "directory", "list"): {
         "GET": Operation("List Directories and Files", listing.list_directory, "l", "c", on_snapshot=True)
     },
-    ("path", "directory", "rename"): {"PUT": Operation("Rename Directory", directories.rename_directory, "w")},
+    ("path", "directory", "rename"): {
+        "PUT": Operation("Rename Directory", directories.rename_directory, "w", since=RENAMES_SINCE)
+    },
     ("path", "", "listhandles"): {"GET": _read("List Handles", handles.list_handles, "rl")},
     ("path", "", "forceclosehandles"): {"PUT": Operation("Force Close Handles", handles.close_handles, "w")},
     ("path", "", ""): {
@@ -123,16 +138,16 @@ TABLE: Mapping[tuple[str, str, str], Mapping[str, Operation]] = {
         "PUT": Operation("Set File Metadata", files.set_file_metadata, "w"),
     },
     ("path", "", "properties"): {"PUT": Operation("Set File Properties", files.set_file_properties, "w")},
-    ("path", "", "lease"): {"PUT": Operation("Lease File", leases.lease_file, "wd")},
+    ("path", "", "lease"): {"PUT": Operation("Lease File", leases.lease_file, "wd", since=FILE_LEASES_SINCE)},
     ("path", "", "range"): {"PUT": Operation("Put Range", ranges.put_range, "w")},
     ("path", "", "rangelist"): {"GET": _read("List Ranges", ranges.list_ranges)},
     ("path", "", "copy"): {"PUT": Operation("Abort Copy File", copies.abort_copy, "w")},
-    ("path", "", "rename"): {"PUT": Operation("Rename File", files.rename_file, "w")},
+    ("path", "", "rename"): {"PUT": Operation("Rename File", files.rename_file, "w", since=RENAMES_SINCE)},
     ("path", "symboliclink", ""): {
-        "PUT": Operation("Create Symbolic Link", links.create_symbolic_link, "cw"),
-        "GET": _read("Get Symbolic Link", links.get_symbolic_link),
+        "PUT": Operation("Create Symbolic Link", links.create_symbolic_link, "cw", since=NFS_SINCE),
+        "GET": _read("Get Symbolic Link", links.get_symbolic_link, since=NFS_SINCE),
     },
-    ("path", "hardlink", ""): {"PUT": Operation("Create Hard Link", links.create_hard_link, "cw")},
+    ("path", "hardlink", ""): {"PUT": Operation("Create Hard Link", links.create_hard_link, "cw", since=NFS_SINCE)},
 }
 COPY = Operation("Copy File", copies.copy_file, "cw")
 PUT_FROM_URL = Operation("Put Range from URL", ranges_from_url.put_range_from_url, "w")
@@ -181,6 +196,9 @@ def _check(call: Call, found: Operation) -> Operation:
     if found.handler is None:
         log.warning("unsupported operation", operation=found.name, path=call.request.path, id=call.request.id)
         raise Refused("UnsupportedQueryParameter", f"This server does not have {found.name} yet.")
+    if call.version < found.since:
+        name = "comp" if call.query("comp") else "restype"
+        raise bad_query(name, call.query(name) or "", f"Known from version {found.since} on.")
     if call.address.snapshot and not found.on_snapshot:
         raise bad_query("sharesnapshot", call.address.snapshot, "A snapshot is read-only.")
     return found

@@ -15,7 +15,7 @@ from linarite.faces.azure_files.address import Address
 from linarite.faces.azure_files.authorisation import authenticate, check_allowed
 from linarite.faces.azure_files.call import Call
 from linarite.faces.azure_files.errors import Refused, bad_header, bad_query, missing_header, translate
-from linarite.faces.azure_files.versions import KNOWN, NEWEST
+from linarite.faces.azure_files.versions import KNOWN, NEWEST, SETTLED, TOLD_SINCE
 from linarite.http.dates import http_date
 from linarite.http.messages import Request, Response
 from linarite.http.numbers import parse_count
@@ -66,7 +66,10 @@ class AzureFiles:
         check_allowed(call, operation.letters, operation.kind, operation.owner)
         if operation.handler is None:
             raise Refused("UnsupportedQueryParameter")
-        return await operation.handler(call)
+        answer = await operation.handler(call)
+        if version < SETTLED:
+            _leave_out_newer(answer, version)
+        return answer
 
     def refuse(self, request: Request, error: Exception) -> Response:
         """The refusal as this protocol writes it: a header with the code, and XML but for HEAD."""
@@ -123,6 +126,13 @@ def _version(request: Request) -> str:
             raise bad_query("sv", version, "Not a version of this service.")
         raise bad_header("x-ms-version", version)
     return version
+
+
+def _leave_out_newer(answer: Response, version: str) -> None:
+    """Older versions are not told what they do not know."""
+    for name, since in TOLD_SINCE.items():
+        if version < since:
+            answer.headers.pop(name, None)
 
 
 def _check_timeout(request: Request) -> None:

@@ -12,7 +12,12 @@ from typing import NamedTuple
 from linarite.engine.sharing import Share
 from linarite.faces.azure_files import xml
 from linarite.faces.azure_files.call import Call
-from linarite.faces.azure_files.versions import DIRECTORY_LEASE_SINCE, PROVISIONED_SINCE
+from linarite.faces.azure_files.versions import (
+    BANDWIDTH_SINCE,
+    DIRECTORY_LEASE_SINCE,
+    PREMIUM_SINCE,
+    PROVISIONED_SINCE,
+)
 from linarite.http.dates import http_date
 
 
@@ -38,8 +43,10 @@ OPTIONS = {
     "burst_mibps": _Option(
         "x-ms-share-paid-bursting-max-bandwidth-mibps", "PaidBurstingMaxBandwidthMibps", _MOST_MIBPS, "2024-11-04"
     ),
-    "iops": _Option("x-ms-share-provisioned-iops", "ProvisionedIops", _MOST_IOPS),
-    "mibps": _Option("x-ms-share-provisioned-bandwidth-mibps", "ProvisionedBandwidthMiBps", _MOST_MIBPS),
+    "iops": _Option("x-ms-share-provisioned-iops", "ProvisionedIops", _MOST_IOPS, PREMIUM_SINCE),
+    "mibps": _Option(
+        "x-ms-share-provisioned-bandwidth-mibps", "ProvisionedBandwidthMiBps", _MOST_MIBPS, BANDWIDTH_SINCE
+    ),
 }
 
 
@@ -55,9 +62,11 @@ def read(call: Call) -> dict[str, str]:
 
 
 FIGURES = {
-    "ingress": _Option("x-ms-share-provisioned-ingress-mbps", "ProvisionedIngressMBps"),
-    "egress": _Option("x-ms-share-provisioned-egress-mbps", "ProvisionedEgressMBps"),
-    "next_quota": _Option("x-ms-share-next-allowed-quota-downgrade-time", "NextAllowedQuotaDowngradeTime"),
+    "ingress": _Option("x-ms-share-provisioned-ingress-mbps", "ProvisionedIngressMBps", since=PREMIUM_SINCE),
+    "egress": _Option("x-ms-share-provisioned-egress-mbps", "ProvisionedEgressMBps", since=PREMIUM_SINCE),
+    "next_quota": _Option(
+        "x-ms-share-next-allowed-quota-downgrade-time", "NextAllowedQuotaDowngradeTime", since=PREMIUM_SINCE
+    ),
     "next_iops": _Option(
         "x-ms-share-next-allowed-provisioned-iops-downgrade-time", "NextAllowedProvisionedIopsDowngradeTime",
         since=PROVISIONED_SINCE,

@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 from linarite.engine.model import Role
 from linarite.faces.azure_files import delegation, xml
 from linarite.faces.azure_files.call import Call
-from linarite.faces.azure_files.errors import Refused, bad_header
+from linarite.faces.azure_files.errors import Refused
 from linarite.faces.azure_files.values import parse_time
-from linarite.faces.azure_files.versions import DELEGATION_SINCE
 from linarite.http.messages import Response
 from linarite.http.xml import Element, XmlRefused, child, local_name, parse
 
@@ -27,8 +26,6 @@ async def get_user_delegation_key(call: Call) -> Response:
         raise Refused(
             "AuthenticationFailed", AuthenticationErrorDetail="Only authentication scheme Bearer is supported"
         )
-    if call.version < DELEGATION_SINCE:
-        raise bad_header("x-ms-version", call.version)
     root = _document(await call.request.body(MAX_XML))
     start, expiry = _times(call, root)
     caller = call.caller.fields

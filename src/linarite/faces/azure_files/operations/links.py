@@ -10,7 +10,6 @@ from linarite.faces.azure_files import headers, xml
 from linarite.faces.azure_files.call import Call
 from linarite.faces.azure_files.errors import Refused, bad_header, bad_query
 from linarite.faces.azure_files.operations import get_file
-from linarite.faces.azure_files.versions import LINKS_SINCE, NFS_SINCE
 from linarite.http.messages import Response
 from linarite.http.numbers import parse_count
 
@@ -35,7 +34,7 @@ async def get_symbolic_link(call: Call) -> Response:
 
 async def get_hard_links(call: Call) -> Response:
     """All names of the file that a query names by its id, with the file's properties."""
-    await _check_nfs(call, "comp", LINKS_SINCE)
+    await _check_nfs(call, "comp")
     text = call.query("fileid")
     if text is None:
         raise Refused("MissingRequiredQueryParameter", QueryParameterName="fileid")
@@ -61,9 +60,7 @@ async def create_hard_link(call: Call) -> Response:
     return Response(201, b"", {**headers.tags(view), **headers.smb(view)})
 
 
-async def _check_nfs(call: Call, parameter: str = "restype", since: str = NFS_SINCE) -> None:
-    if call.version < since:
-        raise bad_query(parameter, call.query(parameter) or "", f"Known from version {since} on.")
+async def _check_nfs(call: Call, parameter: str = "restype") -> None:
     share = await call.shares.get(call.place)
     if share.protocol != "NFS":
         raise bad_query(parameter, call.query(parameter) or "", "Only shares whose protocol is NFS have links.")

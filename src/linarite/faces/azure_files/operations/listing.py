@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 from linarite.engine.sharing import Share
 from linarite.engine.sharing.views import View
-from linarite.faces.azure_files import headers, share_options, xml
+from linarite.faces.azure_files import share_properties, xml
 from linarite.faces.azure_files.call import Call
 from linarite.faces.azure_files.errors import bad_query
 from linarite.faces.azure_files.values import attributes_text, tag, time_text, version_tag
-from linarite.faces.azure_files.versions import FILE_IDS_SINCE, LINKS_SINCE
+from linarite.faces.azure_files.versions import DELETED_SINCE, FILE_IDS_SINCE, INCLUDE_SINCE, LINKS_SINCE
 from linarite.http.dates import http_date
 from linarite.http.messages import Response
 
@@ -29,7 +29,8 @@ async def list_shares(call: Call) -> Response:
     prefix, include, limit = call.query("prefix"), call.includes(), call.limit()
     shares, following = await call.shares.page(
         call.address.account, prefix or "", _share_marker(call.query("marker")), limit or DEFAULT,
-        snapshots="snapshots" in include, deleted="deleted" in include,
+        snapshots="snapshots" in include,
+        deleted="deleted" in include and call.version >= DELETED_SINCE,
     )  # fmt: skip
     body = [
         xml.element("Prefix", prefix), xml.element("Marker", call.query("marker")),
@@ -43,18 +44,13 @@ async def list_shares(call: Call) -> Response:
 
 async def list_directory(call: Call) -> Response:
     """What is in a directory, one level."""
-    prefix, include, limit = call.query("prefix"), call.includes(), call.limit()
+    prefix, include, limit = call.query("prefix"), _included(call), call.limit()
     above, entries, following = await call.files.page(
         call.place, call.path, prefix or "", _unmark(call.query("marker")), limit or DEFAULT,
         links=call.version >= LINKS_SINCE,
     )  # fmt: skip
-    if call.version < LINKS_SINCE:
-        include -= NEWER
-    elif "all" in include:
-        include |= {"timestamps", "etag", "attributes", "permissionkey", *NEWER}
-    if "permissions" in include:
-        include |= PERMISSIONS
-    with_ids = call.version >= FILE_IDS_SINCE or call.flag("x-ms-file-extended-info")
+    asks = call.version >= INCLUDE_SINCE and call.flag("x-ms-file-extended-info")
+    with_ids = call.version >= FILE_IDS_SINCE or asks
     body = [
         xml.element("Marker", call.query("marker")), xml.named("Prefix", prefix),
         xml.element("MaxResults", None if limit is None else str(limit)),
@@ -63,6 +59,16 @@ async def list_directory(call: Call) -> Response:
         xml.element("NextMarker", _mark(following)),
     ]  # fmt: skip
     return xml.answer(f"<EnumerationResults{_where(call)}>{''.join(body)}</EnumerationResults>")
+
+
+def _included(call: Call) -> set[str]:
+    """The parts of entries that are asked for and known to the version."""
+    include = call.includes() if call.version >= INCLUDE_SINCE else set()
+    if call.version < LINKS_SINCE:
+        return include - NEWER
+    if "all" in include:
+        include |= {"timestamps", "etag", "attributes", "permissionkey", *NEWER}
+    return include | PERMISSIONS if "permissions" in include else include
 
 
 def _where(call: Call) -> str:
@@ -74,19 +80,10 @@ def _where(call: Call) -> str:
 
 
 def _share(call: Call, share: Share, include: set[str]) -> str:
-    lease = headers.lease(share.lease, call.now)
     properties = [
         xml.element("Last-Modified", http_date(share.modified_at)),
         xml.element("Etag", tag(share.modified_at * 1000)),
-        xml.element("Quota", str(share.quota_gib)),
-        xml.element("AccessTier", share.tier),
-        xml.element("AccessTierChangeTime", http_date(share.tier_changed_at)),
-        xml.element("LeaseStatus", lease["x-ms-lease-status"]),
-        xml.element("LeaseState", lease["x-ms-lease-state"]),
-        xml.element("LeaseDuration", lease.get("x-ms-lease-duration")),
-        xml.element("EnabledProtocols", share.protocol),
-        xml.element("RootSquash", (share.root_squash or "NoRootSquash") if share.protocol == "NFS" else None),
-        *share_options.elements(share, call.version),
+        *share_properties.elements(share, call.now, call.version),
         *_end(call, share),
     ]
     parts = [xml.element("Name", share.name), xml.element("Snapshot", share.snapshot or None)]

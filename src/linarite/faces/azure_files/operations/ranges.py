@@ -10,7 +10,7 @@ from linarite.faces.azure_files.call import Call
 from linarite.faces.azure_files.checks import announced_length, read_body, requested_range
 from linarite.faces.azure_files.errors import Refused, bad_header, bad_query, missing_header
 from linarite.faces.azure_files.values import parse_time, time_text
-from linarite.faces.azure_files.versions import LAST_WRITE_TIME_SINCE, RANGE_PAGES_SINCE
+from linarite.faces.azure_files.versions import DIFFERENCES_SINCE, LAST_WRITE_TIME_SINCE, RANGE_PAGES_SINCE
 from linarite.http.messages import Response
 from linarite.http.numbers import parse_count
 
@@ -44,6 +44,8 @@ async def list_ranges(call: Call) -> Response:
 async def _parts(call: Call, start: int, end: int | None) -> tuple[View, list[Part]]:
     """What is written of the file, or with `prevsharesnapshot` what changed since."""
     previous = call.query("prevsharesnapshot")
+    if previous is not None and call.version < DIFFERENCES_SINCE:
+        raise bad_query("prevsharesnapshot", previous, f"Known from version {DIFFERENCES_SINCE} on.")
     if previous is None:
         if call.header("x-ms-file-support-rename") is not None:
             raise Refused("UnsupportedHeader", HeaderName="x-ms-file-support-rename")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from linarite.engine.sharing.service import CorsRule, Metrics
+from linarite.engine.sharing.service import CorsRule, Metrics, ServiceProperties
 from linarite.faces.azure_files import xml
 from linarite.faces.azure_files.call import Call, log
 from linarite.faces.azure_files.errors import Refused
+from linarite.faces.azure_files.versions import IN_TRANSIT_SINCE, PROTOCOL_SETTINGS_SINCE
 from linarite.http.messages import Response
 from linarite.http.numbers import parse_count
 from linarite.http.xml import Element, XmlRefused, child, local_name, parse
@@ -21,11 +22,9 @@ METHODS = {"DELETE", "GET", "HEAD", "MERGE", "OPTIONS", "PATCH", "POST", "PUT"}
 async def get_service_properties(call: Call) -> Response:
     """All properties."""
     found = await call.service.properties(call.address.account)
-    smb = [_flag("Multichannel", "Enabled", found.multichannel), _in_transit(found.smb_encrypted)]
-    protocols = [xml.parent("SMB", smb), xml.parent("NFS", [_in_transit(found.nfs_encrypted)])]
     parts = [
         xml.parent("HourMetrics", _metrics(found.hour)), xml.parent("MinuteMetrics", _metrics(found.minute)),
-        xml.parent("Cors", map(_rule, found.cors)), xml.parent("ProtocolSettings", protocols),
+        xml.parent("Cors", map(_rule, found.cors)), *_protocols(found, call.version),
     ]  # fmt: skip
     return xml.answer(xml.parent("StorageServiceProperties", parts))
 
@@ -48,6 +47,17 @@ async def set_service_properties(call: Call) -> Response:
         log.warning("metrics are not collected", path=call.request.path, id=call.request.id)
     await call.service.change(call.address.account, changes)
     return Response(202)
+
+
+def _protocols(found: ServiceProperties, version: str) -> list[str]:
+    """What the version knows of the protocols' settings."""
+    if version < PROTOCOL_SETTINGS_SINCE:
+        return []
+    smb, nfs = [_flag("Multichannel", "Enabled", found.multichannel)], list[str]()
+    if version >= IN_TRANSIT_SINCE:
+        smb.append(_in_transit(found.smb_encrypted))
+        nfs.append(xml.parent("NFS", [_in_transit(found.nfs_encrypted)]))
+    return [xml.parent("ProtocolSettings", [xml.parent("SMB", smb), *nfs])]
 
 
 def _flag(name: str, inner: str, value: bool) -> str:  # noqa: FBT001 - an element's value

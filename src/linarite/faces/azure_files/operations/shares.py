@@ -6,12 +6,11 @@ import msgspec
 
 from linarite.engine.sharing import Share
 from linarite.engine.sharing.records import MAX_QUOTA_GIB
-from linarite.faces.azure_files import headers, permissions, share_options, xml
+from linarite.faces.azure_files import headers, permissions, share_options, share_properties, xml
 from linarite.faces.azure_files.call import Call
 from linarite.faces.azure_files.errors import Refused, bad_header
 from linarite.faces.azure_files.share_options import PREMIUM
 from linarite.faces.azure_files.versions import PROVISIONED_SINCE
-from linarite.http.dates import http_date
 from linarite.http.messages import Response
 
 TIERS = {name.lower(): name for name in ("TransactionOptimized", "Hot", "Cool", "Premium")}
@@ -39,17 +38,10 @@ async def get_share_properties(call: Call) -> Response:
     found = {
         **headers.share_tags(share),
         **headers.metadata(share.metadata),
-        **headers.lease(share.lease, call.now),
-        "x-ms-share-quota": str(share.quota_gib),
-        "x-ms-access-tier": share.tier,
-        "x-ms-access-tier-change-time": http_date(share.tier_changed_at),
-        "x-ms-enabled-protocols": share.protocol,
         "x-ms-has-immutability-policy": "false",
         "x-ms-has-legal-hold": "false",
-        **share_options.headers(share, call.version),
+        **share_properties.told(share, call.now, call.version),
     }
-    if share.protocol == "NFS":
-        found["x-ms-root-squash"] = share.root_squash or "NoRootSquash"
     return Response(200, b"", found)
 
 
@@ -129,6 +121,8 @@ async def get_permission(call: Call) -> Response:
 
 def _size(call: Call, share: Share, names: tuple[str, ...]) -> dict[str, str]:
     """What the answer to a change of a share tells of its size, and of what that brings."""
+    if call.version < PROVISIONED_SINCE:
+        return headers.share_tags(share)
     told = share_options.headers(share, call.version, names)
     return {**headers.share_tags(share), "x-ms-share-quota": str(share.quota_gib), **told}
 
