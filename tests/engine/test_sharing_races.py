@@ -13,9 +13,9 @@ import pytest
 from tests.shares.clock import wait_for_a_tick
 
 from linarite.data import Presence
-from linarite.engine.errors import Unavailable
+from linarite.engine.errors import Unavailable, WrongState
 from linarite.engine.sharing import Files, Place, Share, Shares, taking
-from linarite.engine.sharing.leases import Claim
+from linarite.engine.sharing.leases import INFINITE, Claim, acquire
 from linarite.engine.sharing.moves import Move, noted
 from linarite.engine.sharing.reading import NOTHING
 from linarite.engine.sharing.taking import Taking
@@ -259,6 +259,29 @@ def test_of_two_who_saw_the_same_version_one_may_write(tmp_path: Path) -> None:
             (winner,) = [number for number, each in enumerate(results) if not isinstance(each, Exception)]
             assert await world.read("f") == bytes([winner]) * 10
             view = await world.files.look(PLACE, "f", directory=False)
+
+    play(tmp_path, story)
+
+
+def test_of_two_servers_one_gives_a_lease(tmp_path: Path) -> None:
+    """Each of them has seen the file without one."""
+
+    async def story(world: World) -> None:
+        await world.files.create(PLACE, "f", 1, Settings(), NOTHING)
+        servers = [world.files, Files(world.store, DirectoryTree(str(tmp_path / "shares")))]
+        ids = ["00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002"]
+
+        async def take(server: Files, lease: str) -> bool:
+            try:
+                await server.set_lease(PLACE, "f", lambda held: (acquire(held, lease, INFINITE, NOW), 0))
+            except WrongState:
+                return False
+            return True
+
+        took = await asyncio.gather(*map(take, servers, ids))
+        assert sorted(took) == [False, True]
+        view = await world.files.look(PLACE, "f", directory=False)
+        assert view.facts.lease.id == ids[took.index(True)]
 
     play(tmp_path, story)
 

@@ -125,10 +125,16 @@ class Files(Reading):
         check_path(path)
         async with alone(self._store, self._tree, place, path):
             view = await self._view(place, path, directory=False)
-            lease, told = change(view.facts.lease)
-            facts = replace(view.facts, lease=lease)
-            await self._store.write(lambda tx: _keep(tx.shares, view.share, view.item, facts))
-            return replace(view, facts=facts), told
+
+            def work(tx: ShareTransaction) -> tuple[View, int]:  # looked at where no other server changes it meanwhile
+                share = require(tx, place)
+                facts = tx.shares.facts(share.key, view.item.path) or Facts()
+                lease, told = change(facts.lease)
+                kept = replace(facts, lease=lease)
+                _keep(tx.shares, share, view.item, kept)
+                return View(share=share, item=view.item, facts=kept), told
+
+            return await self._store.write(work)
 
     async def copy(
         self, origin: tuple[Place, str], place: Place, path: str, settings: Settings, copy: Copy, claim: Claim
