@@ -30,7 +30,7 @@ Connections of all ports count together. One beyond `max_connections` is answere
 The head of a request has 64 KiB and `head_seconds` from its first byte, or from the connection on. While it is the
 client's turn (it sends a body, or takes an answer) at least 1 KiB has to move in `stall_seconds`, else the connection
 is closed and the log says so. Work of the server's own has no such limit, and an idle connection is kept for 75
-seconds.
+seconds. By https the handshake has a minute, before the connection counts.
 """
 
 ISSUERS = """
