@@ -6,6 +6,7 @@ import asyncio
 import os
 import resource
 import ssl
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -174,6 +175,21 @@ def test_answer_that_is_not_taken_ends(tmp_path: Path, certificate: Certificate,
     play(tmp_path, story, QUICK, certificate if secure else None)
 
 
+def test_server_that_was_stopped_blames_nobody(tmp_path: Path) -> None:
+    """It did nothing for much longer than a client may; then the body comes."""
+
+    async def story(port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(put("/taken", 5, 1))
+        await asyncio.sleep(QUICK.stall_seconds / 2)  # seen once or twice
+        time.sleep(3 * QUICK.stall_seconds)  # noqa: ASYNC251 - the whole loop
+        writer.write(bytes(4))
+        assert await reader.readuntil(b"well")
+        writer.close()
+
+    play(tmp_path, story, QUICK)
+
+
 def test_client_that_waits_for_us_may_wait(tmp_path: Path) -> None:
     """An answer that takes its time, and an idle connection, are no fault of the client's."""
 
@@ -271,6 +287,6 @@ def test_limits_are_those_of_the_settings_on_every_port() -> None:
             await ended(reader)
             writer.close()
 
-    with running_server(max_connections=len(FACES), head_seconds=2, stall_seconds=2) as server:
+    with running_server(max_connections=len(FACES), head_seconds=6, stall_seconds=6) as server:
         asyncio.run(asyncio.wait_for(story(server.urls), DEADLINE))
-        assert server.log.count("max_connections=5") == 1
+        assert "max_connections=5" in server.log

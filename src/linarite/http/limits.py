@@ -7,10 +7,10 @@ set: `watch` looks through the connections now and then, and asks the kernel wha
 from __future__ import annotations
 
 import asyncio
+import itertools
 import resource
 import socket
 import struct
-import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -86,8 +86,8 @@ class LimitedProtocol(SpellingProtocol):
     _received = 0
     _due: asyncio.TimerHandle | None = None
     _is_served = False
-    _moved: tuple[float, int] | None = None
-    """When something was last seen to have moved, and how much it was until then."""
+    _moved: tuple[int, int] | None = None
+    """At which look something was last seen to have moved, and how much it was until then."""
 
     @property
     def crowd(self) -> Crowd:
@@ -154,15 +154,15 @@ class LimitedProtocol(SpellingProtocol):
             return False
         return cycle.response_complete or not cycle.waiting_for_100_continue
 
-    def has_stalled(self, now: float) -> bool:
-        """Whether the client has owed us something for too long, while less than LEAST bytes moved."""
+    def has_stalled(self, look: int) -> bool:
+        """Whether the client has owed us something for LOOKS looks, while less than LEAST bytes moved."""
         moved = _moved(self.transport) if self.owes() else None
         if moved is None:
             self._moved = None
         elif self._moved is None or moved - self._moved[1] >= LEAST:
-            self._moved = now, moved
+            self._moved = look, moved
         else:
-            return now - self._moved[0] >= self.crowd.limits.stall_seconds
+            return look - self._moved[0] >= LOOKS
         return False
 
     def _turn_away(self, count: Count, most: int) -> None:
@@ -198,12 +198,14 @@ class LimitedProtocol(SpellingProtocol):
 
 
 async def watch(crowds: Sequence[Crowd]) -> None:
-    """Close connections on which nothing moves though it is the client's turn; until cancelled."""
-    while crowds:
+    """Close connections on which nothing moves though it is the client's turn; until cancelled.
+
+    Looks are counted, not seconds: a server that was stopped for a while blames no client for it.
+    """
+    for look in itertools.count():
         await asyncio.sleep(min(each.limits.stall_seconds for each in crowds) / LOOKS)
-        now = time.monotonic()
         for each in [one for crowd in crowds for one in crowd.connections]:
-            if isinstance(each, LimitedProtocol) and each.has_stalled(now):
+            if isinstance(each, LimitedProtocol) and each.has_stalled(look):
                 log.warning("a client sends or takes nothing", client=each.client and each.client[0])
                 each.transport.abort()
 
