@@ -9,7 +9,7 @@ import base64
 import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 import httpx
 import jwt
@@ -303,3 +303,63 @@ def test_times_are_told_in_the_words_of_the_service(raw: Raw) -> None:
     assert "Signed expiry time [" in raw("GET", f"open/f?{service_sas('open', se='2020-01-01')}", sign=False).text
     old = "Mon, 06 Jan 2020 00:00:00 GMT"
     assert f"Request date header too old: '{old}'" in raw("GET", "open/f", date=old).text
+
+
+POLICY = "<SignedIdentifier><Id>{}</Id><AccessPolicy>{}</AccessPolicy></SignedIdentifier>"
+TERMS = {
+    "all": "<Start>2020-01-01T00:00:00.0000000Z</Start><Expiry>2099-01-01T00:00:00.0000000Z</Expiry>"
+    "<Permission>rl</Permission>",
+    "past": "<Expiry>2020-01-01</Expiry><Permission>r</Permission>", "empty": "",
+    "late": "<Start>2098-01-01</Start><Expiry>2099-01-01</Expiry><Permission>r</Permission>",
+}  # fmt: skip
+BARE = {"sp": "", "se": ""}
+
+
+@pytest.mark.operation("Set Share ACL", "Get Share ACL")
+@pytest.mark.parametrize(
+    ("terms", "status"),
+    [
+        ({"si": "all", **BARE}, 200),
+        ({"si": "all", **BARE, "sp": "r"}, 403),
+        ({"si": "all", **BARE, "se": "2099-01-01"}, 403),
+        ({"si": "all", **BARE, "st": "2020-01-01"}, 403),
+        ({"si": "past", **BARE}, 403),
+        ({"si": "late", **BARE}, 403),
+        ({"si": "empty", **BARE}, 403),
+        ({"si": "empty"}, 200),
+        ({"si": "empty", "sp": ""}, 403),
+        ({"si": "ALL", **BARE}, 403),
+        ({"si": "none", **BARE}, 403),
+    ],
+)
+def test_a_stored_policy_gives_the_terms_that_a_signature_leaves_out(
+    raw: Raw, terms: dict[str, str], status: int
+) -> None:
+    """Each from one of the two; gone with the policy, at once."""
+    body = "".join(POLICY.format(name, inner) for name, inner in TERMS.items())
+    acl, target = "open?restype=share&comp=acl", f"open/f?{service_sas('open', **terms)}"
+    raw("PUT", acl, {}, f"<SignedIdentifiers>{body}</SignedIdentifiers>".encode()).raise_for_status()
+    assert raw("GET", acl).text.count("0000000Z") == 2
+    answer = raw("GET", target, sign=False)
+    assert (answer.status_code, answer.headers.get("x-ms-error-code")) == (
+        status, None if status == 200 else "AuthenticationFailed",
+    )  # fmt: skip
+    raw("PUT", acl, {}, b"<SignedIdentifiers />").raise_for_status()
+    assert raw("GET", target, sign=False).status_code == 403
+
+
+def test_nothing_of_a_signature_is_logged(raw: Raw, capfd: pytest.CaptureFixture[str]) -> None:
+    """Not of the request's own, nor of its source's, nor of a token, whether they are good or not."""
+    own, source = service_sas("open", sp="rcwdl"), service_sas("closed/secret")
+    address = f"{raw.service.url}/devaccount/closed/secret?"
+    for sas in (source, source.replace("sig=", "sig=AA")):
+        raw("PUT", f"open/n?{own}", {"x-ms-copy-source": address + sas}, sign=False)
+        raw("PUT", f"open/n?{own}", {"x-ms-copy-source": f"http://elsewhere.example/x?{sas}"}, sign=False)
+        raw("GET", f"open/f?{sas}", {"Authorization": "Bearer secrettoken"}, sign=False)
+        raw("GET", f"closed/secret?{sas}&timeout=x", sign=False)
+    raw("DELETE", "open/n")
+    told = "".join(capfd.readouterr())
+    assert "/devaccount/open/n" in told
+    signatures = [part.partition("=")[2] for sas in (own, source) for part in sas.split("&") if part.startswith("sig=")]
+    for secret in (*signatures, *(unquote(each) for each in signatures), "secrettoken", "sig=", KEY):
+        assert secret not in told

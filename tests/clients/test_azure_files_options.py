@@ -104,7 +104,7 @@ def test_a_share_whose_operations_are_provisioned_tells_what_they_bring(service:
 
 @pytest.mark.operation("Set Share Properties", "Get Share Properties")
 def test_what_is_provisioned_may_be_lowered_a_day_later(service: FileService) -> None:
-    """Told by the share's properties and by the answer to what sets them."""
+    """Told by the share's properties and by the answer to what sets them: what was never raised, since it is there."""
     raw = Raw(service, "raised")
     names = {name: f"x-ms-share-next-allowed-{text}-downgrade-time" for name, text in
              (("iops", "provisioned-iops"), ("mibps", "provisioned-bandwidth"), ("quota", "quota"))}  # fmt: skip
@@ -116,9 +116,41 @@ def test_what_is_provisioned_may_be_lowered_a_day_later(service: FileService) ->
         return {name: found[header] for name, header in names.items()}
 
     made = parsedate_to_datetime(raw("GET", "share?restype=share").headers["last-modified"])
-    assert {parsedate_to_datetime(each) - made for each in times().values()} == {timedelta(days=1)}
-    answer = raw("PUT", "share?restype=share&comp=properties", {"x-ms-share-quota": "200"})
+    assert {parsedate_to_datetime(each) - made for each in times().values()} == {timedelta(0)}
+    path = "share?restype=share&comp=properties"
+    lower = {"x-ms-share-quota": "90", "x-ms-share-provisioned-iops": "900"}
+    assert raw("PUT", path, lower).status_code == 200
+    answer = raw("PUT", path, {"x-ms-share-quota": "200"})
     assert {name: answer.headers[header] for name, header in names.items()} == times()
+    later = parsedate_to_datetime(times()["quota"]) - parsedate_to_datetime(answer.headers["date"])
+    assert timedelta(days=1) - later < timedelta(minutes=1)
+
+
+@pytest.mark.operation("Set Share Properties")
+@pytest.mark.parametrize(
+    ("header", "refusal"),
+    [
+        ("x-ms-share-quota", "ContainerQuotaDowngradeNotAllowed"),
+        ("x-ms-share-provisioned-iops", "FileShareProvisionedIopsDowngradeNotAllowed"),
+        ("x-ms-share-provisioned-bandwidth-mibps", "FileShareProvisionedBandwidthDowngradeNotAllowed"),
+    ],
+)
+def test_what_was_raised_lately_is_not_lowered(service: FileService, header: str, refusal: str) -> None:
+    """Not even together with what may be set; a share that pays by use may be made smaller whenever it likes."""
+    raw, path = Raw(service, f"low{len(header)}"), "share?restype=share&comp=properties"
+    figures = {"x-ms-share-provisioned-iops": "1000", "x-ms-share-provisioned-bandwidth-mibps": "100"}
+    for share, headers in (("share", figures), ("plain", {})):
+        raw("PUT", f"{share}?restype=share", {**headers, "x-ms-share-quota": "100"}).raise_for_status()
+        raised = {header: "2000"} if share == "share" else {"x-ms-share-quota": "2000"}
+        raw("PUT", f"{share}?restype=share&comp=properties", raised).raise_for_status()
+    before = dict(raw("GET", "share?restype=share").headers)
+    answer = raw("PUT", path, {header: "1500", "x-ms-share-paid-bursting-enabled": "true"})
+    assert (answer.status_code, answer.headers["x-ms-error-code"]) == (409, refusal)
+    after = dict(raw("GET", "share?restype=share").headers)
+    assert {name: after[name] for name in before if name not in {"date", "x-ms-request-id"}} == {
+        name: value for name, value in before.items() if name not in {"date", "x-ms-request-id"}
+    }
+    assert raw("PUT", path.replace("share?", "plain?", 1), {"x-ms-share-quota": "50"}).status_code == 200
 
 
 @pytest.mark.operation("Delete Share", "Restore Share")

@@ -35,6 +35,12 @@ def raw(service: FileService) -> Raw:
     return send
 
 
+def policy(terms: bytes) -> bytes:
+    """The body of Set Share ACL with one policy."""
+    identifier = b"<SignedIdentifier><Id>p</Id><AccessPolicy>%b</AccessPolicy></SignedIdentifier>" % terms
+    return b"<SignedIdentifiers>%b</SignedIdentifiers>" % identifier
+
+
 def code(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.headers.get("x-ms-error-code", "")
 
@@ -264,6 +270,15 @@ def test_a_service_signature_cannot_touch_the_share(raw: Raw) -> None:
         ("GET", "share?restype=directory&comp=list&marker=!!", {}, b"", 400, "InvalidQueryParameterValue"),
         ("PUT", "share?restype=share&comp=acl", {}, b"<!DOCTYPE a><SignedIdentifiers/>", 400, "InvalidXmlDocument"),
         ("PUT", "share?restype=share&comp=acl", {}, b"<Signed", 400, "InvalidXmlDocument"),
+        ("PUT", "share?restype=share&comp=acl", {}, policy(b"<Expiry>soon</Expiry>"), 400, "InvalidXmlNodeValue"),
+        ("PUT", "share?restype=share&comp=acl", {}, policy(b"<Start>2020-13-01</Start>"), 400, "InvalidXmlNodeValue"),
+        ("PUT", "share?restype=share&comp=acl", {}, policy(b"<Permission>rx</Permission>"), 400, "InvalidXmlNodeValue"),
+        ("PUT", "share?comp=forceclosehandles", {}, b"", 400, "MissingRequiredHeader"),
+        ("PUT", "share?comp=forceclosehandles", {"x-ms-handle-id": "all"}, b"", 400, "InvalidHeaderValue"),
+        ("PUT", "share?comp=forceclosehandles", {"x-ms-handle-id": "*", "x-ms-recursive": "yes"}, b"", 400,
+         "InvalidHeaderValue"),
+        ("GET", "share?comp=listhandles&maxresults=0", {}, b"", 400, "OutOfRangeQueryParameterValue"),
+        ("GET", "share?comp=listhandles", {"x-ms-recursive": "1"}, b"", 400, "InvalidHeaderValue"),
         ("PUT", "share?restype=share&comp=filepermission", {}, b"{}", 400, "InvalidInput"),
         ("PUT", "share?restype=share&comp=filepermission", {}, b'{"permission": "x"}', 400, "FileInvalidPermission"),
         ("PUT", "share/f?comp=metadata&sharesnapshot=2020-01-01T00:00:00.0000000Z", {}, b"", 400,

@@ -151,7 +151,7 @@ def test_a_page_that_a_rule_allows_is_told_so(raw: Raw) -> None:
     assert answer.headers["access-control-allow-credentials"] == "true"
     listed = raw("GET", "?comp=list", PAGE)
     assert listed.headers["access-control-allow-origin"] == PAGE["Origin"]
-    assert listed.headers["access-control-expose-headers"] == "etag,x-ms-meta-*"
+    assert listed.headers["access-control-expose-headers"] == "etag"
     assert listed.headers["vary"] == "Origin"
     refused = raw("GET", "nothing?restype=share", PAGE)
     assert (refused.status_code, refused.headers["access-control-allow-origin"]) == (404, PAGE["Origin"])
@@ -177,4 +177,29 @@ def test_a_page_that_no_rule_allows_is_refused(raw: Raw) -> None:
     answer = raw("GET", "?comp=list", {"Origin": "https://other.example"})
     assert (answer.status_code, answer.headers["vary"]) == (200, "Origin")
     assert "access-control-allow-origin" not in answer.headers
-    assert "vary" not in raw("GET", "?comp=list").headers
+    put = raw("PUT", "nothing?restype=share&comp=metadata", {"Origin": "https://other.example"})
+    assert "vary" not in put.headers
+
+
+@pytest.mark.operation("Preflight File Request")
+def test_who_is_no_page_is_told_what_caches_need(raw: Raw) -> None:
+    """An answer that depends on who asks says so to all; one that does not is for every page. Only to what reads."""
+    for origins, wanted in (("https://page.example", (None, "Origin")), ("*", ("*", None))):
+        allow(raw, RULE.format(origins, "GET,HEAD,PUT", "*", 5))
+        found = raw("GET", "?comp=list").headers
+        assert (found.get("access-control-allow-origin"), found.get("vary")) == wanted
+        assert "vary" not in raw("PUT", SERVICE, body=document("")).headers
+    allow(raw, "")
+    assert not {"vary", "access-control-allow-origin"} & set(raw("GET", "?comp=list").headers)
+
+
+def test_a_pattern_of_headers_names_those_that_are_there(raw: Raw) -> None:
+    """So that a browser which reads no `*` shows the page what the rule means."""
+    raw("PUT", "exposing?restype=share", {"x-ms-meta-One": "1"}).raise_for_status()
+    allow(raw, RULE.format("*", "GET", "*", 5).replace("etag,x-ms-meta-*", "*"))
+    answer = raw("GET", "exposing?restype=share", {"Origin": "https://a.example", "x-ms-client-request-id": "me"})
+    exposed = answer.headers["access-control-expose-headers"].split(",")
+    own = {name for name in answer.headers if not name.startswith("access-control-")}
+    assert {name.lower() for name in exposed} == own
+    assert len(exposed) == len(own)
+    assert {"ETag", "Date", "Content-Length", "Server", "x-ms-meta-One"} <= set(exposed)

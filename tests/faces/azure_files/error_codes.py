@@ -101,6 +101,8 @@ _CLIENTS = {
     " RequestBodyTooLarge LeaseNotPresentWithFileOperation MissingRequiredHeader"
     " NoAuthenticationInformation ResourceNotFound",
     "_rights": "AuthorizationFailure",
+    "_options": "ContainerQuotaDowngradeNotAllowed FileShareProvisionedBandwidthDowngradeNotAllowed"
+    " FileShareProvisionedIopsDowngradeNotAllowed",
     "_permissions": "FileInvalidPermission",
     "_deleted": "InvalidQueryParameterValue ShareAlreadyExists ShareNotFound",
     "_get_file": "InvalidResourceName InvalidUri OutOfRangeInput ResourceTypeMismatch ShareSnapshotNotFound"
@@ -130,9 +132,8 @@ NEVER: dict[str, str] = {
     ),
     **dict.fromkeys(
         (
-            "ContainerQuotaDowngradeNotAllowed", "FileShareProvisionedBandwidthDowngradeNotAllowed",
-            "FileShareProvisionedBandwidthInvalid", "FileShareProvisionedIopsDowngradeNotAllowed",
-            "FileShareProvisionedIopsInvalid", "FileShareProvisionedStorageInvalid",
+            "FileShareProvisionedBandwidthInvalid", "FileShareProvisionedIopsInvalid",
+            "FileShareProvisionedStorageInvalid",
             "TotalSharesCountExceedsAccountLimit", "TotalSharesProvisionedBandwidthExceedsAccountLimit",
             "TotalSharesProvisionedCapacityExceedsAccountLimit", "TotalSharesProvisionedIopsExceedsAccountLimit",
         ), _PAID,

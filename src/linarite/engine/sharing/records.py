@@ -63,11 +63,25 @@ class Share(msgspec.Struct, kw_only=True):
         return any(name in self.options for name in PROVISIONED)
 
     @property
+    def is_paid_by_size(self) -> bool:
+        """Whether what it is given is what it asked for: of either provisioned model."""
+        return self.is_provisioned or self.tier == PREMIUM
+
+    def lowerable_at(self, name: str) -> int:
+        """From when on the quota, or a figure among the options, may be made smaller. Microseconds.
+
+        A day after it was last made larger [D]; one that never was, since the share was made [R].
+        """
+        return self.raised[name] + LOWERABLE_AFTER if name in self.raised else self.created_at
+
+    @property
     def limit(self) -> int:
         """Bytes of the disk that its files may take."""
         return self.quota_gib * 1024**3
 
 
+PREMIUM = "Premium"
+LOWERABLE_AFTER = 86_400_000_000
 PENDING, SUCCESS, ABORTED, FAILED = "pending", "success", "aborted", "failed"
 
 

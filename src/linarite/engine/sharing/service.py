@@ -6,6 +6,7 @@ Source: "Set File Service Properties", NOTES 11.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Any
 
 import msgspec
@@ -13,6 +14,10 @@ import msgspec
 from linarite.engine.sharing.ports import ShareStore
 
 _KIND = "file service"
+RULES_LIFE = 2_000_000
+"""Microseconds."""
+MOST_RULES = 256
+"""Accounts whose rules are remembered."""
 
 
 class Metrics(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +42,7 @@ class CorsRule(msgspec.Struct, frozen=True, kw_only=True):
         """Whether a page of `origin` may call `method` with such headers. Origins are compared with their case."""
         if "*" not in self.origins and origin not in self.origins:
             return False
-        return method in self.methods and all(_named(name, self.headers) for name in headers)
+        return method in self.methods and all(named(name, self.headers) for name in headers)
 
 
 class ServiceProperties(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +61,22 @@ class Service:
 
     def __init__(self, store: ShareStore) -> None:
         self._store = store
+        self._rules: OrderedDict[str, tuple[int, tuple[CorsRule, ...]]] = OrderedDict()
+
+    async def rules(self, account: str, now: int) -> tuple[CorsRule, ...]:
+        """The account's CORS rules, which every request that reads asks for.
+
+        They are remembered for RULES_LIFE: what another server changed is seen after that, what this one did at once.
+        """
+        known = self._rules.get(account)
+        if known is not None and 0 <= now - known[0] < RULES_LIFE:
+            return known[1]
+        found = (await self.properties(account)).cors
+        self._rules[account] = (now, found)
+        self._rules.move_to_end(account)
+        while len(self._rules) > MOST_RULES:
+            self._rules.popitem(last=False)
+        return found
 
     async def properties(self, account: str) -> ServiceProperties:
         """The properties of an account's service."""
@@ -70,6 +91,13 @@ class Service:
             tx.documents.put(_KIND, account, msgspec.to_builtins(changed))
 
         await self._store.write(work)
+        self._rules.pop(account, None)
+
+
+def named(name: str, patterns: tuple[str, ...]) -> bool:
+    """Whether a header is named by a pattern, without regard to case."""
+    lower, wanted = name.lower(), [each.lower() for each in patterns]
+    return any(lower.startswith(each[:-1]) if each.endswith("*") else lower == each for each in wanted)
 
 
 def match(rules: tuple[CorsRule, ...], origin: str, method: str, headers: tuple[str, ...] = ()) -> CorsRule | None:
@@ -79,9 +107,3 @@ def match(rules: tuple[CorsRule, ...], origin: str, method: str, headers: tuple[
 
 def _read(kept: Any) -> ServiceProperties:  # noqa: ANN401 - what the store keeps
     return ServiceProperties() if kept is None else msgspec.convert(kept, ServiceProperties)
-
-
-def _named(name: str, patterns: tuple[str, ...]) -> bool:
-    """Whether a header is named by a pattern, without regard to case."""
-    lower, wanted = name.lower(), [each.lower() for each in patterns]
-    return any(lower.startswith(each[:-1]) if each.endswith("*") else lower == each for each in wanted)

@@ -69,6 +69,7 @@ class Shares(Deletion):
                 changed.tier_changed_at = claim.now
             changed.raised = {**share.raised, **_raised(share, changed, claim.now)}
             _check(changed)
+            _refuse_early_lowering(share, changed, claim.now)
             return changed
 
         return await self._edit(place, edit)
@@ -163,11 +164,23 @@ def _check(share: Share) -> None:
         raise InvalidValue("quota", share.quota_gib, f"1 to {MAX_QUOTA_GIB}")
 
 
+def _sizes(share: Share) -> dict[str, int]:
+    """What of a share is provisioned; a figure that was never named is the least there can be."""
+    return {**{name: int(share.options.get(name, 0)) for name in PROVISIONED}, "quota": share.quota_gib}
+
+
 def _raised(before: Share, after: Share, now: int) -> dict[str, int]:
     """What of a share was made larger just now."""
-    sizes = {name: [int(each.options.get(name, 0)) for each in (before, after)] for name in PROVISIONED}
-    sizes["quota"] = [before.quota_gib, after.quota_gib]
-    return {name: now for name, (old, new) in sizes.items() if new > old}
+    old = _sizes(before)
+    return {name: now for name, new in _sizes(after).items() if new > old[name]}
+
+
+def _refuse_early_lowering(before: Share, after: Share, now: int) -> None:
+    """What is provisioned stays for a day after it was raised."""
+    old = _sizes(before)
+    for name, new in _sizes(after).items():
+        if new < old[name] and before.is_paid_by_size and now < before.lowerable_at(name):
+            raise WrongState("share", f"{name} raised lately", "lower it")
 
 
 def _moment(second: int) -> str:

@@ -42,6 +42,27 @@ CODES: Mapping[str, tuple[int, str]] = {
     ),
     "CannotVerifyCopySource": (404, "The specified copy source does not exist or cannot be read."),
     "ConditionNotMet": (412, "The condition specified using HTTP conditional header(s) is not met."),
+    "ContainerQuotaDowngradeNotAllowed": (
+        409,
+        (
+            "Cannot downgrade quota at this moment. Please check share properties for the next allowed quota "
+            "downgrade time."
+        ),
+    ),
+    "FileShareProvisionedBandwidthDowngradeNotAllowed": (
+        409,
+        (
+            "Cannot downgrade provisioned bandwidth at this moment. Please check share properties for the next allowed "
+            "provisioned bandwidth downgrade time."
+        ),
+    ),
+    "FileShareProvisionedIopsDowngradeNotAllowed": (
+        409,
+        (
+            "Cannot downgrade provisioned IOPS at this moment. Please check share properties for the next allowed "
+            "provisioned IOPS downgrade time."
+        ),
+    ),
     "CorsPreflightFailure": (403, "CORS not enabled or no matching rule found for this request."),
     "Crc64Mismatch": (
         400,
@@ -225,6 +246,9 @@ _STATES = {
     ("copy", "none pending"): "NoPendingCopyOperation",
     ("copy", "another"): "CopyIdMismatch",
     ("share", "full"): "ShareSizeLimitReached",
+    ("share", "quota raised lately"): "ContainerQuotaDowngradeNotAllowed",
+    ("share", "iops raised lately"): "FileShareProvisionedIopsDowngradeNotAllowed",
+    ("share", "mibps raised lately"): "FileShareProvisionedBandwidthDowngradeNotAllowed",
     ("share", "snapshots"): "ShareHasSnapshots",
     ("share", "leased snapshot"): "DeleteShareWhenSnapshotLeased",
     ("share", "too many snapshots"): "ShareSnapshotCountExceeded",

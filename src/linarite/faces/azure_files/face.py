@@ -50,7 +50,9 @@ class AzureFiles:
         address = addresses.read_address(request)
         if request.method == "OPTIONS":
             return await cors.preflight(request, address.account, self._sharing.service)
-        request.facts["cors"] = await cors.told(request, address.account, self._sharing.service)
+        cross, exposed = await cors.told(request, address.account, self._sharing.service)
+        if cross:
+            request.facts["cors"], request.facts["exposed"] = cross, exposed
         request.facts["kind"] = "File" if address.path else "Share"
         version = _version(request)
         request.facts["version"] = version
@@ -95,6 +97,9 @@ class AzureFiles:
         given = request.headers.get("x-ms-client-request-id")
         if given and len(given) <= MAX_CLIENT_REQUEST_ID and all("!" <= each <= "~" for each in given):
             response.headers["x-ms-client-request-id"] = request.facts["client_id"] = given
+        if request.facts.get("exposed"):
+            own = [name for name in response.headers if not name.startswith(("Access-Control-", "Vary"))]
+            response.headers.update(cors.exposed(request.facts["exposed"], own))
 
     def host_account(self, host: str) -> str | None:
         """The account that a Host header names."""

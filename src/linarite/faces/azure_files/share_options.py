@@ -10,6 +10,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from linarite.engine.sharing import Share
+from linarite.engine.sharing.records import PREMIUM
 from linarite.faces.azure_files import xml
 from linarite.faces.azure_files.call import Call
 from linarite.faces.azure_files.versions import (
@@ -78,12 +79,10 @@ FIGURES = {
     "burst": _Option("x-ms-share-included-burst-iops", "IncludedBurstIops", since=PROVISIONED_SINCE),
     "credits": _Option("x-ms-share-max-burst-credits-for-iops", "MaxBurstCreditsForIops", since=PROVISIONED_SINCE),
 }  # fmt: skip
-PREMIUM = "Premium"
 MADE = ("iops", "mibps", "burst", "credits")
 """What the answers to Create Share and Restore Share tell of it."""
 SET = (*MADE, "next_quota", "next_iops", "next_mibps")
 """What the answer to Set Share Properties tells of it."""
-_DAY = 86_400_000_000
 _BURST_SECONDS = 3600
 
 
@@ -155,5 +154,4 @@ def _burst(iops: int, burst: int) -> dict[str, str]:
 
 
 def _next(share: Share, name: str) -> str:
-    """A day after what is provisioned was last raised it may be lowered."""
-    return http_date(share.raised.get(name, share.created_at) + _DAY)
+    return http_date(share.lowerable_at(name))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from linarite.engine.sharing import Share
+from linarite.engine.sharing.records import PREMIUM
 from linarite.faces.azure_files import headers, share_options, xml
 from linarite.faces.azure_files.versions import SHARE_LEASES_SINCE, SHARE_PROTOCOLS_SINCE, TIERS_SINCE
 from linarite.http.dates import http_date
@@ -30,7 +31,7 @@ def _lease(name: str) -> Tell:
 
 def _changed(share: Share, _now: int) -> str | None:
     """A premium share's tier is never another one: the service tells no time of it [R]."""
-    return None if share.tier == share_options.PREMIUM else http_date(share.tier_changed_at)
+    return None if share.tier == PREMIUM else http_date(share.tier_changed_at)
 
 
 def _squash(share: Share, _now: int) -> str | None:

@@ -6,9 +6,11 @@ from linarite.engine.sharing import Policy
 from linarite.faces.azure_files import headers, xml
 from linarite.faces.azure_files.call import Call
 from linarite.faces.azure_files.errors import Refused
+from linarite.faces.azure_files.sas import parse_moment
 from linarite.http.messages import Response
 from linarite.http.xml import Element, XmlRefused, child, local_name, parse
 
+LETTERS = "rcwdl"
 MAX_POLICIES, MAX_ID, MAX_XML = 5, 64, 64 * 1024
 _PARTS = {"Start": "start", "Expiry": "expiry", "Permission": "permission"}
 
@@ -49,7 +51,16 @@ def _policy(identifier: Element) -> Policy:
     if not name or len(name) > MAX_ID:
         raise Refused("InvalidXmlNodeValue", XmlNodeName="Id", XmlNodeValue=name or "")
     values = {} if terms is None else {field: _text(terms, part) for part, field in _PARTS.items()}
+    for part, field in _PARTS.items():
+        value = values.get(field)
+        if value is not None and not _is_good(field, value):
+            raise Refused("InvalidXmlNodeValue", XmlNodeName=part, XmlNodeValue=value)
     return Policy(id=name, **values)
+
+
+def _is_good(field: str, value: str) -> bool:
+    """Whether a signature could have it: a time, or letters of what may be done in a share."""
+    return set(value) <= set(LETTERS) if field == "permission" else parse_moment(value) is not None
 
 
 def _text(element: Element, name: str) -> str | None:

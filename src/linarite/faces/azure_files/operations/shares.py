@@ -5,11 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from linarite.engine.sharing import Share
-from linarite.engine.sharing.records import MAX_QUOTA_GIB
+from linarite.engine.sharing.records import MAX_QUOTA_GIB, PREMIUM
 from linarite.faces.azure_files import headers, permissions, share_options, share_properties, xml
 from linarite.faces.azure_files.call import Call
 from linarite.faces.azure_files.errors import Refused, bad_header
-from linarite.faces.azure_files.share_options import PREMIUM
 from linarite.faces.azure_files.versions import PROVISIONED_SINCE
 from linarite.http.messages import Response
 
