@@ -207,7 +207,7 @@ def test_client_that_waits_for_us_may_wait(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("secure", [False, True])
 def test_one_connection_too_many_is_told_so(tmp_path: Path, certificate: Certificate, secure: bool) -> None:
-    """With a status that clients retry on; those that are served notice nothing, and a place that is free is given."""
+    """With a status that clients retry on; those that are at work notice nothing, and a place that is free is given."""
 
     async def story(port: int) -> None:
         async def connect() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -215,9 +215,8 @@ def test_one_connection_too_many_is_told_so(tmp_path: Path, certificate: Certifi
             return await asyncio.open_connection(host, port, ssl=context)
 
         served = [await connect() for _ in range(3)]
-        for reader, writer in served:
-            writer.write(WELL)
-            assert await reader.readuntil(b"well")
+        for _, writer in served:
+            writer.write(put("/taken", 5, 1))
         for _ in range(5):
             reader, writer = await connect()
             writer.write(WELL)
@@ -226,8 +225,9 @@ def test_one_connection_too_many_is_told_so(tmp_path: Path, certificate: Certifi
             assert b"Retry-After: 5\r\n" in told
             writer.transport.abort()
         served[0][1].close()
-        served[1][1].write(WELL)
+        served[1][1].write(bytes(4))
         assert await served[1][0].readuntil(b"well")
+        served[1][1].write(put("/taken", 5, 1))
         while True:
             reader, writer = await connect()
             writer.write(WELL)
@@ -238,6 +238,27 @@ def test_one_connection_too_many_is_told_so(tmp_path: Path, certificate: Certifi
             each.close()
 
     play(tmp_path, story, Limits(connections=3), certificate if secure else None)
+
+
+def test_idle_connections_make_room(tmp_path: Path) -> None:
+    """Those that clients keep for later are no reason to turn anyone away: the one of the longest rest is closed."""
+
+    async def story(port: int) -> None:
+        kept = []
+        for number in range(6):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(WELL)
+            assert await reader.readuntil(b"well")
+            kept.append((reader, writer))
+            if number >= 3:
+                assert await ended(kept[number - 3][0]) == b""
+        for reader, writer in kept[3:]:
+            writer.write(WELL)
+            assert await reader.readuntil(b"well")
+        for _, writer in kept:
+            writer.close()
+
+    play(tmp_path, story, Limits(connections=3))
 
 
 def test_crowd_that_is_turned_away_goes_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

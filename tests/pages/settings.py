@@ -23,8 +23,9 @@ default.
 LIMITS = """
 ## What clients may take
 
-Connections of all ports count together. One beyond `max_connections` is answered `503 Service Unavailable` with
-`Retry-After` and closed; those that are served notice nothing. The default follows the limit of open files
+Connections of all ports count together. One beyond `max_connections` takes the place of the one that has been idle
+longest; when all are at work it is answered `503 Service Unavailable` with `Retry-After` and closed. Those that are at
+work notice nothing. The default follows the limit of open files
 (`ulimit -n`, systemd's `LimitNOFILE`): with 1,024 it is 266, from 30,224 on 10,000.
 
 The head of a request has 64 KiB and `head_seconds` from its first byte, or from the connection on. While it is the

@@ -161,7 +161,8 @@ class Share(RuleBasedStateMachine):
                 return
         assert node
         node.metadata = metadata
-        node.is_foreign = node.is_foreign and not node.is_directory
+        if node.is_directory and node.is_foreign:  # from now on its times are kept, the first of them just now
+            node.is_foreign, node.created = False, None
         self._learn(path)
 
     @rule(by=who, pick=picks, attributes=attributes, md5=md5s, claim=claims)

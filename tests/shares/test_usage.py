@@ -59,6 +59,22 @@ def test_what_is_followed_is_what_counting_finds(tree: DirectoryTree) -> None:
     assert followed(tree) == roots.usage(tree._base(PLACE))
 
 
+def test_links_take_nothing_along(tree: DirectoryTree) -> None:
+    """Neither one that is deleted nor one that is replaced, symbolic or hard."""
+    run(tree.create(PLACE, "f", LIMIT, b"x" * 32 * KIB, limit=LIMIT))
+    run(tree.create(PLACE, "g", LIMIT, b"x" * 16 * KIB, limit=LIMIT))
+    for name in ("a", "b"):
+        (folder(tree) / name).symlink_to("f")
+    run(tree.remove(PLACE, "a", directory=False))
+    assert followed(tree) == 48 * KIB
+    run(tree.rename(PLACE, "g", "b", replace=True))
+    assert followed(tree) == 48 * KIB
+    os.link(folder(tree) / "f", folder(tree) / "twin")
+    run(tree.rename(PLACE, "f", "twin", replace=True))
+    assert followed(tree) == 48 * KIB
+    assert run(tree.usage(PLACE)) == 48 * KIB
+
+
 def test_writers_at_once_do_not_go_beyond_it_together(tree: DirectoryTree) -> None:
     """Of many who write one file and others, so many succeed as there is room for, and holes have none."""
 

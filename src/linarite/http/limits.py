@@ -68,16 +68,30 @@ class Crowd(ServerState):
     def __init__(self, limits: Limits, count: Count) -> None:
         super().__init__()
         self.limits, self.count = limits, count
+        count.crowds.append(self)
 
 
 class Count:
-    """Connections that are served, and those that are being turned away."""
+    """Connections of all `crowds` that are served, and those that are being turned away."""
 
-    __slots__ = ("away", "served", "told")
+    __slots__ = ("away", "crowds", "served", "told")
 
     def __init__(self) -> None:
         """There is none yet."""
+        self.crowds: list[Crowd] = []
         self.served, self.away, self.told = 0, 0, False
+
+    def let_one_go(self) -> bool:
+        """Close the connection that has been idle longest, if one is: its client makes another when it needs one."""
+        idle = {
+            since: each
+            for crowd in self.crowds
+            for each in crowd.connections
+            if isinstance(each, LimitedProtocol) and (since := each.idle_since()) is not None
+        }
+        if idle:
+            idle[min(idle)].let_go()
+        return bool(idle)
 
 
 class LimitedProtocol(SpellingProtocol):
@@ -99,7 +113,7 @@ class LimitedProtocol(SpellingProtocol):
         """Wait for the first head, if there is a place."""
         super().connection_made(transport)
         count, most = self.crowd.count, self.crowd.limits.connections
-        self._is_served = count.served < most
+        self._is_served = count.served < most or count.let_one_go()
         if self._is_served:
             count.served += 1
             self._await_head()
@@ -144,6 +158,16 @@ class LimitedProtocol(SpellingProtocol):
         super().shutdown()
         if self.transport.is_closing():
             self.loop.call_later(FAREWELL, self.transport.abort)
+
+    def idle_since(self) -> float | None:
+        """A moment that is the earlier the longer nothing has been asked since an answer; None: something is."""
+        waiting = self.timeout_keep_alive_task
+        return None if waiting is None or self.transport.is_closing() else waiting.when()
+
+    def let_go(self) -> None:
+        """Close an idle connection."""
+        self.timeout_keep_alive_handler()
+        self.loop.call_later(FAREWELL, self.transport.abort)
 
     def owes(self) -> bool:
         """Whether it is the client's turn: to send more of a body, or to take what is being sent."""

@@ -272,8 +272,9 @@ class DirectoryTree:
         if directory:
             links.remove_directory(base, found.disk)
         else:
+            freed = _freed_with_name(base, found)
             base.unlink(found.disk)
-            self._usage.shrank(place, _freed(found))
+            self._usage.shrank(place, freed)
         base.sync(found.disk.rpartition("/")[0])
 
     def _write(self, place: Place, path: str, offset: int, data: Data, limit: int | None) -> Item:
@@ -351,10 +352,11 @@ class DirectoryTree:
         old, new = self._present(base, source), self._spelling.locate(base, target)
         if new.disk.startswith(f"{old.disk}/"):
             raise InvalidValue("target", target, "inside what moves")
+        freed = _freed_with_name(base, new)
         new = renaming.cleared(self._spelling, base, old, new, target, replace=replace)
         self._spelling.keep(new.path.rpartition("/")[2])
         with renaming.moved(self._spelling, base, old, new):
-            self._usage.shrank(place, _freed(new))
+            self._usage.shrank(place, freed if new.stat is not None else 0)
             return self._stamp(place, new.path)
 
     def _sweep(self, trash: str) -> None:
@@ -374,8 +376,13 @@ def _alone(base: Beneath, found: Found) -> Found:
     return found._replace(stat=None)
 
 
+def _freed_with_name(base: Beneath, found: Found) -> int:
+    """Bytes of the disk that go when a name is taken away: with that of a link none do."""
+    return 0 if found.stat is None else _freed(found._replace(stat=base.stat(found.disk, follow=False)))
+
+
 def _freed(found: Found) -> int:
-    """Bytes of the disk that go with a name."""
+    """Bytes of the disk that go with the content of what is there."""
     stat = found.stat
     return stat.st_blocks * BLOCK if stat and modes.S_ISREG(stat.st_mode) and stat.st_nlink == 1 else 0
 
