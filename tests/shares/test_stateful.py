@@ -276,8 +276,8 @@ class Share(RuleBasedStateMachine):
         node = self.model.get(path)
         if node is None or node.is_directory:
             return
-        disk = self.service.path("share", "/".join(self.model.spelled(path)))
-        if not disk.is_file() or not node.data:
+        disk = self._disk_of(path)
+        if disk is None or not node.data:
             return
         before = disk.stat()
         wait_for_a_tick(disk)
