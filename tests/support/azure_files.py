@@ -9,7 +9,6 @@ import asyncio
 import base64
 import contextlib
 import signal
-import socket
 import sys
 import tempfile
 import threading
@@ -19,7 +18,7 @@ from pathlib import Path
 
 import httpx
 import jwt
-import uvicorn
+import uvloop
 
 from linarite.app import WallClock
 from linarite.engine.access import Principal, Unauthenticated
@@ -30,7 +29,7 @@ from linarite.faces.azure_files import AzureFiles
 from linarite.http import storage_auth
 from linarite.http.funnel import Funnel
 from linarite.http.messages import Headers
-from linarite.http.spelling import SpellingProtocol
+from linarite.http.serving import Servers, bind
 from linarite.remote import Fetcher
 from linarite.shares import DirectoryTree
 from linarite.store import open_store
@@ -73,22 +72,6 @@ class DevelopmentAccess:
         return None
 
 
-class _Server(uvicorn.Server):
-    """Leaves signals alone, and tells when it listens."""
-
-    def __init__(self, config: uvicorn.Config, started: threading.Event) -> None:
-        super().__init__(config)
-        self._listening = started
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._listening.set()
-
-
 class FileService:
     """A running service: `url` without account, `folder` with the shares' files."""
 
@@ -109,8 +92,9 @@ def file_service(
     folder: Path, port: int = 0, *, retention: float = WEEK, copy_sources: Sequence[str] = ()
 ) -> Iterator[FileService]:
     """Serve from `folder` on a thread. `retention`: microseconds for which deleted shares are kept."""
-    bound = socket.create_server(("127.0.0.1", port))
-    started, holder = threading.Event(), list[uvicorn.Server]()
+    bound = bind("127.0.0.1", port)
+    started, over = threading.Event(), asyncio.Event()
+    loops: list[asyncio.AbstractEventLoop] = []
 
     async def serve() -> None:
         store = open_store(folder / "store.db")
@@ -119,24 +103,26 @@ def file_service(
             elsewhere=Fetcher(copy_sources),
         )  # fmt: skip
         await sharing.start()
-        face = AzureFiles(sharing, DevelopmentAccess(), premium=("premium",))
-        config = uvicorn.Config(
-            Funnel(face), http=SpellingProtocol, lifespan="off", log_config=None, server_header=False,
-            date_header=False, timeout_graceful_shutdown=5,
-        )  # fmt: skip
-        server = _Server(config, started)
-        holder.append(server)
-        await server.serve([bound])
+        servers = Servers([(Funnel(AzureFiles(sharing, DevelopmentAccess(), premium=("premium",))), bound)], None)
+        await servers.start()
+        loops.append(asyncio.get_running_loop())
+        started.set()
+        await over.wait()
+        await servers.stop()
         await sharing.stop()
         await store.close()
 
-    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
+    def run() -> None:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve())
+
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
     assert started.wait(30)
     try:
         yield FileService(f"http://127.0.0.1:{bound.getsockname()[1]}", folder / "shares")
     finally:
-        holder[0].should_exit = True
+        loops[0].call_soon_threadsafe(over.set)
         thread.join(30)
         bound.close()
 

@@ -21,6 +21,8 @@ from linarite.shares import roots
 BLOCK = 512
 _SHARES = 1024
 _STALE_SECONDS, _FRESH_SECONDS, _TIMES = 60.0, 1.0, 20
+_QUICK_SECONDS = 0.05
+"""A counting that takes less is done again before anything is refused, however fresh the last one is."""
 _TRIES = 4
 """Countings of a share that is changed meanwhile; then what was added meanwhile counts twice, until the next time."""
 
@@ -187,7 +189,7 @@ class Usage:
 
     def _count_again(self, place: Place, count: _Count) -> None:
         """Before something is refused; not again at once where that takes long."""
-        if time.monotonic() - count.at > min(_FRESH_SECONDS, _TIMES * count.seconds):
+        if count.seconds < _QUICK_SECONDS or time.monotonic() - count.at > min(_FRESH_SECONDS, _TIMES * count.seconds):
             self.count(place)
 
     def _add(self, place: Place, size: int) -> None:
