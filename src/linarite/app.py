@@ -25,6 +25,7 @@ from linarite.data import Claim, DataFolder, Presence, write_whole
 from linarite.engine.core import Engine
 from linarite.engine.housekeeping import Retention
 from linarite.engine.leading import Lease
+from linarite.engine.mounting import Mountable
 from linarite.engine.ports import Transaction
 from linarite.engine.sharing import Sharing
 from linarite.faces.azure_batch import AzureBatch
@@ -54,6 +55,7 @@ from linarite.remote import Fetcher
 from linarite.settings import DAY, FACES, Settings, check_exposure
 from linarite.settings import Issuer as TrustedIssuer
 from linarite.shares import DirectoryTree, MountableShares
+from linarite.shares_folder import SharesFolder
 from linarite.store import SqlStore, is_shared, open_store
 
 log = structlog.get_logger("linarite")
@@ -101,14 +103,16 @@ async def _serve(settings: Settings, folder: DataFolder, claim: Claim) -> None:
         store = _store(settings, folder, claim)
         stack.push_async_callback(store.close)
         await _check_folder(store, folder)
+        shares = await _shares_folder(store, folder, settings)
         present = stack.enter_context(folder.presence()) if store.shared else None
         tokens, managed = TaskTokens(folder.keys), _managed_identity(settings, folder)
         identity = Identity(store, WallClock(), _trusted(settings, folder, tokens), development=settings.development)
         await identity.start()
         provider = Provider(settings, folder, identity)
         lease = Lease(store, present.name if present else "", partial(_may_lead, claim, provider))
-        engine = _engine(settings, folder, store, identity, local, provider, tokens, lease)
-        sharing = await _sharing(settings, folder, store, provider, present, alone=claim.taken())
+        mountable = MountableShares(store, identity, shares)
+        engine = _engine(settings, folder, store, mountable, local, provider, tokens, lease)
+        sharing = await _sharing(settings, shares, store, provider, present, alone=claim.taken())
         stack.push_async_callback(sharing.stop)
         faces = _faces(settings, engine, sharing, identity, local)
         await engine.start()
@@ -166,6 +170,15 @@ def _first(tx: Transaction, identity: str) -> str:
     return known or identity
 
 
+async def _shares_folder(store: SqlStore, folder: DataFolder, settings: Settings) -> str:
+    """The folder of the file shares, which is the one that the records of shares go with. Raises Refused."""
+    shares = SharesFolder(folder, settings.files_folder, settings.slurm_shared)
+    shares.make()
+    identity = folder.identity()
+    await store.write(lambda tx: shares.check(tx, identity))
+    return str(shares.path)
+
+
 def _limits(settings: Settings) -> Limits:
     """What clients may take of the server together."""
     return Limits(settings.head_seconds, settings.stall_seconds, settings.max_connections or affordable())
@@ -178,10 +191,9 @@ def _host_names(settings: Settings) -> HostNames:
 
 
 def _engine(
-    settings: Settings, folder: DataFolder, store: SqlStore, identity: Identity, local: dict[str, str],
+    settings: Settings, folder: DataFolder, store: SqlStore, mountable: Mountable, local: dict[str, str],
     provider: Provider, tokens: TaskTokens, lease: Lease,
 ) -> Engine:  # fmt: skip
-    mountable = MountableShares(store, identity, str(folder.make_shares()))
     nodes = provider.nodes(mountable, authority(folder.tls) if settings.tls else None)
     batch_url = settings.public_url("batch") or local["batch"]
     days = {"events": settings.events_days, "finished_jobs": settings.finished_jobs_days}
@@ -191,10 +203,9 @@ def _engine(
 
 
 async def _sharing(
-    settings: Settings, folder: DataFolder, store: SqlStore, provider: Provider, present: Presence | None, *,
-    alone: bool,
+    settings: Settings, shares: str, store: SqlStore, provider: Provider, present: Presence | None, *, alone: bool,
 ) -> Sharing:  # fmt: skip
-    tree = DirectoryTree(str(folder.make_shares()), provider.share_owner_of())
+    tree = DirectoryTree(shares, provider.share_owner_of())
     if alone:
         tree.sweep()
     try:

@@ -4,7 +4,7 @@ data/            0711   passed through by tasks' users
   server/        0700   database, issuer's key, lock, servers/ (a file for each of several)
   tls/           0755   certificates to read; keys 0600
   nodes/ hosts/         `linarite.nodes`
-  shares/               `linarite.shares`
+  shares/               `linarite.shares`, unless the settings name another folder for them
   applications/  0711   package archives, a folder an account (0750) that its tasks' user may read
 """
 
@@ -100,6 +100,7 @@ class DataFolder:
         self.server = path / "server"
         self.keys = self.server / "keys"
         self.tls = path / "tls"
+        self.shares = path / "shares"
 
     @property
     def database(self) -> Path:
@@ -118,11 +119,9 @@ class DataFolder:
                 f"The data folder {self.path} cannot be made: {error.strerror}. Choose another with --data."
             ) from error
 
-    def make_shares(self) -> Path:
-        """The folder of the file shares, which only the server enters."""
-        shares = self.path / "shares"
-        shares.mkdir(mode=0o700, exist_ok=True)
-        return shares
+    def make_shares(self) -> None:
+        """Make the folder of the file shares, which only the server enters."""
+        self.shares.mkdir(mode=0o700, exist_ok=True)
 
     def make_archives(self, account: str) -> Path:
         """The folder of an account's package archives. Raises Refused."""

@@ -99,6 +99,10 @@ class Settings(BaseSettings):
     dashboard_port: int = Field(10040, ge=0, le=65535, description="Port of the dashboard.")
     batch_public_url: str | None = Field(None, description="Azure Batch's address as clients see it, for links.")
     files_public_url: str | None = Field(None, description="The same for Azure Files.")
+    files_folder: Path | None = Field(
+        None,
+        description="Folder of the file shares, below one that is there; else `shares` in the data folder.",
+    )
     files_md5: Literal["always", "asked"] = Field(
         "always",
         description="When Put Range tells the MD5 of its bytes: as the service does, or if it was sent one.",
@@ -219,7 +223,7 @@ class Settings(BaseSettings):
         """Flags, then the environment, then the file."""
         return init_settings, env_settings, InitSettingsSource(settings_cls, cls.from_file)
 
-    @field_validator("data", "ready_file", "tls_cert", "tls_key", "slurm_shared")
+    @field_validator("data", "files_folder", "ready_file", "tls_cert", "tls_key", "slurm_shared")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return None if value is None else Path(os.path.abspath(value.expanduser()))  # noqa: PTH100 - links stay links

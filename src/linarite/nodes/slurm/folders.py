@@ -21,6 +21,9 @@ from linarite.nodes.slurm.porter import Porter
 from linarite.nodes.slurm.users import Runner, Users
 
 NO_CONTAINERS = "Tasks of this server run on a cluster: its nodes run no containers by themselves."
+_APART = (
+    "The file shares are not on the folder that the cluster's machines share: the setting files_folder places them."
+)
 
 _log = structlog.get_logger(__name__)
 
@@ -81,7 +84,9 @@ class Folders:
             raise MountError("This server's nodes mount nothing.")
         folder = await self._mountable.folder(mount, node.account)
         if not folder.startswith(f"{self._shared}/"):
-            raise MountError("The file shares are not on the folder that the cluster's machines share.")
+            raise MountError(
+                "The file shares are not on the folder that the cluster's machines share (the setting files_folder)."
+            )
         runner = self.runner(node)
         if not runner.own:
             _let_pass(self._shared, folder)
