@@ -7,6 +7,7 @@ import errno
 import os
 import socket
 import ssl
+import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -166,7 +167,6 @@ def test_file_that_is_cut_short_under_the_kernels_hands_ends_there(tmp_path):
         near.setblocking(False)
         part = zero_copy._Part(b"head", file.fileno(), 5, len(CONTENT) - 5)
         own = Own(SimpleNamespace(get_extra_info=lambda _: near))
-        assert part.send(own) is None
         first = part.send(own)
         file.truncate(cut := 5 + first)
         got = bytearray()
@@ -208,6 +208,48 @@ def test_file_that_cannot_be_had_as_memory_is_sent_all_the_same(tmp_path, monkey
         writer.close()
 
     play(tmp_path, story)
+
+
+@pytest.mark.parametrize("code", [errno.EAGAIN, errno.EOPNOTSUPP])
+def test_file_that_a_disk_must_bring_is_left_to_many_threads(tmp_path, monkeypatch, code):
+    """Those few that send from memory wait for no disk."""
+    asked = []
+
+    def not_there(*_: object) -> None:
+        asked.append(threading.current_thread().name)
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "preadv", not_there)
+    sent = []
+    send = zero_copy._Part.send
+    monkeypatch.setattr(
+        zero_copy._Part, "send", lambda *given: [sent.append(threading.current_thread().name), send(*given)][1]
+    )
+
+    async def story(port: int, face: Face) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(get("/0-3000001"))
+        assert await answer(reader) == CONTENT
+        writer.close()
+
+    play(tmp_path, story)
+    assert all(name.startswith("sender") for name in asked)
+    assert asked
+    assert not any(name.startswith("sender") for name in sent)
+
+
+def test_full_socket_holds_no_thread_that_others_want(tmp_path, monkeypatch):
+    monkeypatch.setattr(zero_copy, "_MOMENT_MS", 60_000)  # who waits for this client waits for long
+    path = tmp_path / "file"
+    path.write_bytes(CONTENT)
+    near, far = socket.socketpair()
+    with near, far, path.open("rb") as file:
+        near.setblocking(False)
+        part = zero_copy._Part(b"head", file.fileno(), 0, len(CONTENT))
+        own, wanted = Own(SimpleNamespace(get_extra_info=lambda _: near)), SimpleNamespace(are_wanted=True)
+        assert zero_copy._push(own, part, wanted) is True
+        assert 0 < part.left < len(CONTENT)
+        assert zero_copy._push(own, part, wanted) is None
 
 
 def test_parts_longer_than_a_window_are_whole(tmp_path, monkeypatch):

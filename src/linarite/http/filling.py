@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from linarite.http.own import Own
-from linarite.http.threads import on_thread
+from linarite.http.threads import Few
 
 if TYPE_CHECKING:
     from linarite.http.pieces import PieceProtocol
@@ -20,6 +20,7 @@ LEAST = 256 * 1024
 _TURN_SECONDS = 0.02
 """For which one body keeps a thread at most; then it is another's turn."""
 _MOMENT_MS = 2
+_RECEIVERS = Few("receiver")
 
 
 async def fill(protocol: PieceProtocol, room: memoryview) -> bool:
@@ -31,7 +32,7 @@ async def fill(protocol: PieceProtocol, room: memoryview) -> bool:
     own = protocol.own()
     while at < len(room) and not protocol.transport.is_closing():
         try:
-            got = await on_thread(_pull, own, room[at:])
+            got = await _RECEIVERS.do(_pull, own, room[at:])
         except ConnectionError:
             return False
         if got is None:
@@ -44,12 +45,14 @@ async def fill(protocol: PieceProtocol, room: memoryview) -> bool:
 
 
 def _pull(own: Own, room: memoryview) -> int | None:
-    """Take what has come, waiting moments for more; None when that is nothing, 0 at the end of the connection."""
+    """Take what has come, waiting moments for more unless others wait; None when nothing came, 0 when all has."""
     waiting, taken, end = None, 0, time.monotonic() + _TURN_SECONDS
     while True:
         try:
             got = own.socket.recv_into(room[taken:])
         except BlockingIOError:
+            if _RECEIVERS.are_wanted:
+                return taken or None
             if waiting is None:
                 waiting = select.poll()
                 waiting.register(own.number, select.POLLIN)

@@ -18,13 +18,14 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from linarite.http.messages import ZERO_COPY
 from linarite.http.own import Own
 from linarite.http.pieces import PieceProtocol
-from linarite.http.threads import on_thread
-from linarite.http.window import Window
+from linarite.http.threads import Few, on_thread
+from linarite.http.window import MOST, Window
 
 _TURN_SECONDS = 0.02
 """For which one answer keeps a thread at most; then it is another's turn."""
 _MOMENT_MS = 2
 _PIECE = 256 * 1024
+_SENDERS = Few("sender")
 
 
 class ZeroCopyProtocol(PieceProtocol):
@@ -95,7 +96,7 @@ class _Sender:
             while transport.get_write_buffer_size():  # what was sent before goes first
                 await self._protocol.ready(own.number, to_read=False)
             while part.left and not (self._cycle.disconnected or transport.is_closing()):
-                took = await on_thread(_push, own, part)
+                took = await _turn(own, part)
                 if took is None:
                     await self._protocol.ready(own.number, to_read=False)
                 elif not took:
@@ -125,27 +126,46 @@ class _Part:
         self.maps = True
 
     def send(self, own: Own) -> int | None:
-        """Send some; returns how many bytes of the file. None when it was the head, 0 at the end of the file."""
+        """Send some; returns how many bytes of the file. None when it was of the head alone, 0 at the file's end."""
+        if self.maps:
+            try:
+                return self._send_mapped(own)
+            except (BlockingIOError, ConnectionError):
+                raise
+            except (OSError, ValueError):  # it was cut short, or cannot be had as memory
+                self.maps = False
         if self.head:
             self.head = self.head[own.socket.send(self.head, socket.MSG_MORE) :]
             return None
-        done = self._send_mapped(own) if self.maps else os.sendfile(own.number, self.file, self.offset, self.left)
-        self.offset, self.left = self.offset + done, self.left - done
-        return done
+        return self._sent(os.sendfile(own.number, self.file, self.offset, self.left))
 
-    def _send_mapped(self, own: Own) -> int:
+    def is_in_memory(self) -> bool:
+        """Whether the kernel has the last page of what is sent next, and so, as it reads ahead, most likely all."""
         try:
-            if self.window is None:
-                self.window = Window(self.file, self.offset, self.left)
+            os.preadv(self.file, [bytearray(1)], self.offset + min(self.left, MOST) - 1, os.RWF_NOWAIT)
+        except OSError:  # not there, or a file system that does not tell
+            return False
+        return True
+
+    def _send_mapped(self, own: Own) -> int | None:
+        """What is left of the head goes with it: one call of the system."""
+        if self.window is None:
+            self.window = Window(self.file, self.offset, self.left)
+        if not self.head:
             done = own.socket.send(self.window.rest)
-        except (BlockingIOError, ConnectionError):
-            raise
-        except (OSError, ValueError):  # it was cut short, or cannot be had as memory
-            self.maps = False
-            return os.sendfile(own.number, self.file, self.offset, self.left)
+        else:
+            done = own.socket.sendmsg((self.head, self.window.rest))
+            head, self.head = self.head, self.head[done:]
+            if self.head:
+                return None
+            done -= len(head)
         self.window.sent(done)
         if not self.window.rest:
             self.close()
+        return self._sent(done) or None
+
+    def _sent(self, done: int) -> int:
+        self.offset, self.left = self.offset + done, self.left - done
         return done
 
     def close(self) -> None:
@@ -154,24 +174,40 @@ class _Part:
             window.close()
 
 
-def _push(own: Own, part: _Part) -> bool | None:
+async def _turn(own: Own, part: _Part) -> bool | None:
+    """Send as `_push` does: on one of few threads what is in memory, on one of many what a disk must bring."""
+    try:
+        return await _SENDERS.do(_push, own, part, _SENDERS)
+    except _NotInMemory:
+        return await on_thread(_push, own, part, None)
+
+
+class _NotInMemory(Exception):
+    """To send it, or to find out, may have to wait for a disk."""
+
+
+def _push(own: Own, part: _Part, among: Few | None) -> bool | None:
     """Send what the socket takes, waiting moments for more room; None when that is nothing, False at the file's end.
 
-    A client that reads as fast as we send is served by one call a turn; a slow one is waited for in the loop. The disk
-    may take its time.
+    A client that reads as fast as we send is served by one call a turn, unless others wait for a thread; a slow one is
+    waited for in the loop. `among` few threads no disk is waited for: raises _NotInMemory.
     """
+    if among is not None and not part.is_in_memory():
+        raise _NotInMemory
     try:
-        return _push_on(own, part)
+        return _push_on(own, part, among)
     finally:
         part.close()
 
 
-def _push_on(own: Own, part: _Part) -> bool | None:
+def _push_on(own: Own, part: _Part, among: Few | None) -> bool | None:
     waiting, took, end = None, None, time.monotonic() + _TURN_SECONDS
     while True:
         try:
             done = part.send(own)
         except BlockingIOError:
+            if among is not None and among.are_wanted:
+                return took
             if waiting is None:
                 waiting = select.poll()
                 waiting.register(own.number, select.POLLOUT)
