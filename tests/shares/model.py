@@ -32,6 +32,8 @@ class Node:
     tag: str | None = None
     id: str | None = None
     created: str | None = None
+    times: tuple[str, ...] | None = None
+    """Last write, change and modification, as told last."""
     is_foreign: bool = False
     """Another program put it where it is: the service knows nothing of it but what the disk tells."""
 

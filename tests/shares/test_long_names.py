@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -90,3 +91,25 @@ def test_a_name_that_is_being_kept_is_left(tmp_path: Path, share: Path) -> None:
     assert draft.exists()
     Spelling(str(tmp_path / "none")).sweep()
     assert not (tmp_path / "none").exists()
+
+
+def test_what_may_be_borne_where_nobody_can_look_stays(
+    tmp_path: Path, share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A directory that cannot be read for a while costs no file in it its name."""
+    (share / "d").mkdir()
+    kept = names(tmp_path)
+    scan = Beneath.scan
+
+    def unreadable(beneath: Beneath, path: str = "") -> Any:
+        if path.endswith("/d"):
+            raise PermissionError(path)
+        return scan(beneath, path)
+
+    monkeypatch.setattr(Beneath, "scan", unreadable)
+    for each in share.iterdir():
+        if each.is_file():
+            each.rename(share / "d" / each.name)
+    for _ in range(3):
+        Spelling(str(tmp_path)).sweep()
+    assert names(tmp_path) == kept

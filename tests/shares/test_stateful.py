@@ -388,7 +388,7 @@ class Share(RuleBasedStateMachine):
         if node.is_directory:
             found = self.clients[by].get_directory_client("/".join(path)).get_directory_properties()
             assert (found.metadata, found.file_id) == (node.metadata, node.id)
-            assert found.etag == node.tag or node.is_foreign  # what comes and goes in such a one moves it
+            assert (found.etag, _times(found)) == (node.tag, node.times) or node.is_foreign  # what is in one moves it
             assert set(found.file_attributes.split(" | ")) == node.attributes
             return
         file = self._file(by, path)
@@ -399,7 +399,8 @@ class Share(RuleBasedStateMachine):
         assert set(found.file_attributes.split(" | ")) == node.attributes
         assert found.lease.state == "leased" if node.lease else found.lease.state in {"available", "broken"}
         assert (found.etag, found.file_id) == (node.tag, node.id)
-        assert str(found.creation_time) == node.created
+        assert str(found.creation_time) == node.created or node.is_foreign
+        assert node.times in {None, _times(found)}
         assert file.download_file().readall() == bytes(node.data)
         assert [(each.start, each.end) for each in file.list_ranges()] == node.ranges
 
@@ -434,6 +435,7 @@ class Share(RuleBasedStateMachine):
         assert node.id in {None, found.file_id}
         assert node.is_foreign or node.created in {None, str(found.creation_time)}
         node.tag, node.id, node.created = found.etag, found.file_id, str(found.creation_time)
+        node.times = _times(found)
         self._compare(path, 1)
 
     def _do(self, refusals: set[int], call: Callable[[], object]) -> bool:
@@ -466,6 +468,10 @@ class Share(RuleBasedStateMachine):
 
     def _file(self, by: int, path: Path) -> ShareFileClient:
         return self.clients[by].get_file_client("/".join(path))
+
+
+def _times(found: Any) -> tuple[str, ...]:
+    return str(found.last_write_time), str(found.change_time), str(found.last_modified)
 
 
 TestStories = Share.TestCase

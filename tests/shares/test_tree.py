@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
 from tests.shares.clock import wait_for_a_tick
 
-from linarite.engine.errors import AlreadyExists, NotFound, PathRefused, WrongState
+from linarite.engine.errors import AlreadyExists, NotAllowed, NotFound, PathRefused, WrongState
 from linarite.engine.sharing.names import fold
 from linarite.engine.sharing.ports import Item, Place
+from linarite.fs import Beneath
+from linarite.fs.beneath import Entry
 from linarite.shares import DirectoryTree, Owner, extents, listing
 from linarite.shares import tree as tree_module
 
@@ -288,6 +290,28 @@ def test_a_snapshot_that_fails_leaves_nothing(shares: Shares, monkeypatch: pytes
     assert list((shares.root / ".trash").iterdir()) == []
     run(shares.tree.copy_share(PLACE, taken))
     assert run(shares.tree.find(taken, "c")).size == 4
+
+
+@pytest.mark.parametrize("error", [PermissionError, OSError])
+def test_a_snapshot_lacks_nothing(shares: Shares, monkeypatch: pytest.MonkeyPatch, error: type[OSError]) -> None:
+    """A directory that the server cannot read refuses it, and is not left out; one that goes away meanwhile is."""
+    run(shares.tree.make_directory(PLACE, "d"))
+    run(shares.tree.create(PLACE, "d/f", 3))
+    scan, then = Beneath.scan, Place("account", "share", "2024-01-01T00:00:00.0000000Z")
+    errors = [error(5, "cannot be read"), FileNotFoundError("d")]
+
+    def unreadable(beneath: Beneath, path: str = "") -> Iterator[Entry]:
+        if path == "d":
+            raise errors.pop(0)
+        return scan(beneath, path)
+
+    monkeypatch.setattr(Beneath, "scan", unreadable)
+    with pytest.raises((NotAllowed, OSError)):
+        run(shares.tree.copy_share(PLACE, then))
+    with pytest.raises(NotFound):
+        run(shares.tree.find(then, "d"))
+    run(shares.tree.copy_share(PLACE, then))
+    assert run(shares.tree.find(then, "d")).is_directory
 
 
 def test_a_file_that_goes_while_a_snapshot_is_taken_is_left_out(

@@ -134,21 +134,27 @@ class Beneath:
         with self._directory(path) as directory:
             return os.listdir(directory)
 
-    def walk(self, path: str = "") -> Iterator[Entry]:
-        """Every file and directory below `path`, by name, parents first; `name` is the path below. Follows no link."""
+    def walk(self, path: str = "", *, whole: bool = False) -> Iterator[Entry]:
+        """Every file and directory below `path`, by name, parents first; `name` is the path below. Follows no link.
+
+        What is in a directory that cannot be read is left out; with `whole` that is an OSError, unless it went away.
+        """
         waiting = _sorted(self.scan(path))
         while waiting:
             entry = waiting.pop()
             yield entry
             if entry.is_directory:
-                waiting.extend(_sorted(self._scan_or_nothing(path, entry.name)))
+                waiting.extend(_sorted(self._scan_or_nothing(path, entry.name, whole=whole)))
 
-    def _scan_or_nothing(self, path: str, below: str) -> Iterator[Entry]:
+    def _scan_or_nothing(self, path: str, below: str, *, whole: bool) -> Iterator[Entry]:
         try:
             for entry in self.scan(f"{path}/{below}" if path else below):
                 yield Entry(f"{below}/{entry.name}", entry.stat)
-        except OSError:  # it went away, or became something else
+        except (FileNotFoundError, NotADirectoryError, Escapes):  # it went away, or became something else
             return
+        except OSError:
+            if whole:
+                raise
 
     def make_directory(self, path: str, mode: int = 0o777) -> None:
         """Make one directory. FileExistsError, FileNotFoundError when its parent is missing."""

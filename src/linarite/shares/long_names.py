@@ -63,13 +63,16 @@ class LongNames:
         Beneath(self._folder).sync()
 
     def sweep(self) -> None:
-        """Put aside what no name on disk bears, and forget what was aside already and still is."""
+        """Put aside what no name on disk bears, and forget what was aside already and still is.
+
+        Nothing where some of the tree cannot be read: it may be borne there.
+        """
         aside = f"{self._folder}/{_ASIDE}"
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, PermissionError):
             known, before = {name for name in os.listdir(self._folder) if _DIGEST.fullmatch(name)}, self._aside()
             if not known and not before:
                 return
-            used = {cut(entry.name.rpartition("/")[2]) or "" for entry in Beneath(self._root).walk()}
+            used = {cut(entry.name.rpartition("/")[2]) or "" for entry in Beneath(self._root).walk(whole=True)}
             os.makedirs(aside, mode=0o700, exist_ok=True)
             for name in known - used:
                 with suppress(FileNotFoundError):

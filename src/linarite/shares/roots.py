@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from operator import attrgetter
 
 from linarite.engine.sharing.ports import Place
@@ -106,18 +105,25 @@ def copy(root: Beneath, source: Place, target: Place, name: str) -> None:
 
 def _copy_tree(old: Beneath, new: Beneath) -> None:
     directories = []
-    for entry in old.walk():
+    for entry in old.walk(whole=True):
         if entry.is_directory:
             new.make_directory(entry.name)
             directories.append(entry)
         elif entry.is_file:
             _copy_file(old, new, entry.name)
         elif entry.is_link:
-            with suppress(OSError):  # gone, or another thing by now
-                new.make_link(entry.name, old.read_link(entry.name))
+            _copy_link(old, new, entry.name)
     for entry in reversed(directories):
         _set_times(new, entry.name, entry.stat)
     _sync_all(new)
+
+
+def _copy_link(old: Beneath, new: Beneath, name: str) -> None:
+    try:
+        text = old.read_link(name)
+    except OSError:  # gone, or another thing by now
+        return
+    new.make_link(name, text)
 
 
 def _sync_all(new: Beneath) -> None:
