@@ -214,6 +214,8 @@ def test_a_body_has_the_elements_that_are_described(
         found = ET.fromstring(premium("GET", "?comp=list", {"x-ms-version": version}).content)
         assert not list(elements.compare(found, schema, told))
     for path in BODIES[operation]:
+        if "include=all" in path and version < NEWEST:
+            continue
         body = account.body(path)
         assert not list(elements.compare(body, schema, told))
         tag = body.tag

@@ -255,7 +255,7 @@ class Account:
         path, fields = self._filled(case.path), {name: self._filled(value) for name, value in fields.items()}
         answer = self.raw(case.method, path, fields, case.body)
         self.known["key"] = answer.headers.get("x-ms-file-permission-key", self.known.get("key", ""))
-        if case.path == "nfs/f":
+        if case.operation == "File_Create" and case.path == "nfs/f":
             self.known["id"] = answer.headers["x-ms-file-id"]
         if case.operation == "Share_Delete":
             listed = self.raw("GET", "?comp=list&include=deleted&prefix=made").text

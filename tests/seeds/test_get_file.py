@@ -273,8 +273,11 @@ def test_request_header_x_ms_client_request_id_is_recorded_in_the_logs(shared: R
     """The line of the request bears the client's id beside ours."""
     given = f"mine-{uuid.uuid4()}"
     ours = get(shared, x_ms_client_request_id=given).headers["x-ms-request-id"]
-    line = next(line for line in server.log.splitlines() if given in line)
-    assert f"id={ours}" in line
+    deadline, lines = time.monotonic() + 10, list[str]()
+    while not lines and time.monotonic() < deadline:  # the line is written once the answer is sent
+        lines = [line for line in server.log.splitlines() if given in line]
+    assert len(lines) == 1
+    assert f"id={ours}" in lines[0]
 
 
 @pytest.mark.parametrize("value", ["backup", "Backup"])

@@ -140,9 +140,13 @@ class Call:
             )  # fmt: skip
         return min(found, most)
 
-    def includes(self) -> set[str]:
-        """The words of the query's `include`, in lower case."""
-        return {word.strip().lower() for word in (self.query("include") or "").split(",") if word.strip()}
+    def includes(self, known: set[str]) -> set[str]:
+        """The words of the query's `include`, in lower case; none but `known` ones."""
+        text = self.query("include") or ""
+        words = {word.strip().lower() for word in text.split(",") if word.strip()}
+        if not words <= known:
+            raise bad_query("include", text, f"Not among {', '.join(sorted(known))}.")
+        return words
 
 
 async def _none() -> tuple[bytes, ...]:

@@ -85,6 +85,7 @@ def smb_of(call: Call) -> Settings:
         else:
             settings[name] = _value(call, name, header, text)
     settings.update(_nfs_of(call, from_source))
+    permissions.form_of(call)
     key, descriptor = call.header("x-ms-file-permission-key"), call.header("x-ms-file-permission")
     if key is not None and descriptor is not None:
         raise bad_header("x-ms-file-permission-key", key)

@@ -10,7 +10,7 @@ from linarite.engine.sharing.records import MAX_FILE_BYTES
 from linarite.engine.sharing.views import Settings
 from linarite.faces.azure_files import headers
 from linarite.faces.azure_files.call import Call
-from linarite.faces.azure_files.checks import read_body
+from linarite.faces.azure_files.checks import is_structured, read_body
 from linarite.faces.azure_files.errors import Refused, bad_header, missing_header
 from linarite.faces.azure_files.versions import BODY_SINCE
 from linarite.http.messages import Response
@@ -23,6 +23,7 @@ async def create_file(call: Call) -> Response:
     size = call.number("x-ms-content-length", 0, MAX_FILE_BYTES)
     if size is None:
         raise missing_header("x-ms-content-length")
+    _check_kind(call)
     data, told = await _body(call, size)
     settings = replace(
         headers.creation_of(call),
@@ -92,8 +93,16 @@ async def rename(call: Call, *, directory: bool) -> Response:
     return Response(200, b"", {**headers.tags(view), **headers.ENCRYPTED, **headers.smb(view)})
 
 
+def _check_kind(call: Call) -> None:
+    """What is made here is a regular file: other kinds have operations of their own, or none."""
+    kind = call.header(headers.FILE_TYPE)
+    if kind is not None and kind.lower() != "regular":
+        raise bad_header(headers.FILE_TYPE, kind)
+
+
 async def _body(call: Call, size: int) -> tuple[Data, dict[str, str]]:
     """The content that may come along with Create File from BODY_SINCE on, and what the answer tells of it."""
+    is_structured(call)
     if not call.request.content_length and call.request.content_length is not None:
         return b"", {}
     data, told = await read_body(call)

@@ -20,6 +20,7 @@ async def create_symbolic_link(call: Call) -> Response:
     """A link with a text that clients resolve."""
     await _check_nfs(call)
     text = _text(call, "x-ms-link-text")
+    call.lease("x-ms-lease-id")
     settings = replace(headers.smb_of(call), metadata=headers.metadata_of(call))
     view = await call.files.make_symbolic_link(call.place, call.path, text, settings)
     return Response(201, b"", {**headers.tags(view), **headers.smb(view, without=(headers.LINK_COUNT,))})

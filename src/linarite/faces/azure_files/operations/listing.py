@@ -17,6 +17,8 @@ from linarite.http.dates import http_date
 from linarite.http.messages import Response
 
 DEFAULT = 5000
+_SHARE_PARTS = {"snapshots", "metadata", "deleted"}
+_ENTRY_PARTS = {"timestamps", "etag", "attributes", "permissionkey"}
 SMB_ONLY = {"attributes", "permissionkey"}
 NEWER = {"linkcount", "nfsattributes", "permissions", "all"}
 PERMISSIONS = {"nfsattributes", "permissionkey"}
@@ -26,7 +28,7 @@ DAY = 86_400_000_000
 
 async def list_shares(call: Call) -> Response:
     """The shares of an account."""
-    prefix, include, limit = call.query("prefix"), call.includes(), call.limit()
+    prefix, include, limit = call.query("prefix"), call.includes(_SHARE_PARTS), call.limit()
     shares, following = await call.shares.page(
         call.address.account, prefix or "", _share_marker(call.query("marker")), limit or DEFAULT,
         snapshots="snapshots" in include,
@@ -63,11 +65,13 @@ async def list_directory(call: Call) -> Response:
 
 def _included(call: Call) -> set[str]:
     """The parts of entries that are asked for and known to the version."""
-    include = call.includes() if call.version >= INCLUDE_SINCE else set()
+    if call.version < INCLUDE_SINCE:
+        return set()
     if call.version < LINKS_SINCE:
-        return include - NEWER
+        return call.includes(_ENTRY_PARTS)
+    include = call.includes(_ENTRY_PARTS | NEWER)
     if "all" in include:
-        include |= {"timestamps", "etag", "attributes", "permissionkey", *NEWER}
+        include |= _ENTRY_PARTS | NEWER
     return include | PERMISSIONS if "permissions" in include else include
 
 

@@ -7,7 +7,7 @@ from linarite.engine.sharing.records import MAX_RANGE_BYTES
 from linarite.engine.sharing.views import View
 from linarite.faces.azure_files import headers, xml
 from linarite.faces.azure_files.call import Call
-from linarite.faces.azure_files.checks import announced_length, read_body, requested_range
+from linarite.faces.azure_files.checks import announced_length, is_structured, read_body, requested_range
 from linarite.faces.azure_files.errors import Refused, bad_header, bad_query, missing_header
 from linarite.faces.azure_files.values import parse_time, time_text
 from linarite.faces.azure_files.versions import DIFFERENCES_SINCE, LAST_WRITE_TIME_SINCE, RANGE_PAGES_SINCE
@@ -93,6 +93,7 @@ async def _update(call: Call) -> Response:
 
 
 async def _clear(call: Call) -> Response:
+    is_structured(call)
     start, length = bounds(call)
     if call.request.content_length:
         raise bad_header("Content-Length", str(call.request.content_length))
