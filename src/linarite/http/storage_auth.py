@@ -10,7 +10,8 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from urllib.parse import unquote
 
 from linarite.http.messages import Headers
@@ -21,6 +22,7 @@ _SIGNED = (
 )  # fmt: skip
 _LITE = ("content-md5", "content-type", "date")
 _WEIGHTS = {each: weight for weight, each in enumerate("!#$%&*.^_`|~+0123456789abcdefghijklmnopqrstuvwxyz", start=1)}
+_BLANKS = re.compile(r"[ \t]+")
 _ACCOUNT_SAS = ("sp", "ss", "srt", "st", "se", "sip", "spr", "sv")
 _SERVICE_SAS = ("si", "sip", "spr", "sv", "rscc", "rscd", "rsce", "rscl", "rsct")
 _DELEGATION = ("skoid", "sktid", "skt", "ske", "sks", "skv", "skdutid", "sduoid")
@@ -50,7 +52,7 @@ def parse_query(raw: str) -> dict[str, list[str]]:
 
 
 def shared_key_texts(method: str, raw_path: str, raw_query: str, headers: Headers, account: str) -> Iterator[str]:
-    """The texts that a SharedKey signature may be of: one for each order of header names that clients use."""
+    """The texts that a SharedKey signature may be of: one for each way in which clients write headers."""
     values = {name: headers.get(name) or "" for name in _SIGNED}
     if values["content-length"] == "0":
         values["content-length"] = ""
@@ -60,8 +62,7 @@ def shared_key_texts(method: str, raw_path: str, raw_query: str, headers: Header
         f"\n{name}:{','.join(sorted(found))}" for name, found in sorted(parse_query(raw_query).items())
     )
     start = "\n".join([method, *values.values()])
-    for order in (by_weight, by_byte):
-        yield f"{start}\n{_own_headers(headers, order)}{resource}"
+    yield from (f"{start}\n{own}{resource}" for own in _own_headers(headers))
 
 
 def shared_key_lite_texts(method: str, raw_path: str, raw_query: str, headers: Headers, account: str) -> Iterator[str]:
@@ -72,8 +73,7 @@ def shared_key_lite_texts(method: str, raw_path: str, raw_query: str, headers: H
     comp = parse_query(raw_query).get("comp")
     resource = f"/{account}{raw_path}" + (f"?comp={comp[0]}" if comp else "")
     start = "\n".join([method, *values.values()])
-    for order in (by_weight, by_byte):
-        yield f"{start}\n{_own_headers(headers, order)}{resource}"
+    yield from (f"{start}\n{own}{resource}" for own in _own_headers(headers))
 
 
 def account_sas_text(fields: Mapping[str, str], account: str) -> str:
@@ -117,6 +117,10 @@ def _times(fields: Mapping[str, str]) -> list[str]:
     return [fields.get(name, "") for name in ("sp", "st", "se")]
 
 
-def _own_headers(headers: Headers, order: Callable[[str], object]) -> str:
-    named = {name: value for name, value in headers.items() if name.startswith("x-ms-")}
-    return "".join(f"{name}:{named[name].strip()}\n" for name in sorted(named, key=order))  # type: ignore[arg-type]
+def _own_headers(headers: Headers) -> Iterator[str]:
+    """CanonicalizedHeaders as clients make them: in either order, runs of blanks as they are or, as documented, one."""
+    plain = {name: value.strip() for name, value in headers.items() if name.startswith("x-ms-")}
+    squeezed = {name: _BLANKS.sub(" ", value) for name, value in plain.items()}
+    for named in (plain,) if squeezed == plain else (plain, squeezed):
+        for order in (by_weight, by_byte):
+            yield "".join(f"{name}:{named[name]}\n" for name in sorted(named, key=order))  # type: ignore[arg-type]
