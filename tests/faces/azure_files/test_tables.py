@@ -156,3 +156,37 @@ def test_what_a_copy_refuses(state: str, code: str) -> None:
     """How copies come to these: tests/shares/test_copying.py."""
     refused = translate(errors.WrongState("copy", state, "change"), "File")
     assert (refused.status, refused.code) == (409, code)
+
+
+RIGHTS = {
+    "s l": "List Shares",
+    "s r": "Get File Service Properties",
+    "s w": "Set File Service Properties",
+    "c r": "Get Share Stats, Get Share Properties, Get Share Metadata",
+    "c cw": "Create Share, Snapshot Share",
+    "c w": "Set Share Properties, Set Share Metadata",
+    "c d": "Delete Share",
+    "c l": "List Directories and Files",
+    "o cw": "Create Directory, Create File",
+    "o r": "Get Directory Properties, Get Directory Metadata, Get File, Get File Properties, Get File Metadata,"
+    " List Ranges",
+    "o w": "Set Directory Metadata, Set File Metadata, Put Range, Abort Copy File",
+    "o d": "Delete Directory, Delete File",
+}
+"""Resource type and permissions of an account SAS, by the page "Create an account SAS"; `cw` is either of them."""
+
+
+def test_what_an_account_signature_needs_is_as_the_page_says() -> None:
+    """For each operation that the page names. (Copy File takes `c` too, for a new file: the page on service SAS.)"""
+    rows = {row.name: f"{row.kind} {row.letters}" for methods in TABLE.values() for row in methods.values()}
+    named = {name: right for right, names in RIGHTS.items() for name in names.split(", ")}
+    assert {name: rows[name] for name in named} == named
+
+
+def test_what_is_the_owners_alone() -> None:
+    """No service signature opens what is about the account or a share itself, and none at all its policies."""
+    rows = [row for methods in TABLE.values() for row in methods.values()]
+    assert {row.name for row in rows if "account-sas" in row.owner} == {"Get Share ACL", "Set Share ACL"}
+    within = {"List Directories and Files"}
+    assert all("service-sas" in row.owner for row in rows if row.kind in "sc" and row.name not in within)
+    assert not any(row.owner for row in rows if row.kind == "o")
