@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +115,25 @@ def test_what_may_be_borne_where_nobody_can_look_stays(
     for _ in range(3):
         Spelling(str(tmp_path)).sweep()
     assert names(tmp_path) == kept
+
+
+def test_what_is_left_of_a_name_that_was_being_kept_goes(tmp_path: Path, share: Path) -> None:
+    """After a while: it may be another server's that is at it."""
+    before = names(tmp_path)
+    for name, age in (("old", 4000), ("new", 10)):
+        draft = tmp_path / ".names" / f"{digest_of(OTHER)}.{name}"
+        draft.write_bytes(b"half")
+        os.utime(draft, (time.time() - age,) * 2)
+    Spelling(str(tmp_path)).sweep()
+    assert names(tmp_path)[0] == sorted([*before[0], f"{digest_of(OTHER)}.new"])
+
+
+def test_a_name_that_finds_no_room_leaves_nothing(tmp_path: Path, share: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    before = names(tmp_path)
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="full"):
+        Spelling(str(tmp_path)).keep(OTHER)
+    assert names(tmp_path) == before

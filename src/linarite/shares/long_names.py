@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import time
 import uuid
 from contextlib import suppress
 
@@ -17,6 +18,7 @@ from linarite.fs import Beneath
 _CUT = re.compile(r".+~([0-9a-f]{40})", re.DOTALL)
 _DIGEST = re.compile(r"[0-9a-f]{40}")
 _ASIDE = ".unused"
+_ABANDONED_SECONDS = 3600
 
 
 def digest_of(name: str) -> str:
@@ -55,11 +57,16 @@ class LongNames:
             os.makedirs(self._folder, mode=0o700, exist_ok=True)
             Beneath(self._root).sync()
         draft = f"{path}.{uuid.uuid4().hex}"
-        with open(draft, "wb") as file:
-            file.write(name.encode())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
+        try:
+            with open(draft, "wb") as file:
+                file.write(name.encode())
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(draft, path)
+        except OSError:  # a disk that is full
+            with suppress(FileNotFoundError):
+                os.unlink(draft)
+            raise
         Beneath(self._folder).sync()
 
     def sweep(self) -> None:
@@ -69,6 +76,7 @@ class LongNames:
         """
         aside = f"{self._folder}/{_ASIDE}"
         with suppress(FileNotFoundError, PermissionError):
+            self._drop_drafts()
             known, before = {name for name in os.listdir(self._folder) if _DIGEST.fullmatch(name)}, self._aside()
             if not known and not before:
                 return
@@ -82,6 +90,14 @@ class LongNames:
                     os.unlink(f"{aside}/{name}")
             for name in before & used:
                 self._take_back(name)
+
+    def _drop_drafts(self) -> None:
+        """What a crash left of a name that was being written, long ago."""
+        for entry in os.scandir(self._folder):
+            if entry.name != _ASIDE and not _DIGEST.fullmatch(entry.name):
+                with suppress(FileNotFoundError):
+                    if time.time() - entry.stat().st_mtime > _ABANDONED_SECONDS:
+                        os.unlink(entry.path)
 
     def _aside(self) -> set[str]:
         try:
