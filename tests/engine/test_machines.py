@@ -9,9 +9,10 @@ from tests.engine.gangs import PREPARE, gang, set_out
 from tests.engine.world import ACCOUNT, SECOND, World, play
 
 from linarite.engine import cluster, jobs, machines, node_life, pools, runs
+from linarite.engine.effects import node_ref
 from linarite.engine.errors import WrongState
 from linarite.engine.launching import Machine, MachineState, NodeReady, RunFailed, RunLost
-from linarite.engine.ledger import Ledger, node_ref
+from linarite.engine.ledger import Ledger
 from linarite.engine.model import MINUTE, Node, NodeCommand, NodeState, OnRunning, Placement
 
 OFFLINE, UNUSABLE, BUSY = MachineState.OFFLINE, MachineState.UNUSABLE, MachineState.RUNNING

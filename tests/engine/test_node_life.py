@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from tests.engine.world import ACCOUNT, SECOND, World, play
 
 from linarite.engine import jobs, node_life, pools, runs
+from linarite.engine.effects import node_ref
 from linarite.engine.errors import WrongState
 from linarite.engine.launching import Emptied, NodeReady, NodeUnusable, RunLost, RunUser
-from linarite.engine.ledger import node_ref
 from linarite.engine.model import NodeCommand, NodeState, NodeTaskKind, OnRunning, PoolSpec, PoolUser
 
 REBOOT, REIMAGE, DEALLOCATE = NodeState.REBOOTING, NodeState.REIMAGING, NodeState.DEALLOCATING

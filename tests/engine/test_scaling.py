@@ -23,8 +23,8 @@ from tests.engine.world import ACCOUNT, SECOND, World, play
 
 from linarite.engine import jobs, pools, runs, sampling, scaling, tasks
 from linarite.engine.autoscale.records import HISTORY, PERIOD, PoolSample, Scaling
+from linarite.engine.effects import node_ref
 from linarite.engine.launching import NodeReady, NodeUse
-from linarite.engine.ledger import node_ref
 from linarite.engine.model import AllocationState, Dependencies, JobState, MultiInstance, NodeState, OnRunning
 from linarite.engine.node_life import leave
 

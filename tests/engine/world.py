@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from linarite.engine import cluster, housekeeping, jobs, pools, runs, tasks
+from linarite.engine.effects import Effects
 from linarite.engine.launching import (
     Launch,
     Machine,
@@ -21,7 +22,7 @@ from linarite.engine.launching import (
     RunExited,
     RunStarted,
 )  # fmt: skip
-from linarite.engine.ledger import Effects, Ledger
+from linarite.engine.ledger import Ledger
 from linarite.engine.model import Job, JobSpec, JobState, Pool, PoolSpec, Task, TaskSpec
 from linarite.engine.recurrence import schedules
 from linarite.engine.recurrence.records import JobSchedule, ScheduleSpec, Timetable

@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from linarite.engine import exits, instances, layout, machines, node_tasks, outcomes
+from linarite.engine.effects import run_name
 from linarite.engine.endings import GRACE, end_task, reset
 from linarite.engine.failures import LOST, OVERDUE, ended_failure
 from linarite.engine.launches import node_task_launch, task_launch
 from linarite.engine.launching import Ended, RunExited, RunLost
-from linarite.engine.ledger import Ledger, run_name
+from linarite.engine.ledger import Ledger
 from linarite.engine.model import (
     Ending,
     Failure,

@@ -14,11 +14,12 @@ from typing import Any, TypeVar
 import structlog
 
 from linarite.engine import cluster, housekeeping, leftovers, pools, runs, sampling
+from linarite.engine.effects import Effects, node_ref
 from linarite.engine.errors import Unavailable
 from linarite.engine.going import Going
 from linarite.engine.launching import Machine, NodeReport, Nodes, NodeUse, Report, RunStarted
 from linarite.engine.leading import RENEWED, Lease, SupersededError, leave_orders, take_orders
-from linarite.engine.ledger import Effects, Environment, Ledger, node_ref
+from linarite.engine.ledger import Environment, Ledger
 from linarite.engine.model import Node
 from linarite.engine.ports import Clock, Store, Transaction
 from linarite.engine.scheduling import schedule, schedule_all

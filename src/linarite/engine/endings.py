@@ -10,8 +10,10 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from linarite.engine import exits, instances, layout, preparation, usage
+from linarite.engine.counting import BUSY
+from linarite.engine.effects import node_ref
 from linarite.engine.failures import LOST_OFTEN, ended_failure, exit_failure
-from linarite.engine.ledger import BUSY, Ledger, node_ref
+from linarite.engine.ledger import Ledger
 from linarite.engine.model import (
     Ending,
     Failure,

@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 
 from linarite.engine import layout
 from linarite.engine.core import Engine
+from linarite.engine.effects import run_name
 from linarite.engine.launching import NodeRef, Watched
-from linarite.engine.ledger import Ledger, run_name
+from linarite.engine.ledger import Ledger
 from linarite.engine.model import Job, Task, TaskState
 from linarite.engine.outcomes import advanced
 from linarite.engine.ports import Transaction

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from linarite.engine.counting import BUSY
+from linarite.engine.effects import node_ref, node_run_name, run_name
 from linarite.engine.launching import NodeRef
-from linarite.engine.ledger import BUSY, node_ref, node_run_name, run_name
 from linarite.engine.model import Job, Node, NodeTask, Task
 from linarite.engine.ports import Transaction
 

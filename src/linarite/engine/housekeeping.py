@@ -8,9 +8,10 @@ import msgspec
 from msgspec.structs import replace
 
 from linarite.engine import layout, runs, scaling, sweeps
+from linarite.engine.effects import node_ref
 from linarite.engine.endings import end_job
 from linarite.engine.jobs import purge
-from linarite.engine.ledger import Ledger, node_ref
+from linarite.engine.ledger import Ledger
 from linarite.engine.model import JobState, OnRunning, PoolState
 from linarite.engine.pools import settle_pool, time_out
 from linarite.engine.ports import Transaction

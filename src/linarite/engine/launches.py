@@ -10,9 +10,10 @@ from linarite.engine import applications, certificates, instances, layout
 from linarite.engine.addresses import host
 from linarite.engine.bringing import fetches
 from linarite.engine.containers import Container
+from linarite.engine.effects import node_ref, node_run_name, run_name
 from linarite.engine.launching import Fetch, Launch, RunUser, Together
 from linarite.engine.layout import PREPARED, PREPARED_IN, SHARED
-from linarite.engine.ledger import Ledger, node_ref, node_run_name, run_name
+from linarite.engine.ledger import Ledger
 from linarite.engine.model import SECOND, Job, Named, Node, NodeTask, Task
 from linarite.engine.packages import Package
 from linarite.engine.starting import is_announced

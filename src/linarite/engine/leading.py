@@ -13,8 +13,9 @@ from typing import Any
 
 import msgspec
 
+from linarite.engine.effects import Effects
 from linarite.engine.launching import Launch, NodeOrder, NodeRef
-from linarite.engine.ledger import Effects, Ledger
+from linarite.engine.ledger import Ledger
 from linarite.engine.model import SECOND
 from linarite.engine.ports import Store, Transaction
 

@@ -14,10 +14,11 @@ from msgspec.structs import replace
 from linarite.engine import applications, usage
 from linarite.engine.certificates import CertificateUse
 from linarite.engine.containers import Container
-from linarite.engine.launching import Emptied, Launch, NodeOrder, NodeRef, Site
+from linarite.engine.counting import BUSY, bucket, count, count_queued
+from linarite.engine.effects import Effects, node_ref, node_run_name, run_name
+from linarite.engine.launching import Emptied, NodeOrder, Site
 from linarite.engine.model import (
     DAY,
-    Counts,
     Ending,
     Event,
     Job,
@@ -30,21 +31,16 @@ from linarite.engine.model import (
     PoolState,
     Sweep,
     Task,
-    TaskResult,
-    TaskState,
 )  # fmt: skip
 from linarite.engine.mounting import Mount
 from linarite.engine.packages import Package
 from linarite.engine.ports import Transaction
 from linarite.engine.usage import Charges, Owner
 
-BUSY = (TaskState.PREPARING, TaskState.RUNNING)
 SERVING = frozenset({NodeState.IDLE, NodeState.RUNNING, NodeState.OFFLINE})
 """The states of a node that the tasks on it, and whether it may take any, decide."""
 NOTICE, NOTICE_LIFE = "notice", DAY
 """The family of documents that are mails to be sent, and how long they wait for a server that takes them."""
-NODE_RUN = "n"
-"""What the name of a run begins with when it is no task's."""
 
 
 class Environment(Protocol):
@@ -60,75 +56,6 @@ class Environment(Protocol):
         Microseconds since the epoch. Raises ValueError when `linked` tells of none.
         """
         ...
-
-
-class Effects:
-    """What the nodes shall do once the unit is committed. All of it may be repeated without harm."""
-
-    def __init__(self) -> None:
-        """Nothing yet."""
-        self.provision: list[NodeOrder] = []
-        self.deallocate: list[NodeRef] = []
-        self.release: list[NodeRef] = []
-        self.launch: list[Launch] = []
-        self.end: list[tuple[NodeRef, str, float, bool]] = []
-        """Node, run, grace in seconds, and whether the run's files are taken away all the same."""
-        self.remove: list[tuple[NodeRef, str]] = []
-        self.hold: list[tuple[NodeRef, bool]] = []
-        """Nodes, and whether something new may start on their machines no more or again."""
-        self.measure: list[tuple[list[NodeRef], int]] = []
-        """Nodes, and the slot of the sample that what they use is for."""
-        self.pools: set[int] = set()
-        self.wake = False
-        self.tend = False
-        self.notices = False
-        self.due: int | None = None
-
-    def remind(self, *moments: int | None) -> None:
-        """Have the loop pass at the earliest of these moments, should it mean to sleep longer."""
-        given = [moment for moment in (self.due, *moments) if moment is not None]
-        self.due = min(given, default=None)
-
-    @property
-    def quiet(self) -> bool:
-        """Tell whether the nodes have nothing to hear."""
-        told = (self.provision, self.deallocate, self.release, self.launch, self.end, self.remove, self.measure)
-        return not (any(told) or self.hold)
-
-
-def _count_queued(job: Job, task: Task, by: int) -> None:
-    job.queued += by
-    job.queued_instances += by * max(1, task.spec.instances)
-    job.restarting += by * (task.spec.manages and task.attempt > 0)
-
-
-def node_ref(node: Node) -> NodeRef:
-    """Where a node is, for the nodes' seam."""
-    return NodeRef(account=node.account, pool=node.pool, node=node.id, key=node.key)
-
-
-def run_name(task: Task) -> str:
-    """The run that the task is in: its number and the number of the try. Unique for ever."""
-    return f"{task.key}.{task.attempt}"
-
-
-def node_run_name(own: NodeTask) -> str:
-    """The same for what the service runs on a node."""
-    return f"{NODE_RUN}{own.key}.{own.attempt}"
-
-
-def bucket(task: Task) -> str:
-    """The counter of its job that a task is counted in."""
-    if task.state is TaskState.COMPLETED:
-        return "succeeded" if task.result is TaskResult.SUCCESS else "failed"
-    return "running" if task.state in BUSY else "active"
-
-
-def count(counts: Counts, task: Task, by: int) -> None:
-    """Add the task to its counter, or take it away."""
-    name, slots = bucket(task), task.spec.required_slots * by
-    setattr(counts, name, getattr(counts, name) + by)
-    setattr(counts, f"{name}_slots", getattr(counts, f"{name}_slots") + slots)
 
 
 class Ledger:
@@ -299,7 +226,7 @@ class Ledger:
         job.counts.active_slots += sum(task.spec.required_slots for task in tasks)
         for task in tasks:
             if task.queued:
-                _count_queued(job, task, 1)
+                count_queued(job, task, 1)
             self.event(task.account, "task", task.key, "created")
         self.put_job(job)
         self.effects.wake = True
@@ -334,7 +261,7 @@ class Ledger:
             self._count(old, -1)
             self._count(new, 1)
         if old.queued is not new.queued:
-            _count_queued(job, *((new, 1) if new.queued else (old, -1)))
+            count_queued(job, *((new, 1) if new.queued else (old, -1)))
         if old.queued and not new.queued:
             self._taken[job.key] = self._taken.get(job.key, 0) + 1
         self.effects.wake |= new.queued and not old.queued  # this unit's own pass reads what stood before it
@@ -376,7 +303,7 @@ class Ledger:
         job = self.job(task.job_key)
         self._count(task, -1)
         if task.queued:
-            _count_queued(job, task, -1)
+            count_queued(job, task, -1)
         self._changed_jobs.add(job.key)
         self._on_node(task, -1)
         self.event(task.account, "task", task.key, "deleted")

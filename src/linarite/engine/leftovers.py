@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from linarite.engine import layout
-from linarite.engine.ledger import Ledger, node_ref
+from linarite.engine.effects import node_ref
+from linarite.engine.ledger import Ledger
 from linarite.engine.model import Node
 
 AT_ONCE = 100

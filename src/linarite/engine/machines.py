@@ -13,9 +13,10 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from linarite.engine.effects import node_ref
 from linarite.engine.failures import machine_failure
 from linarite.engine.launching import Machine, MachineState
-from linarite.engine.ledger import Ledger, node_ref
+from linarite.engine.ledger import Ledger
 from linarite.engine.model import Failure, Node, Pool
 from linarite.engine.ports import Transaction
 

@@ -11,11 +11,13 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from linarite.engine import instances, machines, node_tasks
+from linarite.engine.counting import BUSY
+from linarite.engine.effects import node_ref
 from linarite.engine.endings import end_task
 from linarite.engine.errors import WrongState
 from linarite.engine.finding import find_node
 from linarite.engine.launching import Emptied
-from linarite.engine.ledger import BUSY, SERVING, Ledger, node_ref
+from linarite.engine.ledger import SERVING, Ledger
 from linarite.engine.model import Ending, Node, NodeState, NodeTaskKind, OnRunning, PoolState
 
 PATIENT = frozenset({OnRunning.WAIT, OnRunning.RETAIN})

@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from linarite.engine import coordination, node_tasks
+from linarite.engine.counting import BUSY
+from linarite.engine.effects import NODE_RUN, node_run_name
 from linarite.engine.endings import reset, settle
 from linarite.engine.failures import LOST, ended_failure
 from linarite.engine.launches import node_task_launch, task_launch
 from linarite.engine.launching import Report
-from linarite.engine.ledger import BUSY, NODE_RUN, Ledger, node_run_name
+from linarite.engine.ledger import Ledger
 from linarite.engine.model import (
     Ending,
     JobState,

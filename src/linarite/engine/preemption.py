@@ -13,9 +13,10 @@ from collections.abc import Sequence
 import msgspec
 
 from linarite.engine import instances
+from linarite.engine.counting import BUSY
 from linarite.engine.eligibility import allowed, is_open, may_start, most_instances, startable, suitable, suits
 from linarite.engine.endings import end_task
-from linarite.engine.ledger import BUSY, Ledger
+from linarite.engine.ledger import Ledger
 from linarite.engine.model import Ending, Job, Node, Pool, Task
 from linarite.engine.preparation import refuses
 

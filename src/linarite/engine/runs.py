@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from linarite.engine import cluster, coordination, machines, node_life, node_runs, outcomes
+from linarite.engine.counting import BUSY
+from linarite.engine.effects import NODE_RUN, run_name
 from linarite.engine.endings import end_task
 from linarite.engine.failures import told_failure
 from linarite.engine.launches import task_launch
@@ -21,7 +23,7 @@ from linarite.engine.launching import (
     RunReturned,
     RunStarted,
 )
-from linarite.engine.ledger import BUSY, NODE_RUN, SERVING, Ledger, run_name
+from linarite.engine.ledger import SERVING, Ledger
 from linarite.engine.model import (
     AllocationState,
     Ending,

@@ -12,8 +12,9 @@ from linarite.engine.autoscale.faults import Fault, SampleFault, SyntaxFault
 from linarite.engine.autoscale.metrics import Facts, slot_of
 from linarite.engine.autoscale.parsing import parse
 from linarite.engine.autoscale.records import HISTORY, PERIOD, PoolSample, ScalingRun
+from linarite.engine.effects import node_ref
 from linarite.engine.launching import NodeUse
-from linarite.engine.ledger import Ledger, node_ref
+from linarite.engine.ledger import Ledger
 from linarite.engine.model import Node, NodeState, Pool
 from linarite.engine.node_life import STANDING
 from linarite.engine.ports import Transaction

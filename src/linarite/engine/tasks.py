@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from msgspec.structs import replace
 
+from linarite.engine.counting import BUSY
 from linarite.engine.endings import GRACE, end_task, remove, reset, settle
 from linarite.engine.errors import (
     AlreadyExists,
@@ -17,7 +18,7 @@ from linarite.engine.errors import (
     WrongState,
 )  # fmt: skip
 from linarite.engine.finding import find_job, find_task
-from linarite.engine.ledger import BUSY, Ledger
+from linarite.engine.ledger import Ledger
 from linarite.engine.model import (
     Dependencies,
     Ending,

@@ -14,7 +14,8 @@ from typing import Any
 import jwt
 
 from linarite.engine.access import Principal, Unauthenticated
-from linarite.engine.ledger import BUSY, run_name
+from linarite.engine.counting import BUSY
+from linarite.engine.effects import run_name
 from linarite.engine.model import DAY, SECOND, Job, Role, Task
 from linarite.engine.ports import Transaction
 from linarite.http.bearer import Issuer

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from linarite.engine import layout
+from linarite.engine.effects import node_ref
 from linarite.engine.errors import FilesUnavailable, NotFound, PathRefused
 from linarite.engine.finding import find_node, find_task
-from linarite.engine.ledger import node_ref
 from linarite.engine.model import Node, Task, TaskState
 from linarite.engine.ports import Transaction
 from linarite.faces.azure_batch.call import Call

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from linarite.engine import node_life
+from linarite.engine.effects import node_ref
 from linarite.engine.errors import WrongState
 from linarite.engine.finding import find_node
-from linarite.engine.ledger import node_ref
 from linarite.engine.model import Event, Node, NodeState, Pool
 from linarite.engine.ports import Transaction
 from linarite.faces.azure_batch.call import Call

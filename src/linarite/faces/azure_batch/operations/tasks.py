@@ -7,10 +7,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from linarite.engine import tasks
+from linarite.engine.counting import BUSY
 from linarite.engine.errors import EngineError
 from linarite.engine.filtering import Listed
 from linarite.engine.finding import find_job, find_task
-from linarite.engine.ledger import BUSY
 from linarite.engine.model import Facts, Job, NodeTask, Task, TaskSpec
 from linarite.engine.ports import Transaction
 from linarite.faces.azure_batch import filters, vocabulary

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from linarite.engine import layout
-from linarite.engine.ledger import BUSY
+from linarite.engine.counting import BUSY
 from linarite.engine.model import (
     Dependencies,
     ExitCodes,

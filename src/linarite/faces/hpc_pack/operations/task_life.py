@@ -5,8 +5,9 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from linarite.engine import sweeps, tasks
+from linarite.engine.counting import BUSY
 from linarite.engine.endings import end_task
-from linarite.engine.ledger import BUSY, Ledger
+from linarite.engine.ledger import Ledger
 from linarite.engine.model import Ending, Facts, Job, Sweep, Task
 from linarite.faces.hpc_pack.answers import Answer, Nothing
 from linarite.faces.hpc_pack.callers import FACE
