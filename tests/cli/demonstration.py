@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,10 +26,13 @@ SURROUNDINGS = {"COLUMNS": "80", "LINARITE_DEVELOPMENT": "false"}
 
 @contextmanager
 def running_demo(
-    home: Path, modules: int, *options: str, environ: Mapping[str, str] | None = None
+    home: Path, modules: int, *options: str, environ: Mapping[str, str] | None = None, prefix: Sequence[str] = ()
 ) -> Iterator[subprocess.Popen[str]]:
-    """The demo in a process group of its own; its folders go to `home`, what it says to `out` there."""
-    command = [sys.executable, "-c", PROGRAM, "demo", *options, str(modules)]
+    """The demo in a process group of its own, by a command after `prefix`.
+
+    Its folders go to `home`, what it says to `out` there.
+    """
+    command = [*prefix, sys.executable, "-c", PROGRAM, "demo", *options, str(modules)]
     process = subprocess.Popen(
         command, env=environment() | SURROUNDINGS | {"TMPDIR": str(home)} | dict(environ or {}), text=True,
         start_new_session=True, stdout=(home / "out").open("w"), stderr=subprocess.STDOUT,

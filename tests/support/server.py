@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -37,15 +37,17 @@ class RunningServer:
     dashboard: str
 
     def __init__(
-        self, home: Path, options: dict[str, Any], name: str = "", environ: Mapping[str, str] | None = None
-    ) -> None:
-        """Start in `home` and wait until it is ready, with `environ` as variables more.
+        self, home: Path, options: dict[str, Any], name: str = "", environ: Mapping[str, str] | None = None,
+        prefix: Sequence[str] = (),
+    ) -> None:  # fmt: skip
+        """Start in `home` and wait until it is ready, with `environ` as variables more, by a command after `prefix`.
 
         Raises RuntimeError with the log when it does not come.
         """
         self.home, self.data, self.environ = home, home / "data", dict(environ or {})
         self._ready, self._log = home / f"{name}ready.json", home / f"{name}server.log"
         self._options = {f"{face}_port": 0 for face in FACES} | _own_users() | options
+        self._prefix = prefix
         self.urls: dict[str, str] = {}
         self.identity: dict[str, str] = {}
         self.start()
@@ -69,7 +71,7 @@ class RunningServer:
         """Start (again, on the same ports) and wait until every face answers; `options` are other ones from now on."""
         self._options |= options
         self._ready.unlink(missing_ok=True)
-        command = serve_command(self.data, ready_file=self._ready, **self._options)
+        command = [*self._prefix, *serve_command(self.data, ready_file=self._ready, **self._options)]
         with self._log.open("ab") as out:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment() | self.environ,
