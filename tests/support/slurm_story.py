@@ -35,7 +35,7 @@ class Story:
             client.create_pool(
                 models.BatchPoolCreateOptions(
                     id="pool", vm_size="any", target_dedicated_nodes=len(cluster.nodes), task_slots_per_node=slots,
-                    virtual_machine_configuration=MACHINE,
+                    virtual_machine_configuration=MACHINE, enable_inter_node_communication=True,
                 )
             )  # fmt: skip
             self.add_job(client)

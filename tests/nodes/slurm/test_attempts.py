@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from tests.nodes.slurm.parts import submitted
 
-from linarite.engine.launching import RunExited, RunFailed, Together, Usage
+from linarite.engine.launching import RunExited, RunFailed, RunLost, Together, Usage
 from linarite.nodes.slurm.attempts import (
     AT_ONCE,
+    GENTLY,
     PATIENCE,
     SUBMISSIONS,
     Attempt,
@@ -116,6 +117,17 @@ def test_record_of_a_run_whose_time_was_up():
     report = told_end(attempt, "exited 143 1\n0m0.0s 0m0.0s\n0m0.0s 0m0.0s\nend\n", 9)
     assert isinstance(report, RunExited)
     assert report.overdue
+
+
+@pytest.mark.parametrize("code", [0, 5, 143])
+def test_record_of_a_run_that_slurm_ended(code: int):
+    """It is lost, unless it was to end."""
+    text = f"lost {code}\n0m0.0s 0m0.0s\n0m0.0s 0m0.0s\nend\n"
+    attempt = submitted()
+    attempt.claimed_at = 5
+    assert told_end(attempt, text, 9) == RunLost(run="t1.1", at=9)
+    attempt.asked = GENTLY
+    assert told_end(attempt, text, 9) == RunExited(run="t1.1", code=code, started_at=5, at=9, usage=Usage())
 
 
 def test_record_of_a_command_line_that_never_ran():

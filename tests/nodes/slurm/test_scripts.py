@@ -174,9 +174,9 @@ def test_gentle_end(machine: Machine):
         "trap 'echo told >> told; sleep 0.5; exit 5' TERM; touch up; while :; do sleep 0.05; done"
     )
     eventually((machine.wd(launch) / "up").exists)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGUSR1)
     eventually((machine.wd(launch) / "told").exists)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGUSR1)
     process.wait(SECONDS)
     assert machine.record(launch) == "exited 5 0"
     assert (machine.wd(launch) / "told").read_text() == "told\n"
@@ -186,7 +186,7 @@ def test_end_at_once(machine: Machine):
     """Asked again as the server does: bash may sleep over a signal that comes while it heeds another."""
     launch, process = machine.begin("trap '' TERM; touch up; while :; do sleep 0.05; done")
     eventually((machine.wd(launch) / "up").exists)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGUSR1)
     for _ in range(3):
         process.send_signal(signal.SIGUSR2)
         with suppress(subprocess.TimeoutExpired):
@@ -204,12 +204,56 @@ def test_end_in_the_first_moment(machine: Machine):
         eventually(lambda name=launch.run: name in machine.spool.runs("claims"))
         time.sleep(pause)
         for _ in range(3):
-            process.send_signal(signal.SIGTERM)
+            process.send_signal(signal.SIGUSR1)
             with suppress(subprocess.TimeoutExpired):
                 process.wait(0.3)
         if launch.run in machine.ends():
             assert machine.record(launch) == "exited 143 0"
         eventually(lambda: not machine.pids())
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("touch up; exec sleep 600", 143), ("trap 'exit 0' TERM; touch up; while :; do sleep 0.05; done", 0),
+        ("trap 'exit 5' TERM; touch up; while :; do sleep 0.05; done", 5),
+    ],
+)  # fmt: skip
+def test_end_by_slurm(machine: Machine, command: str, code: int):
+    """Told to the script or to all that runs there, it is no exit of the command line's own, whatever that says."""
+    for everybody in (False, True):
+        launch, process = machine.begin(command)
+        eventually((machine.wd(launch) / "up").exists)
+        others = machine.pids() if everybody else []
+        process.send_signal(signal.SIGTERM)
+        for pid in others:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        process.wait(SECONDS)
+        assert machine.record(launch) == f"lost {code}"
+
+
+def test_end_by_slurm_that_reaches_the_command_line_first(machine: Machine):
+    """Slurm signals one process after another: an end like this one waits for what comes next."""
+    launch, process = machine.begin("touch up; exec sleep 600")
+    eventually((machine.wd(launch) / "up").exists)
+    for pid in machine.pids():
+        os.kill(pid, signal.SIGTERM)
+    time.sleep(0.2)
+    process.send_signal(signal.SIGTERM)
+    process.wait(SECONDS)
+    assert machine.record(launch) == "lost 143"
+
+
+def test_end_by_slurm_of_what_was_to_end(machine: Machine):
+    """The server's word came first: the end is its own."""
+    launch, process = machine.begin("trap 'touch told; sleep 0.5; exit 5' TERM; touch up; while :; do sleep 0.05; done")
+    eventually((machine.wd(launch) / "up").exists)
+    process.send_signal(signal.SIGUSR1)
+    eventually((machine.wd(launch) / "told").exists)
+    process.send_signal(signal.SIGTERM)
+    process.wait(SECONDS)
+    assert machine.record(launch) == "exited 5 0"
 
 
 def test_what_is_left_running_is_killed(machine: Machine):

@@ -11,7 +11,7 @@ from tests.nodes.slurm.conftest import NewSite
 from tests.nodes.slurm.site import COUNTED, SlurmSite, is_ready
 from tests.support.fake_slurm import TIMED_OUT
 
-from linarite.engine.launching import MachineState, RunLost
+from linarite.engine.launching import MachineState, RunExited, RunLost, RunStarted
 
 pytestmark = pytest.mark.anyio
 
@@ -80,14 +80,72 @@ async def test_queue_that_says_nothing_for_a_moment(slurm_site: SlurmSite, said:
     assert site.ran(run) == 1
 
 
-async def test_admin_cancels_what_runs(slurm_site: SlurmSite):
-    """CANCELLED with an exit code, COMPLETING before: the end is that of the command line, once it is over."""
+TRAPS = {
+    "heeds": "true", "says five": "trap 'sleep 0.5; echo late; exit 5' TERM",
+    "ends well": "trap 'sleep 0.5; echo late; exit 0' TERM", "ignores": "trap '' TERM",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("trap", TRAPS)
+async def test_admin_cancels_what_runs(slurm_site: SlurmSite, trap: str):
+    """The run is lost with its place, whatever the command line makes of it; it is told once that has ended."""
     site = slurm_site
-    run = await site.sh("trap 'sleep 1; echo late; exit 5' TERM; touch up; while :; do sleep 0.05; done")
+    run = await site.sh(f"{COUNTED}; {TRAPS[trap]}; touch up; while :; do sleep 0.05; done")
     await site.until((site.folder(run) / "wd/up").exists)
     site.cluster.run("scancel", site.queue()[0].split()[0])
-    assert (await site.told_once(run)).code == 5
-    assert site.out(run) == "late\n"
+    await lost_once(site, run)
+    if "late" in TRAPS[trap]:
+        assert site.out(run) == "late\n"
+
+
+async def lost_once(site: SlurmSite, run: str) -> None:
+    """A run that was started once and is told to be lost, though no machine was; it leaves nothing."""
+    lost = await site.heard.end(run)
+    assert lost == RunLost(run=run, at=lost.at)
+    assert [type(report) for report in site.heard.of(run)] == [RunStarted, RunLost]
+    await site.until(lambda: not any(run in path for path in site.left()))
+    assert site.ran(run) == 1
+
+
+async def test_admin_cancels_what_is_to_end(slurm_site: SlurmSite):
+    """Its end is the one that it was asked for."""
+    site = slurm_site
+    run = await site.sh("trap 'touch told; sleep 2; exit 5' TERM; touch up; while :; do sleep 0.05; done")
+    await site.until((site.folder(run) / "wd/up").exists)
+    await site.end(run, grace=15.0)
+    await site.until((site.folder(run) / "wd/told").exists)
+    site.cluster.run("scancel", site.queue()[0].split()[0])
+    assert isinstance(await site.heard.end(run), RunExited)
+
+
+async def test_admin_cancels_while_the_server_is_down(slurm_site: SlurmSite):
+    """What the machine wrote says whose end it was."""
+    site = slurm_site
+    run = await site.sh(f"{COUNTED}; touch up; sleep 600")
+    await site.until((site.folder(run) / "wd/up").exists)
+    (job,) = site.queue()
+    await site.nodes.stop()
+    site.cluster.run("scancel", job.split()[0])
+    await site.until(lambda: not site.queue())
+    await site.start()
+    assert isinstance(await site.heard.end(run), RunLost)
+
+
+@pytest.mark.parametrize("mode", ["CANCEL", "REQUEUE"])
+async def test_preemption_by_another_partition(new_site: NewSite, mode: str):
+    """A job of a partition of a higher tier takes the processors away; none of ours is started again by Slurm."""
+    tiers = ["PreemptType=preempt/partition_prio", f"PreemptMode={mode}",
+             "PartitionName=urgent Nodes=ALL PriorityTier=10 MaxTime=INFINITE State=UP"]  # fmt: skip
+    site = await new_site(1, 1, cluster={"lines": tiers})
+    run = await site.sh(f"{COUNTED}; touch up; sleep 600")
+    await site.until((site.folder(run) / "wd/up").exists)
+    urgent = site.cluster.submit("sleep 600", "--partition=urgent")
+    await lost_once(site, run)
+    again = await site.sh(COUNTED)
+    site.cluster.wait_job(urgent, "RUNNING")
+    assert "PREEMPTED" in site.cluster.run("squeue", "-h", "-t", "all", "-o", "%T").split()
+    site.cluster.run("scancel", str(urgent))
+    assert (await site.told_once(again)).code == 0
 
 
 async def test_admin_cancels_what_waits(slurm_site: SlurmSite):

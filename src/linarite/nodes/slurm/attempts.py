@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
-from linarite.engine.launching import Ended, Launch, RunExited, RunFailed, Usage
+from linarite.engine.launching import Ended, Launch, RunExited, RunFailed, RunLost, Usage
 from linarite.nodes.slurm.spool import Bunch, Spool
 
 PATIENCE = 3
@@ -19,8 +19,8 @@ SUBMISSIONS = 5
 CARRIERS = 3
 """So many carriers may die over the files of one run."""
 KILLED = 137
-GENTLY, AT_ONCE = "TERM", "USR2"
-"""The signals by which a script is asked to end its run."""
+GENTLY, AT_ONCE = "USR1", "USR2"
+"""The signals by which a script is asked to end its run; TERM is Slurm's own, who takes the machine away."""
 LAST_LINE = "\nend\n"
 """How a record ends."""
 
@@ -137,8 +137,12 @@ def verdict(attempt: Attempt) -> Verdict:
     return Verdict.SUBMIT if attempt.tries < SUBMISSIONS else Verdict.GIVE_UP
 
 
-def told_end(attempt: Attempt, text: str, at: int) -> RunExited | RunFailed:
-    """The report that a wrapper's record makes. `at` is when it was written."""
+def told_end(attempt: Attempt, text: str, at: int) -> RunExited | RunFailed | RunLost:
+    """The report that a wrapper's record makes. `at` is when it was written.
+
+    A run that Slurm ended before its time is lost, whatever its command line came to: it was told to stop. If it was to
+    end anyway, it has.
+    """
     first, *more = text.removesuffix(LAST_LINE).splitlines() or [""]
     word, _, rest = first.partition(" ")
     if word == "failed":
@@ -146,7 +150,9 @@ def told_end(attempt: Attempt, text: str, at: int) -> RunExited | RunFailed:
         return RunFailed(run=attempt.run, code=code, message=message, at=at)
     code, _, overdue = rest.partition(" ")
     started = attempt.claimed_at if attempt.claimed_at is not None else at
-    if word != "exited" or not code.isdigit():
+    if word == "lost" and not attempt.asked:
+        return RunLost(run=attempt.run, at=at)
+    if word not in {"exited", "lost"} or not code.isdigit():
         message = "The run left a record that cannot be read."
         return RunFailed(run=attempt.run, code="failed", message=message, at=at, user=False)
     return RunExited(

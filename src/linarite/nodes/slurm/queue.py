@@ -90,7 +90,9 @@ class Queue:
         known = self._book.places()
         alive = [one for place, jobs in ours.items() for one in jobs if not is_over(one.state) and place not in known]
         self._any = any(not is_over(one.state) for jobs in ours.values() for one in jobs)
-        self._strange = {one.job: self._strange.get(one.job, 0) + 1 for one in alive}
+        self._strange = {
+            one.job: self._strange.get(one.job, 0) + 1 for one in alive if not one.state.startswith("COMPLETING")
+        }
         jobs = [job for job, looks in self._strange.items() if looks >= attempts.PATIENCE]
         if not jobs or not all([await asyncio.to_thread(spool.is_current) for spool in self._spools]):
             return
@@ -132,8 +134,7 @@ class Queue:
                 self._records.conclude(attempt, attempts.killed(attempt, now()))
             case Verdict.LOST:
                 with_machine = attempt.state.startswith(("NODE_FAIL", "BOOT_FAIL"))
-                _log.warning("slurm_run_lost", run=attempt.run, node=attempt.launch.node.node, state=attempt.state)
-                self._book.finish(attempt, RunLost(run=attempt.run, at=now(), with_machine=with_machine))
+                self._records.conclude(attempt, RunLost(run=attempt.run, at=now(), with_machine=with_machine))
 
     async def _signal(self, submitted: Iterable[Attempt], ours: _Ours) -> None:
         """Have runs end that are to end, and command lines start; take out of the queue what is to start no more."""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import structlog
 from msgspec.structs import replace
 
-from linarite.engine.launching import Launch, RunExited, RunFailed, RunReturned, RunStarted, Watched
+from linarite.engine.launching import Ended, Launch, RunExited, RunLost, RunReturned, RunStarted, Watched
 from linarite.engine.progress import Progress
 from linarite.nodes.environment import run_environment
 from linarite.nodes.moving.carriage import GONE
@@ -121,8 +121,11 @@ class Records:
             report = attempts.told_end(attempt, text, at)
             self.conclude(attempt, replace(report, progress=progress) if isinstance(report, RunExited) else report)
 
-    def conclude(self, attempt: Attempt, report: RunExited | RunFailed) -> None:
+    def conclude(self, attempt: Attempt, report: Ended) -> None:
         """The command line is over: take its files away, if there is anything to take."""
+        if isinstance(report, RunLost):
+            state = attempt.state if attempt.missed else "told to end"
+            _log.warning("slurm_run_lost", run=attempt.run, node=attempt.launch.node.node, state=state)
         if not isinstance(report, RunExited):
             self._book.finish(attempt, report)
             return

@@ -7,7 +7,7 @@
 umask 077
 unset SLURM_EXPORT_ENV
 bunch=$1 state=$2
-child='' overdue=0 asked='' told='' killer='' watch='' code=143 starting=''
+child='' overdue=0 asked='' told='' killer='' watch='' code=143 starting='' lost=''
 
 claim() { # ELEMENT: make its run ours, or fail
 	element=$bunch/$1 closed=${bunch%/*}.closed/${bunch##*/}/$1
@@ -37,11 +37,10 @@ signal() { # the session, or what has yet to make one: a shell that was forked j
 	[ -z "$child" ] || { kill "-$1" "-$child" && told=1 || kill -s "$1" "$child"; } 2>/dev/null
 }
 
-gently() { # SECONDS until it is killed; a session is told once
+gently() { # SECONDS until it is killed, none where Slurm does that; a session is told once
+	[ -n "$asked$starting" ] || [ -z "$1" ] || { after "$1" USR2 "$self"; killer=$!; }
 	[ -n "$told" ] || signal TERM
-	[ -z "$asked" ] || return 0
-	asked=TERM
-	[ -n "$starting" ] || { after "$1" USR2 "$self"; killer=$!; }
+	asked=${asked:-TERM} grace=$1
 }
 
 at_once() {
@@ -51,9 +50,11 @@ at_once() {
 
 obey() { # SELF: from now on this shell, of that number, ends its run when it is told to
 	self=$1
-	trap 'heard=1; gently 25' TERM
-	trap 'heard=1; [ -n "$asked" ] || overdue=1; gently 5' USR1
+	trap 'heard=1; gently 25' USR1
 	trap 'heard=1; at_once' USR2
+	trap 'heard=1; [ -n "$asked" ] || overdue=1; gently 5' ALRM
+	# Not of the server's, which sends the first two: Slurm takes the machine away (scancel, preemption, its own time limit).
+	trap 'heard=1; [ -n "$asked" ] || lost=1; gently ""' TERM
 }
 
 cannot() { # CODE MESSAGE: tell why the command line never ran
@@ -78,16 +79,16 @@ begin() {
 	[ ! -x /usr/bin/basenc ] || sane=--default-signal=INT,QUIT
 	starting=1 # meanwhile nothing else is started: $! would be that
 	(
-		trap - TERM USR1 USR2
+		trap - TERM USR1 USR2 ALRM
 		. /dev/fd/9
 		# shellcheck disable=SC2086 # this is a word, or none
 		exec /usr/bin/env $sane -- "$@" 9<&-
 	) &
 	child=$!
-	[ "${limit:-0}" = 0 ] || { after "$limit" USR1 "$self"; watch=$!; }
+	[ "${limit:-0}" = 0 ] || { after "$limit" ALRM "$self"; watch=$!; }
 	starting=''
 	case $asked in
-	TERM) asked=''; gently 25 ;;
+	TERM) asked=''; gently "$grace" ;;
 	KILL) at_once ;;
 	esac
 }
@@ -110,7 +111,7 @@ attend() { # until the command line is over
 }
 
 finish() { # end what it left running
-	trap '' TERM USR1 USR2
+	trap '' TERM USR1 USR2 ALRM
 	[ -z "$child" ] || kill -KILL "-$child" 2>/dev/null
 	# shellcheck disable=SC2086 # numbers, or none
 	[ -z "$killer$watch" ] || kill $killer $watch 2>/dev/null
@@ -121,7 +122,8 @@ record() {
 		printf 'failed\n' || return
 		while IFS= read -r line; do printf '%s\n' "$line" || return; done <"$state/why/$run"
 	else
-		printf 'exited %s %s\n' "$code" "$overdue" && times || return
+		if [ -n "$lost" ]; then printf 'lost %s\n' "$code"; else printf 'exited %s %s\n' "$code" "$overdue"; fi &&
+			times || return
 	fi
 	printf 'end\n'
 }

@@ -12,19 +12,21 @@ end() { # SIGNAL: to the command line and to the instances
 ending=''
 trap : HUP
 trap 'end TERM' TERM
+trap 'end USR1' USR1
 trap 'end USR2' USR2
-trap 'over=1' USR1
+trap 'over=1' ALRM
 
 main=$$
 (
 	trap 'kill -s TERM "$running" 2>/dev/null' TERM
+	trap 'kill -s USR1 "$running" 2>/dev/null' USR1
 	trap 'kill -s USR2 "$running" 2>/dev/null' USR2
-	trap - HUP USR1
+	trap - HUP ALRM
 	srun --overlap --nodes="$instances" --ntasks="$instances" --ntasks-per-node=1 --kill-on-bad-exit=0 --wait=0 \
 		--input=none --output=none --error=none /bin/sh "$4" "$bunch" "$state" &
 	running=$!
 	while kill -s 0 "$running" 2>/dev/null; do wait "$running"; done
-	kill -s USR1 "$main"
+	kill -s ALRM "$main"
 ) &
 step=$!
 
