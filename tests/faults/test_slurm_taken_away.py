@@ -1,4 +1,4 @@
-"""Slurm takes machines away from tasks: they come back, as those of a preempted node of the service do, not for ever."""
+"""Slurm takes machines away from tasks: they come back as those of a preempted node of the service, not for ever."""
 
 from __future__ import annotations
 
