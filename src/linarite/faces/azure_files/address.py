@@ -63,7 +63,8 @@ def _whole_path(request: Request) -> str:
     its URL for the path in the account). The source, which is of the same account and share, names it.
     """
     source = request.headers.get(_RENAMES)
-    if source is None or host_account(request.host) is not None:
+    is_rename = (request.query.get("comp") or "").lower() == "rename"
+    if source is None or not is_rename or host_account(request.host) is not None:
         return request.raw_path
     try:
         account, share, *_ = [*_segments(urlsplit(source).path), "", ""]

@@ -168,9 +168,10 @@ def parse_moment(text: str) -> int | None:
         return None
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        found = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # of the last day of all, west of Greenwich
         return None
-    return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()) * SECOND
+    return int(found.timestamp()) * SECOND
 
 
 def _is_within(client: str, allowed: str) -> bool:
