@@ -71,7 +71,8 @@ def test_memory_and_cores_of_a_node(site: Site):
 
 
 def test_memory_of_a_node_is_told(site: Site):
-    """Get Node tells this machine's memory."""
+    """Get Node tells this machine's memory, once the node is there."""
+    site.run_job("true")
     assert int(given(call(site, "GET", "cluster/nodes"))[0]["MemorySize"]) > 0
 
 
