@@ -154,11 +154,10 @@ SOURCES = [
 
 
 @pytest.mark.operation("Copy File", "Put Range from URL")
-@pytest.mark.parametrize(("sas", "status", "wanted"), SOURCES)
-def test_a_source_is_not_read_by_a_signature_that_does_not_allow_it(
-    raw: Raw, sas: str, status: int, wanted: str
-) -> None:
+@pytest.mark.parametrize("row", range(len(SOURCES)))
+def test_a_source_is_not_read_by_a_signature_that_does_not_allow_it(raw: Raw, row: int) -> None:
     """Of a caller who may write where the copy would be, and has no other right to the source."""
+    sas, status, wanted = SOURCES[row]
     before = state(raw)
     source = f"{raw.service.url}/devaccount/closed/secret{'?' if sas else ''}{sas}"
     own = service_sas("open", sp="rcwdl")
@@ -240,58 +239,59 @@ def test_who_may_create_does_not_overwrite(raw: Raw) -> None:
     raw("PUT", "open/f?comp=range", RANGE, b"ffff").raise_for_status()
 
 
-@pytest.mark.parametrize(
-    ("sas", "status", "wanted"),
-    [
-        (service_sas("open") + "&sp=rcwdl", *BAD),
-        ("sp=rcwdl&" + service_sas("open"), *BAD),
-        (service_sas("open") + "&SP=rcwdl", *BAD),
-        (service_sas("open") + f"&se={later(99)}", *BAD),
-        (service_sas("open") + "&sig=AAAA", *BAD),
-        (service_sas("open", sp="r").replace("sp=r", "sp=r%0A"), *BAD),
-        (service_sas("open", sp="wr"), *BAD),
-        (service_sas("open", sp="rr"), *BAD),
-        (service_sas("open", sp="rz"), *BAD),
-        (service_sas("open", sp=""), *BAD),
-        (service_sas("open", se=""), *BAD),
-        (service_sas("open", sv=""), *BAD),
-        (service_sas("open", sv="2014-02-14"), 400, "InvalidQueryParameterValue"),
-        (service_sas("open", sv="2099-01-01"), 400, "InvalidQueryParameterValue"),
-        (service_sas("open", sv="2018-03-28"), 200, ""),
-        (service_sas("open", sv="2027-03-07"), 200, ""),
-        (service_sas("open", spr="http"), *BAD),
-        (service_sas("open", spr="https,http"), 200, ""),
-        (service_sas("open", sip="127.0.0.1"), 200, ""),
-        (service_sas("open", sip="127.0.0.0-"), 403, "AuthorizationSourceIPMismatch"),
-        (service_sas("open", sip="127.0.0.9-127.0.0.0"), 403, "AuthorizationSourceIPMismatch"),
-        (service_sas("open", sip="127.0.0.0/8"), 403, "AuthorizationSourceIPMismatch"),
-        (service_sas("open", sip="::1"), 403, "AuthorizationSourceIPMismatch"),
-        (service_sas("open", st=later(-1), se=later(1)), 200, ""),
-        (service_sas("open", st=later(1), se=later(-1)), *BAD),
-        (service_sas("open", st="2020-01-01", se="2099-12-31"), 200, ""),
-        (service_sas("open", st="2020-01-01T00:00Z", se="2099-12-31T10:00Z"), 200, ""),
-        (service_sas("open", st="2020-01-01T00:00:00.0000000Z", se="2099-12-31T10:00:00+02:00"), 200, ""),
-        (service_sas("open", se="2099-13-31"), *BAD),
-        (service_sas("open", se="99991231"), *BAD),
-        (service_sas("open", st="x"), *BAD),
-        (service_sas("open", st="0001-01-01", se="9999-12-31T23:59:59Z"), 200, ""),
-        (service_sas("open", se="9999-12-31T23:59:59-23:59"), *BAD),
-        (service_sas("open", st="0001-01-01T00:00:00+23:59"), *BAD),
-        (service_sas("open", se="0001-01-01"), *BAD),
-        (account_sas(ss=""), *BAD),
-        (account_sas(srt=""), *BAD),
-        (account_sas(sp=""), *BAD),
-        (account_sas(sv="2019-02-02"), 200, ""),
-        (account_sas(sp="lr"), 200, ""),
-        (account_sas() + "&sr=s", *BAD),
-        (service_sas("open").replace("sr=s", "sr=f"), *BAD),
-        (service_sas("open/f").replace("sr=f", "sr=s"), *BAD),
-        (service_sas("open/f"), 200, ""),
-        (service_sas("open/F"), *BAD),
-    ],
-)  # fmt: skip
-def test_the_fields_of_a_signature(raw: Raw, sas: str, status: int, wanted: str) -> None:
+FIELDS = [
+    (service_sas("open") + "&sp=rcwdl", *BAD),
+    ("sp=rcwdl&" + service_sas("open"), *BAD),
+    (service_sas("open") + "&SP=rcwdl", *BAD),
+    (service_sas("open") + f"&se={later(99)}", *BAD),
+    (service_sas("open") + "&sig=AAAA", *BAD),
+    (service_sas("open", sp="r").replace("sp=r", "sp=r%0A"), *BAD),
+    (service_sas("open", sp="wr"), *BAD),
+    (service_sas("open", sp="rr"), *BAD),
+    (service_sas("open", sp="rz"), *BAD),
+    (service_sas("open", sp=""), *BAD),
+    (service_sas("open", se=""), *BAD),
+    (service_sas("open", sv=""), *BAD),
+    (service_sas("open", sv="2014-02-14"), 400, "InvalidQueryParameterValue"),
+    (service_sas("open", sv="2099-01-01"), 400, "InvalidQueryParameterValue"),
+    (service_sas("open", sv="2018-03-28"), 200, ""),
+    (service_sas("open", sv="2027-03-07"), 200, ""),
+    (service_sas("open", spr="http"), *BAD),
+    (service_sas("open", spr="https,http"), 200, ""),
+    (service_sas("open", sip="127.0.0.1"), 200, ""),
+    (service_sas("open", sip="127.0.0.0-"), 403, "AuthorizationSourceIPMismatch"),
+    (service_sas("open", sip="127.0.0.9-127.0.0.0"), 403, "AuthorizationSourceIPMismatch"),
+    (service_sas("open", sip="127.0.0.0/8"), 403, "AuthorizationSourceIPMismatch"),
+    (service_sas("open", sip="::1"), 403, "AuthorizationSourceIPMismatch"),
+    (service_sas("open", st=later(-1), se=later(1)), 200, ""),
+    (service_sas("open", st=later(1), se=later(-1)), *BAD),
+    (service_sas("open", st="2020-01-01", se="2099-12-31"), 200, ""),
+    (service_sas("open", st="2020-01-01T00:00Z", se="2099-12-31T10:00Z"), 200, ""),
+    (service_sas("open", st="2020-01-01T00:00:00.0000000Z", se="2099-12-31T10:00:00+02:00"), 200, ""),
+    (service_sas("open", se="2099-13-31"), *BAD),
+    (service_sas("open", se="99991231"), *BAD),
+    (service_sas("open", st="x"), *BAD),
+    (service_sas("open", st="0001-01-01", se="9999-12-31T23:59:59Z"), 200, ""),
+    (service_sas("open", se="9999-12-31T23:59:59-23:59"), *BAD),
+    (service_sas("open", st="0001-01-01T00:00:00+23:59"), *BAD),
+    (service_sas("open", se="0001-01-01"), *BAD),
+    (account_sas(ss=""), *BAD),
+    (account_sas(srt=""), *BAD),
+    (account_sas(sp=""), *BAD),
+    (account_sas(sv="2019-02-02"), 200, ""),
+    (account_sas(sp="lr"), 200, ""),
+    (account_sas() + "&sr=s", *BAD),
+    (service_sas("open").replace("sr=s", "sr=f"), *BAD),
+    (service_sas("open/f").replace("sr=f", "sr=s"), *BAD),
+    (service_sas("open/f"), 200, ""),
+    (service_sas("open/F"), *BAD),
+]
+
+
+@pytest.mark.parametrize("row", range(len(FIELDS)))
+def test_the_fields_of_a_signature(raw: Raw, row: int) -> None:
     """Each once, each well formed, in a version that signs so; the refusal in the protocol's shape."""
+    sas, status, wanted = FIELDS[row]
     answer = raw("GET", f"open/f?{sas}", sign=False)
     assert code(answer) == (status, wanted), answer.text
     if wanted == "AuthenticationFailed":
