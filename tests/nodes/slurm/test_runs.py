@@ -10,7 +10,7 @@ import pytest
 from tests.nodes.slurm.site import COUNTED, SlurmSite
 from tests.nodes.web import Web
 
-from linarite.engine.launching import Fetch, RunExited, RunFailed, RunStarted, RunUser, Watched
+from linarite.engine.launching import Fetch, RunExited, RunFailed, RunLost, RunStarted, RunUser, Watched
 
 pytestmark = pytest.mark.anyio
 
@@ -199,6 +199,33 @@ async def test_report_that_was_not_committed_is_told_after_a_start(slurm_site: S
     await site.again()
     assert (await site.heard.exited(run)).code == 6
     await site.until(lambda: not site.left())
+
+
+@pytest.mark.parametrize("then", ["ended", "launched", "forgotten"])
+async def test_server_killed_before_the_end_of_what_never_started_was_committed(slurm_site: SlurmSite, then: str):
+    """It has not started for the next server either: ended as before, lost where it is wanted again, and gone."""
+    site = slurm_site
+    first = await site.sh("sleep 600", slots=4)
+    await site.heard.started(first)
+    waiting = site.make_launch(COUNTED, shell=True, slots=4)
+    await site.nodes.launch([waiting])
+    await site.until(lambda: len(site.queue("-t", "PENDING")) == 1)
+    site.heard.refuse = 1000
+    await site.end(waiting.run)
+    await site.until(lambda: any(f"claims/{waiting.run}" in path for path in site.left()))
+    await site.again()
+    if then == "ended":
+        await site.end(waiting.run)
+    elif then == "launched":
+        await site.nodes.launch([waiting])
+    report = await site.heard.end(waiting.run)
+    assert isinstance(report, RunLost if then == "launched" else RunFailed), report
+    assert isinstance(report, RunLost) or report.code == "ended"
+    assert len(site.heard.of(waiting.run)) == 1
+    await site.until(lambda: not site.queue("-t", "PENDING"))
+    await site.end(first)
+    await site.until(lambda: not site.left())
+    assert not (site.folder(waiting.run) / "wd/ran").exists()
 
 
 async def test_launch_that_is_told_twice_starts_once(slurm_site: SlurmSite):

@@ -125,9 +125,22 @@ def test_what_forgotten_runs_told_late_is_swept(top: Path):
 def test_run_is_claimed_once(top: Path):
     spool = opened(top)
     spool.write("abc", LAUNCHES, SCRIPTS)
-    assert [spool.claim("t1.1"), spool.claim("t1.1"), opened(top).claim("t1.1")] == [True, False, False]
+    (claims(spool) / "t1.1").touch()
+    assert [spool.claim("t1.1"), opened(top).claim("t1.1")] == [False, False]
     assert spool.runs("claims") == ["t1.1"]
-    assert abs(spool.moment("claims", "t1.1") - os.stat(claims(spool) / "t1.1").st_mtime_ns // 1000) == 0
+    assert spool.started("t1.1") == os.stat(claims(spool) / "t1.1").st_mtime_ns // 1000
+
+
+def test_run_that_a_server_took_has_not_started(top: Path):
+    """Nor does it start: another server knows that by the claim alone."""
+    spool = opened(top)
+    assert [spool.claim("t1.1"), spool.claim("t1.1"), spool.started("t1.1")] == [True, True, None]
+    bunch = spool.write("abc", {"0": make_launch()}, {"0": b""})
+    other = make_spool(top)
+    assert [token.token for token in other.open()] == [bunch.token]
+    assert [other.claim("t1.1"), other.started("t1.1")] == [True, None]
+    with pytest.raises(FileExistsError):
+        (claims(spool) / "t1.1").open("x")
 
 
 def test_element_is_added_to_a_bunch(top: Path):

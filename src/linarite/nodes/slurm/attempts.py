@@ -51,13 +51,14 @@ class Attempt:
     it alive in the queue, the first of them at `missed_at` (seconds, monotonic), `tries` how often it was submitted;
     sbatch has it just now while it is `calling`. `asked` is the signal by which it was to end (empty: it was not),
     since `asked_at`, and `outputs` whether its files are taken away all the same. `errand` is the one that moves its
-    files, which `carriers` have begun. One that is not `wanted` was found on the shared folder, and nobody has asked
-    for it since.
+    files, which `carriers` have begun. An earlier server has `taken` one that never starts: for which end, it alone
+    knew. One that is not `wanted` was found on the shared folder, and nobody has asked for it since.
     """
 
     __slots__ = (
         "asked", "asked_at", "bunch", "calling", "carriers", "claimed_at", "element", "ended", "errand", "exited",
-        "launch", "missed", "missed_at", "outputs", "returned", "signals", "spool", "stage", "state", "tries", "wanted",
+        "launch", "missed", "missed_at", "outputs", "returned", "signals", "spool", "stage", "state", "taken", "tries",
+        "wanted",
     )  # fmt: skip
 
     def __init__(self, launch: Launch, spool: Spool, *, wanted: bool = True) -> None:
@@ -69,7 +70,7 @@ class Attempt:
         self.stage = Stage.PREPARING
         self.bunch: Bunch | None = None
         self.element = ""
-        self.returned = False
+        self.returned = self.taken = False
         self.claimed_at: int | None = None
         self.state = ""
         self.missed = 0
@@ -90,6 +91,11 @@ class Attempt:
         if self.bunch is None:
             return None
         return self.bunch.token, 0 if self.launch.together is not None else int(self.element)
+
+    @property
+    def started_or_taken(self) -> bool:
+        """Whether it is known who claimed it."""
+        return self.claimed_at is not None or self.taken
 
     @property
     def commands(self) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import structlog
 
-from linarite.engine.launching import Ended, Listener, Report, RunFailed, RunReturned, RunStarted
+from linarite.engine.launching import Ended, Listener, Report, RunFailed, RunLost, RunReturned, RunStarted
 from linarite.nodes.slurm.attempts import Attempt, Stage
 from linarite.nodes.slurm.porter import Porter
 from linarite.nodes.slurm.spool import Bunch, Spool
@@ -99,6 +99,18 @@ class Book:
         if attempt.launch.together is None and attempt.place is not None:
             self.withdrawn[attempt.place] = attempt
         return True
+
+    def took(self, attempt: Attempt) -> None:
+        """An earlier server claimed it, so that it never starts, and ended before it could tell: that is still to be.
+
+        Whoever wants it to run has another attempt. Who wants it no more says so in a moment, or nobody knows of it.
+        """
+        attempt.taken = True
+        self.withdraw(attempt)
+        if attempt.asked:
+            self.finish(attempt, ended_early(attempt.run))
+        elif attempt.wanted:
+            self.finish(attempt, RunLost(run=attempt.run, at=now()))
 
     # What the engine hears.
 

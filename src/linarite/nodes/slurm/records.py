@@ -35,17 +35,20 @@ End = tuple[str, int, Progress | None]
 
 
 class News(NamedTuple):
-    """An attempt, when it started, when its command line returned if it stays, and its end if it has ended."""
+    """An attempt, when it started, when its command line returned if it stays, and its end if it has ended.
+
+    One that never starts, since a server took it for itself, has no moment when it did.
+    """
 
     attempt: Attempt
-    claimed_at: int
+    claimed_at: int | None
     returned_at: int | None
     end: End | None
 
     @property
     def says_something(self) -> bool:
         """Whether there is anything that the attempt does not tell itself."""
-        return self.attempt.claimed_at is None or self.returned_at is not None or self.end is not None
+        return not self.attempt.started_or_taken or self.returned_at is not None or self.end is not None
 
 
 class Records:
@@ -92,10 +95,10 @@ class Records:
         for run in claimed | ended:
             attempt = mine[run]
             back = run in returned and not attempt.returned
-            if attempt.claimed_at is not None and not back and run not in ended:
+            if attempt.started_or_taken and not back and run not in ended:
                 continue
             with suppress(OSError):  # a machine that is slow to tell is asked again
-                claimed_at = spool.moment("claims", run)
+                claimed_at = spool.started(run)
                 back_at = spool.moment("returned", run) if back else None
                 news.append(News(attempt, claimed_at, back_at, self._end_of(attempt) if run in ended else None))
         return [one for one in news if one.says_something]
@@ -110,6 +113,9 @@ class Records:
 
     def _take(self, news: News) -> None:
         attempt = news.attempt
+        if news.claimed_at is None:
+            self._book.took(attempt)
+            return
         if attempt.claimed_at is None:
             attempt.claimed_at = news.claimed_at
             self._book.report(RunStarted(run=attempt.run, at=news.claimed_at))

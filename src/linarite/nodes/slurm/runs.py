@@ -93,7 +93,9 @@ class Runs:
                 self._prepare(attempt)
                 continue
             known.wanted = True
-            if known.ended is None and known.claimed_at is not None:
+            if known.taken and known.ended is None:
+                self._book.took(known)
+            elif known.ended is None and known.claimed_at is not None:
                 self._book.report(RunStarted(run=known.run, at=known.claimed_at))
 
     def end(self, runs: Iterable[str], *, grace: float, outputs: bool) -> None:

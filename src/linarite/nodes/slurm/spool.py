@@ -6,7 +6,7 @@ slurm/<uid>/          0711
       0 1 2 ...       0400  the user's own: an element each, see `elements`; of several machines by their names
       index           0600  the launches, by the names of their elements; written last
   state/              0700  the user's own
-    claims/<run>            made by the wrapper that starts the run, or by us so that none ever does
+    claims/<run>            made by the wrapper that starts the run; a link made by us, so that none ever does
     ended/<run>             how the run ended; why/<run>: why it did not start; returned/<run>: it stays
 
 The server may be root and the user may have put anything into `state`: it is reached from descriptors, following no
@@ -31,6 +31,7 @@ from linarite.nodes.slurm.users import Runner
 LARGEST = 16 * 1024
 """Bytes of a record that are read."""
 _CLOSED = ".closed"
+_NOWHERE = "/dev/null/taken"
 _INDEX = "index"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -195,13 +196,23 @@ class Spool:
                 os.close(descriptor)
 
     def claim(self, run: str) -> bool:
-        """Take a run for ourselves, so that it is never started; False when it was. Raises OSError."""
+        """Take a run for ourselves, so that it is never started; False when it was. Raises OSError.
+
+        A server that comes later sees by the link whose claim it is: made whole in one step, on NFS too. That leads
+        nowhere, so that the shell's own exclusive create finds something there.
+        """
         with self._opened("claims") as claims:
             try:
-                os.close(os.open(run, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=claims))
+                os.symlink(_NOWHERE, run, dir_fd=claims)
             except FileExistsError:
-                return False
+                return _is_ours(claims, run)
             return True
+
+    def started(self, run: str) -> int | None:
+        """When a claimed run was started, in microseconds since the epoch; None for one that we took. OSError too."""
+        with self._opened("claims") as claims:
+            made = os.stat(run, dir_fd=claims, follow_symlinks=False).st_mtime_ns // 1000
+            return None if _is_ours(claims, run) else made
 
     @contextmanager
     def _opened(self, name: str) -> Iterator[int]:
@@ -214,6 +225,14 @@ class Spool:
             yield descriptor
         finally:
             os.close(descriptor)
+
+
+def _is_ours(claims: int, run: str) -> bool:
+    """Whether a server made the claim: any other is one of whoever runs it."""
+    try:
+        return os.readlink(run, dir_fd=claims) == _NOWHERE
+    except OSError:
+        return False
 
 
 def _both(folder: str) -> tuple[str, str]:
