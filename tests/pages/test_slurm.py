@@ -224,21 +224,20 @@ def test_mpirun_reaches_the_machines_of_a_task(slurm: SlurmCluster) -> None:
             assert len({line.split()[1] for line in said}) == 2
 
 
-def test_task_whose_job_is_cancelled_in_slurm_fails_by_sigterm(slurm_cluster: Callable[..., SlurmCluster]) -> None:
-    """As the page says: an exit code like any other, and a retry where there is one."""
+def test_task_whose_job_is_cancelled_in_slurm_is_queued_again(slurm_cluster: Callable[..., SlurmCluster]) -> None:
+    """As the page says: no retry is used up, and the log tells."""
     where = models.BatchPoolInfo(pool_id="p")
-    once = models.BatchTaskConstraints(max_task_retry_count=1)
     with slurm_server(cluster := slurm_cluster(1, 1)) as server, batch_client(server) as client:
         make_pool(client, "p")
         client.create_job(models.BatchJobCreateOptions(id="j", pool_info=where))
         line = (
             "/bin/sh -c 'test -e $AZ_BATCH_NODE_SHARED_DIR/again || { : >$AZ_BATCH_NODE_SHARED_DIR/again; sleep 60; }'"
         )
-        client.create_task("j", models.BatchTaskCreateOptions(id="a", command_line=line, constraints=once))
+        client.create_task("j", models.BatchTaskCreateOptions(id="a", command_line=line))
         wait_task(client, "j", "a", "running", seconds=60)
         again = Path(server.data, "nodes", "devaccount", "p", "n1", "shared", "again")
         eventually(again.exists, 60, "the command line does not begin")
         cluster.run("scancel", "--state=RUNNING", "--name=linarite")
         told = wait_task(client, "j", "a", seconds=60).execution_info
-        assert (told.exit_code, told.retry_count, told.requeue_count) == (0, 1, 0)
-        assert "slurm_run_lost" not in server.log
+        assert (told.exit_code, told.retry_count, told.requeue_count) == (0, 0, 1)
+        assert "slurm_run_lost" in server.log
