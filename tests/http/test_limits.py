@@ -264,21 +264,38 @@ def test_idle_connections_make_room(tmp_path: Path) -> None:
 def test_crowd_that_is_turned_away_goes_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Clients that stay although nobody serves them hold no descriptor of ours."""
     monkeypatch.setattr(limits, "MOST_AWAY", 10)
-    monkeypatch.setattr(limits, "FAREWELL", 0.2)
+    monkeypatch.setattr(limits, "FAREWELL", DEADLINE)
 
     async def story(port: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         crowd = [await asyncio.open_connection("127.0.0.1", port) for _ in range(50)]
-        for each, _ in crowd:
-            await ended(each)
+        told = [await ended(each) for each, _ in crowd]
+        assert [bool(each) for each in told] == [True] * 10 + [False] * 40
         writer.write(WELL)
         assert await reader.readuntil(b"well")
         mine = len(files())
         for _, each in crowd:
             each.transport.abort()
-        while len(files()) > mine - 50:  # noqa: ASYNC110 - nothing tells
+        while len(files()) > mine - 60:  # noqa: ASYNC110 - nothing tells
             await asyncio.sleep(0.01)
         writer.close()
+
+    play(tmp_path, story, Limits(connections=1))
+
+
+def test_one_who_is_turned_away_and_stays_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has heard why, and keeps its end of the connection open: ours is closed after a while."""
+    monkeypatch.setattr(limits, "FAREWELL", 0.2)
+
+    async def story(port: int) -> None:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        before = len(files())
+        crowd = [await asyncio.open_connection("127.0.0.1", port) for _ in range(20)]
+        assert all([await ended(reader) for reader, _ in crowd])
+        while len(files()) > before + 20:  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.01)
+        for _, each in [(None, writer), *crowd]:
+            each.transport.abort()
 
     play(tmp_path, story, Limits(connections=1))
 
