@@ -312,19 +312,30 @@ def test_there_are_as_many_as_the_process_can_open_files_for(
 
 
 def test_limits_are_those_of_the_settings_on_every_port() -> None:
-    """And of all ports together: the batch port is full of what the others have."""
+    """And of all ports together: each is full of what the others have."""
 
     async def story(urls: dict[str, str]) -> None:
         ports = [int(urls[face].rpartition(":")[2]) for face in FACES]
+        reader, writer = await asyncio.open_connection("127.0.0.1", ports[0])
+        writer.write(put("/", 5, 1, "Authorization: SharedKey a:b"))
+        await ended(reader)
+        writer.close()
         held = [await asyncio.open_connection("127.0.0.1", port) for port in ports]
         for port in ports:
             reader, _ = await asyncio.open_connection("127.0.0.1", port)
             assert b" 503 " in await ended(reader)
-        held[0][1].write(put("/", 5, 1, "Authorization: SharedKey a:b"))
-        for reader, writer in held:  # one by its body, the others by their heads
-            await ended(reader)
+        for _, each in held:
+            each.close()
+
+    async def silence(urls: dict[str, str]) -> None:
+        for face in FACES:
+            reader, writer = await asyncio.open_connection("127.0.0.1", int(urls[face].rpartition(":")[2]))
+            assert await ended(reader) == b""
             writer.close()
 
-    with running_server(max_connections=len(FACES), head_seconds=6, stall_seconds=6) as server:
-        asyncio.run(asyncio.wait_for(story(server.urls), DEADLINE))
+    with running_server(max_connections=len(FACES), stall_seconds=1, head_seconds=600) as server:
+        asyncio.run(asyncio.wait_for(story(server.urls), 3 * DEADLINE))
         assert "max_connections=5" in server.log
+        server.terminate()
+        server.start(head_seconds=1)
+        asyncio.run(asyncio.wait_for(silence(server.urls), 3 * DEADLINE))
