@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 from tests.support import postgres
+from tests.support.claims import watched_claims
 from tests.support.left_out import leave_out
 from tests.support.postgres import Postgres
 from tests.support.server import RunningServer, another_server
@@ -49,14 +50,15 @@ def _taken_over(other: RunningServer, leader: RunningServer) -> None:
 
 def _tell(story: Story, server: RunningServer, faults: Sequence[Callable[[], None]]) -> None:
     """Add the tasks at that server; a fault whenever some more are completed."""
-    with story.adding(TASKS, server) as added:
+    with watched_claims(server.data) as claims, story.adding(TASKS, server) as added:
         for turn, fault in enumerate(faults):
             story.completed(15 + 160 * turn // len(faults), server)
             fault()
         story.completed(TASKS, server)
-    assert added == {*range(TASKS)}
-    story.check(TASKS)
-    story.nothing_stays()
+        assert added == {*range(TASKS)}
+        story.check(TASKS)
+        story.nothing_stays()
+    story.check_claims(claims)
 
 
 @pytest.mark.slow

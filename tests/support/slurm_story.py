@@ -15,6 +15,7 @@ from pathlib import Path
 from azure.batch import BatchClient, models
 from azure.core.exceptions import AzureError
 from tests.support.batch import MACHINE, batch_client
+from tests.support.claims import Claims
 from tests.support.server import RunningServer
 from tests.support.slurm import SlurmCluster, eventually
 
@@ -155,6 +156,28 @@ class Story:
         for node in nodes:
             for recent in node.recent_tasks or []:
                 assert node.id in {machine for _, machine, _ in self.lines(int(recent.task_id))}, recent
+
+    def check_claims(self, claims: Claims) -> None:
+        """Each requeue is an attempt more: one that started and was lost, or one that was taken back before it started.
+
+        The names of runs are told by the folder alone: the number of their task, then that of the attempt.
+        """
+        assert claims.whole
+        started: dict[str, set[int]] = {}
+        for run in claims.started:
+            task, _, attempt = run.partition(".")
+            started.setdefault(task, set()).add(int(attempt))
+        requeues = [info.requeue_count or 0 for info in self.infos().values()]
+        last = {task: max(attempts) for task, attempts in started.items()}
+        assert sorted(last.values()) == sorted(1 + count for count in requeues)
+        again = {f"{task}.{each}" for task, attempts in started.items() for each in attempts if each < last[task]}
+        never = {f"{task}.{each}" for task in last for each in range(1, last[task])} - claims.started
+        assert again == self.lost(), "what started and was not the last attempt was lost, and nothing else was"
+        assert sum(requeues) == len(again) + len(never)
+        assert claims.taken <= never
+        assert len(never) <= self.taken_back()
+        begun = sum(len(self.runs(number)) for number in self.infos())
+        assert 0 <= len(claims.started) - begun <= len(again), "only what was lost may not have come to its first line"
 
     def log(self) -> str:
         return "".join(server.log for server in self.servers)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.nodes.slurm.parts import own_runner
 
 from linarite.engine.launching import MachineState
-from linarite.nodes.slurm.commands import Host, Limits, Seen, Slurm, SlurmError, _hosts, _seen, state_of
+from linarite.nodes.slurm.commands import Host, Limits, Seen, Slurm, SlurmError, _hosts, _seen, _shown, state_of
 
 MARK = "linarite-0000:"
 RUNNER = own_runner()
@@ -45,6 +45,22 @@ def test_line_of_the_queue():
     """An element of an array has the name by which scancel knows it, whatever its own job id is."""
     assert _seen(f"{MARK}ab|7|RUNNING|n1|120|128", MARK) == Seen("ab", 7, "RUNNING", "n1", "120_7")
     assert _seen(f"{MARK}ab|N/A|PENDING||120|120", MARK) == Seen("ab", 0, "PENDING", "", "120")
+
+
+def test_line_of_a_job():
+    """An element of an array has its number; what still waits of one has several, and none of them has started."""
+    line = (
+        f"JobId=128 ArrayJobId=120 ArrayTaskId=7 JobName=linarite JobState=RUNNING NodeList=n1 Comment={MARK}ab Power="
+    )
+    assert _shown(line, MARK) == Seen("ab", 7, "RUNNING", "n1", "128")
+    assert _shown(line.replace("ArrayTaskId=7 ", ""), MARK) == Seen("ab", 0, "RUNNING", "n1", "128")
+    for other in (
+        "",
+        "No jobs in the system",
+        line.replace(MARK, "linarite-1111:"),
+        line.replace("JobState=", "State="),
+    ):
+        assert _shown(other, MARK) is None
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from tests.nodes.slurm.site import COUNTED, SlurmSite, is_ready
 from tests.support.fake_slurm import TIMED_OUT
 
 from linarite.engine.launching import MachineState, RunExited, RunLost, RunStarted
+from linarite.nodes.slurm import queue
 
 pytestmark = pytest.mark.anyio
 
@@ -77,6 +78,31 @@ async def test_queue_that_says_nothing_for_a_moment(slurm_site: SlurmSite, said:
     await site.called("squeue", known + 2)
     (site.folder(run) / "wd/go").touch()
     assert (await site.told_once(run)).code == 0
+    assert site.ran(run) == 1
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_queue_that_says_nothing_for_long(slurm_site: SlurmSite, monkeypatch: pytest.MonkeyPatch, fails: bool):
+    """Empty, and no failure: what runs is not lost as long as another command has it, or cannot be asked either."""
+    monkeypatch.setattr(queue, "GOING", 0.5)
+    site = slurm_site
+    run = await site.sh(WAITS)
+    await site.heard.started(run)
+    site.fake.answer("squeue", "", times=None)
+    if fails:
+        site.fake.answer("scontrol", "", "Unable to contact slurm controller", code=1, when="show", times=None)
+    known = len(site.fake.calls("scontrol"))
+    await site.called("scontrol", known + 3)
+    assert not site.heard.ends(run)
+    if not fails:
+        site.fake.answer("scontrol", "No jobs in the system\n", when="show", times=None)
+        await lost_once(site, run)
+    site.fake.forget("squeue")
+    site.fake.forget("scontrol")
+    (site.folder(run) / "wd/go").touch()
+    if fails:
+        assert (await site.told_once(run)).code == 0
+    await site.until(lambda: not site.queue())
     assert site.ran(run) == 1
 
 
@@ -295,3 +321,41 @@ async def test_nested_srun(slurm_site: SlurmSite):
     run = await slurm_site.sh("srun --overlap /bin/sh -c 'echo $COLOUR $SLURM_STEP_ID'", environment={"COLOUR": "blue"})
     assert (await slurm_site.told_once(run)).code == 0
     assert slurm_site.out(run) == "blue 0\n"
+
+
+LATE = "batch_sched_delay=3,sched_interval=3,bf_interval=3"
+"""A start comes well after the first save of the queue, so that a crash undoes it."""
+
+
+@pytest.mark.slow
+async def test_crash_after_a_start_that_was_not_saved(new_site: NewSite):
+    """slurmctld starts a job again that its machine may have: it never runs twice at once, and is told once.
+
+    Either the machine ends what it had, and the run is lost; or it refuses the second start as `Duplicate jobid` and is
+    drained, which its node shows, until an administrator resumes it (docs/slurm.md). The next attempt runs there.
+    """
+    site = await new_site(1, 1, cluster={"SchedulerParameters": LATE})
+    run = await site.sh(WAITS)
+    await site.until((site.folder(run) / "wd/ran").exists)
+    saved = site.cluster.folder / "state" / "job_state"
+    site.cluster.kill_controller()
+    assert not saved.exists() or saved.stat().st_mtime < (site.folder(run) / "wd/ran").stat().st_mtime
+    process = Path("/proc", (site.folder(run) / "wd/ran").read_text().strip(), "exe")
+    site.cluster.start_controller()
+    drained = lambda: "Duplicate jobid" in site.cluster.run("sinfo", "-h", "-R", "-o", "%E")  # noqa: E731
+    await site.until(lambda: drained() or site.heard.ends(run))
+    if drained():
+        await site.heard.until(lambda: site.heard.machine("n1").state is MachineState.OFFLINE)
+        assert site.heard.machine("n1").reason.startswith("Duplicate jobid")
+        (site.folder(run) / "wd/go").touch()
+        await site.heard.end(run)
+        site.cluster.resume("n1")
+    assert not _exists(process)
+    again = await site.sh(COUNTED)
+    assert (await site.told_once(again)).code == 0
+    assert site.ran(run) == len(site.heard.ends(run)) == 1
+
+
+def _exists(process: Path) -> bool:
+    """Whether there is such a process, and not only what is left of it."""
+    return process.exists()

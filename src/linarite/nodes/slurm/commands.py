@@ -110,6 +110,11 @@ class Slurm:
         said = await self._call(["squeue", "-h", "-r", "-t", "all", "-u", users, "-o", "%k|%K|%T|%N|%F|%A"])
         return [seen for line in said.splitlines() if (seen := _seen(line, self.mark)) is not None]
 
+    async def shown(self) -> list[Seen]:
+        """What is in the queue of our runs by another command than `queue`, and dearer. Raises SlurmError."""
+        said = await self._call(["scontrol", "show", "job", "-o"])
+        return [seen for line in said.splitlines() if (seen := _shown(line, self.mark)) is not None]
+
     async def signal(self, runner: Runner | None, jobs: Sequence[str], signal: str | None) -> None:
         """Send a signal to the scripts of jobs; none: have Slurm end them, and what they started. Raises SlurmError."""
         words = ["scancel", "--quiet"] if signal is None else ["scancel", "--quiet", "--batch", f"--signal={signal}"]
@@ -229,6 +234,16 @@ def _seen(line: str, mark: str) -> Seen | None:
     element = int(number) if number.isdigit() else 0
     name = f"{array}_{number}" if number.isdigit() else job
     return Seen(comment.removeprefix(mark), element, state, node, name)
+
+
+def _shown(line: str, mark: str) -> Seen | None:
+    """A line of `scontrol show job`; None for one that is not of ours."""
+    told = {name: value for name, _, value in (word.partition("=") for word in line.split())}
+    token, number, job = told.get("Comment", ""), told.get("ArrayTaskId", ""), told.get("JobId", "")
+    if not token.startswith(mark) or "JobState" not in told:
+        return None
+    element = int(number) if number.isdigit() else 0
+    return Seen(token.removeprefix(mark), element, told["JobState"], told.get("NodeList", ""), job)
 
 
 def _hosts(lines: Iterable[str]) -> list[Host]:

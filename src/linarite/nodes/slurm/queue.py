@@ -111,11 +111,32 @@ class Queue:
                 if attempt.missed == 1:
                     attempt.missed_at = monotonic()
         doubtful = [attempt for attempt in submitted if attempts.verdict(attempt) is not Verdict.WAIT]
-        if doubtful:
-            await self._records.look()  # a record may have come just now
+        if not doubtful:
+            return
+        hidden = await self._hidden(doubtful)
+        await self._records.look()  # a record may have come just now
         for attempt in doubtful:
-            if attempt.stage is Stage.SUBMITTED:
+            if attempt.stage is Stage.SUBMITTED and attempt not in hidden:
                 self._decide(attempt)
+
+    async def _hidden(self, doubtful: Iterable[Attempt]) -> list[Attempt]:
+        """Those that the queue does not have and that go on all the same, as far as may be: asked in another way.
+
+        A list that is empty, and no failure, may come from a squeue that found another cluster or nobody's jobs. A run
+        is not started anew for that while it goes on.
+        """
+        missed = [one for one in doubtful if one.claimed_at is not None and one.state == "gone" and not _may_go_on(one)]
+        if not missed:
+            return []
+        try:
+            shown = {(one.token, one.number) for one in await self._slurm.shown() if not is_over(one.state)}
+        except SlurmError as error:
+            _log.warning("slurm_not_asked", error=str(error))
+            return missed
+        hidden = [one for one in missed if one.place in shown]
+        if hidden:
+            _log.warning("slurm_queue_not_whole", runs=len(hidden))
+        return hidden
 
     def _decide(self, attempt: Attempt) -> None:
         match attempts.verdict(attempt):
