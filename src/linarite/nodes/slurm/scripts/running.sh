@@ -24,10 +24,10 @@ claim() { # ELEMENT: make its run ours, or fail
 after() { # SECONDS SIGNAL SHELL: send it by then if the run goes on; killed before, it leaves nothing behind
 	(
 		slept='' gone=''
-		trap 'gone=1; [ -z "$slept" ] || kill "$slept"' TERM
+		trap 'gone=1; [ -z "$slept" ] || kill -KILL "$slept"' TERM
 		sleep "$1" &
 		slept=$!
-		[ -z "$gone" ] || kill "$slept"
+		[ -z "$gone" ] || kill -KILL "$slept"
 		wait "$slept"
 		[ -n "$gone" ] || [ -e "$state/ended/$run" ] || [ ! -e "$state/claims/$run" ] || kill -s "$2" "$3"
 	) 2>/dev/null 9<&- &
@@ -113,6 +113,10 @@ attend() { # until the command line is over
 finish() { # end what it left running
 	trap '' TERM USR1 USR2 ALRM
 	[ -z "$child" ] || kill -KILL "-$child" 2>/dev/null
+	call_off
+}
+
+call_off() { # what would end it; a shell that was forked just now may lose the first word of it
 	# shellcheck disable=SC2086 # numbers, or none
 	[ -z "$killer$watch" ] || kill $killer $watch 2>/dev/null
 }
@@ -135,4 +139,5 @@ tell() { # a disk may be full for a while; without its record the run counts as 
 		[ "$tries" -lt 60 ] || exit 1
 		sleep 5
 	done
+	call_off || true
 }
