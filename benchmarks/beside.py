@@ -1,9 +1,7 @@
-"""What file benchmarks compare with, in the same run: nginx, Azurite, and a bare loop that sends a file."""
+"""The servers that file benchmarks compare with, in the same run: nginx and Azurite."""
 
 from __future__ import annotations
 
-import mmap
-import multiprocessing
 import os
 import shutil
 import socket
@@ -104,29 +102,6 @@ def azurite(folder: Path | None = None) -> Iterator[BlobAccount | None]:
         return
     with blobs.running_azurite(folder) as running:
         yield BlobAccount(running)
-
-
-@contextmanager
-def bare(path: Path) -> Iterator[str]:
-    """A process that sends a whole file to whoever calls, out of memory that it has mapped; its URL."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        process = multiprocessing.get_context("fork").Process(target=_send_whole, args=(listening, path), daemon=True)
-        process.start()
-        try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            process.kill()
-            process.join()
-
-
-def _send_whole(listening: socket.socket, path: Path) -> None:
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as whole:
-        while True:
-            connection, _ = listening.accept()
-            with connection:
-                connection.recv(64 * 1024)
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(whole))
-                connection.sendall(whole)
 
 
 def _free_port() -> int:

@@ -5,8 +5,8 @@ the MD5 of all that it writes); Azurite's Put Block and Put Block List. All writ
 round: once to memory and once to a disk. Both flush each range or block before its answer: ours bytes and times of the
 file that is read (fsync), Azurite those of a file of blocks that it appends to (fdatasync, once a block, as strace
 shows); what that file says of the blob, it keeps in a database that it saves now and then. `bare` is no server: four
-threads that write and flush the same ranges of a file, with no socket before them. No server that keeps its word is
-faster. A figure is the median of the rounds, in MB/s.
+threads that write and flush the same ranges of a file, with no socket before them. A figure is the median of the
+rounds, in MB/s.
 """
 
 from __future__ import annotations
