@@ -150,11 +150,14 @@ class Account:
     def __call__(
         self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes = b""
     ) -> httpx.Response:
-        for name, value in self.known.items():
-            path = path.replace(f"{{{name}}}", value)
-        answer = self.raw(method, path, {"x-ms-version": self.version, **(headers or {})}, body)
+        answer = self.ask(method, path, headers, body)
         assert answer.status_code < 300, answer.text
         return answer
+
+    def ask(self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes = b"") -> httpx.Response:
+        for name, value in self.known.items():
+            path = path.replace(f"{{{name}}}", value)
+        return self.raw(method, path, {"x-ms-version": self.version, **(headers or {})}, body)
 
     def _fill(self) -> None:
         new = {"x-ms-version": NEWEST}
@@ -203,11 +206,15 @@ def accounts(service: FileService) -> dict[str, Account]:
 def test_a_body_has_the_elements_that_are_described(
     service: FileService, accounts: dict[str, Account], version: str, operation: str
 ) -> None:
-    """None that is not, and all that are but for those named with the reason."""
+    """None that is not, and all that are but for those named with the reason. What a version has not, it refuses."""
     elements, account = Elements(version), accounts[version]
     schema = elements.of(operation)
     if not schema:
-        pytest.skip("an operation of newer versions")
+        refused = [account.ask("GET", path) for path in BODIES[operation]]
+        assert {answer.status_code for answer in refused} == {400}
+        assert {answer.headers["x-ms-error-code"] for answer in refused} == {"InvalidQueryParameterValue"}
+        assert all("<QueryParameterName>comp</QueryParameterName>" in answer.text for answer in refused)
+        return
     told, premium = set[str](), Raw(service, "premium")
     if operation == "Service_ListSharesSegment":
         premium("PUT", "share?restype=share")

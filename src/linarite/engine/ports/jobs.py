@@ -6,10 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from linarite.engine.filtering import Expression, Listed
-from linarite.engine.model import (
-    Counts,
-    Job,
-)  # fmt: skip
+from linarite.engine.model import Counts, Job
 from linarite.engine.recurrence.records import JobSchedule
 
 

@@ -7,10 +7,7 @@ from typing import Protocol
 
 from linarite.engine.autoscale.records import PoolSample
 from linarite.engine.filtering import Expression, Listed
-from linarite.engine.model import (
-    Node,
-    Pool,
-)  # fmt: skip
+from linarite.engine.model import Node, Pool
 
 
 class Pools(Protocol):

@@ -6,10 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from linarite.engine.filtering import Expression
-from linarite.engine.model import (
-    Account,
-    Event,
-)  # fmt: skip
+from linarite.engine.model import Account, Event
 from linarite.engine.usage import NodeSpan, Owner, Totals
 
 

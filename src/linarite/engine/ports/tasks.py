@@ -6,13 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from linarite.engine.filtering import Expression, Listed, Search
-from linarite.engine.model import (
-    NodeTask,
-    NodeTaskKind,
-    Sweep,
-    Task,
-    TaskState,
-)  # fmt: skip
+from linarite.engine.model import NodeTask, NodeTaskKind, Sweep, Task, TaskState
 from linarite.engine.usage import Running
 
 Prepared = tuple[NodeTask, NodeTask | None]
