@@ -48,6 +48,7 @@ from linarite.identity.task_tokens import TaskTokens
 from linarite.identity.trust import RoleMap, Trusted
 from linarite.mail import postman as mail
 from linarite.mail.postman import Postman
+from linarite.nodes.open_files import raise_own
 from linarite.nodes.service_environment import ServiceEnvironment
 from linarite.provider import Provider
 from linarite.refusal import Refused
@@ -87,6 +88,7 @@ def serve(settings: Settings) -> None:
     sys.setswitchinterval(SWITCH)
     gc.freeze()  # what was imported stays for ever
     gc.set_threshold(*COLLECT)
+    raise_own()
     check_exposure(settings)
     folder = DataFolder(settings.data)
     folder.make()
@@ -181,7 +183,13 @@ async def _shares_folder(store: SqlStore, folder: DataFolder, settings: Settings
 
 def _limits(settings: Settings) -> Limits:
     """What clients may take of the server together."""
-    return Limits(settings.head_seconds, settings.stall_seconds, settings.max_connections or affordable())
+    wanted, possible = settings.max_connections, affordable(settings.max_connections)
+    if wanted and wanted > possible:
+        log.warning(
+            "max_connections is more than the process may open files for: raise its hard limit (LimitNOFILE)",
+            max_connections=wanted, possible=possible,
+        )  # fmt: skip
+    return Limits(settings.head_seconds, settings.stall_seconds, wanted or possible)
 
 
 def _host_names(settings: Settings) -> HostNames:

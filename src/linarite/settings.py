@@ -116,7 +116,7 @@ class Settings(BaseSettings):
     max_connections: int | None = Field(
         None,
         ge=1,
-        description="Connections at once, of all ports; none: a third of the files it may open, at most 10,000.",
+        description="Connections at once, of all ports; none: a third of the files it may open at most, up to 10,000.",
     )
     head_seconds: float = Field(75, ge=1, le=3600, description="Seconds in which the head of a request has to come.")
     stall_seconds: float = Field(

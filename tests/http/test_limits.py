@@ -7,7 +7,7 @@ import os
 import resource
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -308,7 +308,45 @@ def test_there_are_as_many_as_the_process_can_open_files_for(
 ) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (files, files))
     assert limits.affordable() == expected
+    assert limits.affordable(20) == min(expected, 20)
     assert USUAL.connections == 10_000
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """This process may open as many files as it ever may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("many_files")
+def test_thousand_connections_by_the_limit_that_a_shell_gives() -> None:
+    """All are at work at once on a server that was started with 1,024 files: it raises its own limit.
+
+    One more is told so, and each of them has its answer.
+    """
+
+    async def story(port: int) -> None:
+        crowd = []
+        for _ in range(1000):
+            crowd.append(await asyncio.open_connection("127.0.0.1", port))
+            crowd[-1][1].write(b"GET /healthz HTTP/1.1\r\n")
+        one_more, writer = await asyncio.open_connection("127.0.0.1", port)
+        told = await ended(one_more)
+        assert told.startswith(b"HTTP/1.1 503 ")
+        assert b"Retry-After: 5\r\n" in told
+        writer.close()
+        for reader, writer in crowd:
+            writer.write(b"Host: localhost\r\n\r\n")
+            assert b" 200 " in await reader.readline()
+            writer.close()
+
+    shell = ("/bin/sh", "-c", 'ulimit -S -n 1024; exec "$@"', "sh")
+    with running_server(prefix=shell, max_connections=1000) as server:
+        asyncio.run(asyncio.wait_for(story(int(server.files.rpartition(":")[2])), 3 * DEADLINE))
+        assert "is more than" not in server.log
 
 
 def test_limits_are_those_of_the_settings_on_every_port() -> None:

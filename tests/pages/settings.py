@@ -25,8 +25,9 @@ LIMITS = """
 
 Connections of all ports count together. One beyond `max_connections` takes the place of the one that has been idle
 longest; when all are at work it is answered `503 Service Unavailable` with `Retry-After` and closed. Those that are at
-work notice nothing. The default follows the limit of open files
-(`ulimit -n`, systemd's `LimitNOFILE`): with 1,024 it is 266, from 30,224 on 10,000.
+work notice nothing. The default follows the hard limit of open files (`ulimit -H -n`, systemd's `LimitNOFILE`), to
+which the server raises its own: with 4,096 it is 1,290, from 30,224 on 10,000. Tasks have the limits that it was
+started with.
 
 The head of a request has 64 KiB and `head_seconds` from its first byte, or from the connection on. While it is the
 client's turn (it sends a body, or takes an answer) at least 1 KiB has to move in `stall_seconds`, else the connection

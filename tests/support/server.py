@@ -118,12 +118,14 @@ def _own_users() -> dict[str, Any]:
 
 
 @contextmanager
-def running_server(environ: Mapping[str, str] | None = None, **options: Any) -> Iterator[RunningServer]:
+def running_server(
+    environ: Mapping[str, str] | None = None, prefix: Sequence[str] = (), **options: Any
+) -> Iterator[RunningServer]:
     """A server with these settings; it, its hosts and its tasks are ended and its folder is removed afterwards."""
     with data_home() as home:
         server = None
         try:
-            server = RunningServer(home, options, environ=environ)
+            server = RunningServer(home, options, environ=environ, prefix=prefix)
             yield server
         finally:
             if server is not None and server.process.poll() is None:

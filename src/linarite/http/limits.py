@@ -54,12 +54,14 @@ class Limits(NamedTuple):
 USUAL = Limits()
 
 
-def affordable() -> int:
-    """As many connections as the process has descriptors for: each may need three (socket, its second, a file)."""
+def affordable(wanted: int | None = None) -> int:
+    """As many connections as the process has descriptors for: each may need three (socket, its second, a file).
+
+    At most as many as are `wanted`, which without a word are USUAL.
+    """
+    wanted = wanted or USUAL.connections
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if files == resource.RLIM_INFINITY:
-        return USUAL.connections
-    return max(16, min(USUAL.connections, (files - _OWN_FILES) // 3))
+    return wanted if files == resource.RLIM_INFINITY else max(16, min(wanted, (files - _OWN_FILES) // 3))
 
 
 class Crowd(ServerState):

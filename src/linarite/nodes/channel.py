@@ -13,6 +13,7 @@ from typing import cast
 
 from linarite.nodes.environment import passed_on
 from linarite.nodes.journal import read_history
+from linarite.nodes.open_files import as_given
 from linarite.nodes.places import HostPlace
 from linarite.nodes.wire import Frames, Message, Request, WireError, pack
 
@@ -165,8 +166,9 @@ class HostStarter:
         environment = passed_on()
         with theirs, open(f"{place.folder}/log", "ab") as log:
             self._process = subprocess.Popen(
-                command, stdin=theirs.fileno(), stdout=log, stderr=log, cwd="/", env=environment, start_new_session=True
-            )
+                as_given(command), stdin=theirs.fileno(), stdout=log, stderr=log, cwd="/", env=environment,
+                start_new_session=True,
+            )  # fmt: skip
         self._watch(self._process)
         return ours
 

@@ -12,6 +12,7 @@ import structlog
 
 from linarite.nodes.environment import passed_on
 from linarite.nodes.moving.parcels import Parcel, encode
+from linarite.nodes.open_files import as_given
 from linarite.nodes.places import HostPlace
 
 LARGEST = 16 * 1024 * 1024
@@ -41,11 +42,11 @@ def host_logs(places: Iterable[HostPlace], since: int) -> dict[str, bytes]:
 
 async def send(parcel: Parcel, uid: int | None, ca_file: Path | None, patience: float) -> None:
     """Send a parcel as the user `uid`; how it went stands in the server's log alone, as the protocol has it."""
-    words = ["-P", "-s", "-m", "linarite.nodes.moving.log_sender", "--patience", str(patience)]
+    words = [sys.executable, "-P", "-s", "-m", "linarite.nodes.moving.log_sender", "--patience", str(patience)]
     for option, value in (("--uid", uid), ("--ca-file", ca_file)):
         words += [] if value is None else [option, str(value)]
     process = await asyncio.create_subprocess_exec(
-        sys.executable, *words, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL,
+        *as_given(words), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE, cwd="/", env=passed_on(),
     )  # fmt: skip
     try:

@@ -21,6 +21,7 @@ import msgspec
 
 from linarite.engine.launching import Machine, MachineState
 from linarite.nodes.environment import DEFAULT_PATH
+from linarite.nodes.open_files import as_given
 from linarite.nodes.slurm.users import Runner
 
 CALLS = 4
@@ -156,6 +157,8 @@ class Slurm:
 
     def _run(self, words: Sequence[str], runner: Runner | None, given: str) -> str:
         """The environment is exact: sbatch gives its own to the job."""
+        if shutil.which(words[0], path=self.path) is None:
+            raise SlurmError(f"{words[0]} cannot be run: it is in no folder of {self.path}.")
         names = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         environment = {"PATH": self.path, "LANG": "C.UTF-8", **names}
         as_user: dict[str, Any] = {}
@@ -163,15 +166,15 @@ class Slurm:
             as_user = {"user": runner.uid, "group": runner.gid, "extra_groups": []}
         try:
             process = subprocess.Popen(
-                words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, cwd="/",
-                **as_user,
+                as_given(words), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                env=environment, cwd="/", **as_user,
             )  # fmt: skip
         except OSError as error:
             raise SlurmError(f"{words[0]} cannot be run: {error.strerror}.") from error
         with process:
             self._going.add(process)
             try:
-                printed, said = self._heard(process, given.encode())
+                printed, said = self._heard(words[0], process, given.encode())
             finally:
                 process.kill()
                 self._going.discard(process)
@@ -179,9 +182,9 @@ class Slurm:
             raise _failed(words[0], said.strip()[-500:] or f"exit code {process.returncode}")
         return printed
 
-    def _heard(self, process: subprocess.Popen[bytes], given: bytes | None) -> tuple[str, str]:
+    def _heard(self, name: str, process: subprocess.Popen[bytes], given: bytes | None) -> tuple[str, str]:
         """What a command prints until it ends, or until it says that it waits for room. Raises SlurmError."""
-        name, deadline = str(process.args[0]), monotonic() + self._patience  # type: ignore[index] # a list of words
+        deadline = monotonic() + self._patience
         while True:
             try:
                 printed, said = process.communicate(given, max(0.0, min(_HEARKEN, deadline - monotonic())))
