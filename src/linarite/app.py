@@ -213,7 +213,10 @@ def _engine(
 async def _sharing(
     settings: Settings, shares: str, store: SqlStore, provider: Provider, present: Presence | None, *, alone: bool,
 ) -> Sharing:  # fmt: skip
-    tree = DirectoryTree(shares, provider.share_owner_of())
+    try:
+        tree = DirectoryTree(shares, provider.share_owner_of(), shared=store.shared)
+    except OSError as error:
+        raise Refused(f"The file shares in {shares} cannot be locked: {error.strerror}.") from error
     if alone:
         tree.sweep()
     try:

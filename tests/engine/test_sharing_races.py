@@ -127,6 +127,31 @@ def test_another_server_leaves_a_rename_to_the_one_that_makes_it(tmp_path: Path)
     play(tmp_path, story)
 
 
+def test_a_rename_is_taken_up_by_one_server_alone(tmp_path: Path) -> None:
+    """Another one that saw it left, too, moves nothing of the file that has the old name by then."""
+
+    async def story(world: World) -> None:
+        await world.files.create(PLACE, "a", 1, Settings(metadata={"k": "old"}), Claim(now=NOW))
+        view = await world.files.look(PLACE, "a", directory=False)
+        async with noted(world.store, Move(place=PLACE, source="a", target="b", id=view.item.id, md5=None)):
+            await world.tree.rename(PLACE, "a", "b", replace=False)
+        tree = DirectoryTree(str(tmp_path / "shares"))
+        find = tree.find
+
+        async def late(*arguments: Any) -> Any:
+            found = await find(*arguments)
+            await world.files.recover()
+            await world.files.create(PLACE, "a", 1, Settings(metadata={"k": "new"}), Claim(now=NOW))
+            return found
+
+        tree.find = late  # type: ignore[method-assign]
+        await Files(world.store, tree).recover()
+        for path, of in (("a", "new"), ("b", "old")):
+            assert (await world.files.look(PLACE, path, directory=False)).facts.metadata == {"k": of}
+
+    play(tmp_path, story)
+
+
 def test_the_rename_of_a_directory_waits_for_changes_below_it(tmp_path: Path) -> None:
     """Metadata that was acknowledged is there under the new path."""
 

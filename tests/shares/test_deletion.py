@@ -263,3 +263,32 @@ def test_pages_go_on_among_deleted_ones(tmp_path: Path) -> None:
         assert [row.version for row in (await world.shares.page("account", "", (), 9, snapshots=True))[0]] == [""]
 
     told(tmp_path, story)
+
+
+@pytest.mark.parametrize("other", ["starts", "finds its days over"])
+def test_a_share_that_one_server_restores_is_left_alone_by_another(tmp_path: Path, other: str) -> None:
+    """One that starts, or whose clock is further, comes while the files are back and the record is not."""
+
+    async def story(world: World) -> None:
+        world.root.mkdir()
+        first, second = (Shares(world.store, DirectoryTree(str(world.root), shared=True), 7 * DAY) for _ in range(2))
+        await world.make()
+        version = await world.delete()
+        moved, go, move = asyncio.Event(), asyncio.Event(), first._tree.move_share
+
+        async def slowly(*places: Place) -> None:
+            await move(*places)
+            moved.set()
+            await go.wait()
+
+        first._tree.move_share = slowly  # type: ignore[method-assign]
+        restoring = asyncio.create_task(first.restore(PLACE, version, NOW))
+        await moved.wait()
+        meanwhile = asyncio.create_task(second.settle() if other == "starts" else second.expire(NOW + 8 * DAY))  # type: ignore[arg-type]
+        await asyncio.wait({meanwhile}, timeout=0.3)
+        go.set()
+        await asyncio.gather(restoring, meanwhile)
+        assert (await world.shares.get(PLACE)).version == ""
+        assert (world.live() / "f").read_bytes() == b"hello"
+
+    told(tmp_path, story)

@@ -1,7 +1,7 @@
 """The tree of all shares: `<root>/<account>/<share>/` with ordinary names, for other programs as well.
 
-Beside the accounts stand `.snapshots`, `.trash` and `.names`. Each call runs on a thread; the private methods are what
-it does there.
+Beside the accounts stand `.snapshots`, `.trash`, `.names` and, where several servers share the tree, `.locks`. Each
+call runs on a thread; the private methods are what it does there.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from linarite.engine.errors import AlreadyExists, InvalidValue, NotFound, WrongS
 from linarite.engine.sharing.ports import Data, Item, Place, size_of
 from linarite.fs import Beneath
 from linarite.shares import at_once, differences, extents, links, listing, renaming, roots, whole
-from linarite.shares.holds import Holds, steps
+from linarite.shares.among_servers import holds
+from linarite.shares.holds import steps
 from linarite.shares.sources import FileSource
 from linarite.shares.spelling import Found, Spelling
 from linarite.shares.threads import on_thread
@@ -36,12 +37,15 @@ class Owner(NamedTuple):
 class DirectoryTree:
     """Implements `engine.sharing.ports.Tree` below the folder `root`."""
 
-    def __init__(self, root: str, owner_of: Callable[[str], Owner] | None = None) -> None:
-        """`owner_of` gives the user of an account's tasks, who may change its files too; None is the server's own."""
+    def __init__(self, root: str, owner_of: Callable[[str], Owner] | None = None, *, shared: bool = False) -> None:
+        """`owner_of` gives the user of an account's tasks, who may change its files too; None is the server's own.
+
+        `shared`: other servers have the same tree, which is there. Raises OSError.
+        """
         self._root = Beneath(root)
         self._owner_of = owner_of
         self._spelling = Spelling(root)
-        self._holds = Holds()
+        self._holds = holds(root, shared=shared)
         self._usage = Usage(root)
         self._sweeping: set[asyncio.Future[None]] = set()
 

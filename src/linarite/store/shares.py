@@ -91,7 +91,8 @@ _FACTS = select(_facts.record).where(_AT)
 _FACTS_IN = select(_facts.name, _facts.record).where(
     _facts.share == bindparam("key"),
     _facts.parent == bindparam("above"),
-    _facts.name.between(bindparam("first"), bindparam("last")),
+    _facts.name >= bindparam("first"),  # no BETWEEN: PostgreSQL takes none with a collation
+    _facts.name <= bindparam("last"),
 )
 _PUT = sql(
     "INSERT INTO file_facts (share, parent, name, born, record) VALUES (:key, :above, :last, :born, :record)"

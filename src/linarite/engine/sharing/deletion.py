@@ -7,11 +7,12 @@ The records change first, the folder follows. `settle` finishes what a crash lef
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 
 from msgspec.structs import replace
 
-from linarite.engine.errors import AlreadyExists, NotFound, WrongState
+from linarite.engine.errors import AlreadyExists, NotFound, Unavailable, WrongState
 from linarite.engine.sharing import taking
 from linarite.engine.sharing.known import require
 from linarite.engine.sharing.leases import FREE, Claim, check_change
@@ -84,7 +85,10 @@ class Deletion:
     async def expire(self, now: int) -> bool:
         """Forget some deleted shares whose time is over; tells whether there may be more."""
         over = await self._store.read(lambda tx: tx.shares.expired(now, AT_ONCE))
-        await self._drop(over)
+        for share in over:
+            async with self._tree.hold(Place(share.account, share.name), "", alone=True):
+                if await self._store.read(partial(_is_over, key=share.key, now=now)):  # not restored since
+                    await self._drop([share])
         return len(over) == AT_ONCE
 
     async def settle(self) -> None:
@@ -96,10 +100,18 @@ class Deletion:
         after = 0
         while True:
             kept, left = await self._store.read(partial(_some_deleted, after=after))
-            await self._put_away(left)
+            for share in left:
+                await self._settle(share)
             if not kept:
                 return
             after = kept[-1].key
+
+    async def _settle(self, share: Share) -> None:
+        """Not while another server restores it. One that is frozen keeps it, and does the same at its next start."""
+        with suppress(Unavailable):
+            async with self._tree.hold(Place(share.account, share.name), "", alone=True):
+                if await self._store.read(partial(_is_left, key=share.key)):
+                    await self._put_away([share])
 
     async def next_expiry(self) -> int | None:
         """When the next deleted share's time is over."""
@@ -127,7 +139,17 @@ def _live(share: Share) -> Place:
 def _some_deleted(tx: ShareTransaction, after: int) -> tuple[list[Share], list[Share]]:
     """Some deleted shares, and those of them whose name no live share has (what stands there would be its own)."""
     kept = tx.shares.deleted(after, AT_ONCE)
-    return kept, [each for each in kept if tx.shares.get(each.account, each.name) is None]
+    return kept, [each for each in kept if _is_left(tx, each.key)]
+
+
+def _is_left(tx: ShareTransaction, key: int) -> bool:
+    share = tx.shares.by_key(key)
+    return share is not None and bool(share.version) and tx.shares.get(share.account, share.name) is None
+
+
+def _is_over(tx: ShareTransaction, key: int, now: int) -> bool:
+    share = tx.shares.by_key(key)
+    return share is not None and share.expires_at is not None and share.expires_at <= now
 
 
 def _keep(tx: ShareTransaction, shares: list[Share], now: int, retention: int) -> list[Share]:

@@ -6,11 +6,11 @@ What is about to move is put down first; what is still put down at the next star
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import msgspec
 
-from linarite.engine.errors import EngineError
+from linarite.engine.errors import EngineError, Unavailable
 from linarite.engine.sharing.ports import Item, Place, Presence, ShareStore, ShareTransaction, Tree
 
 _KIND = "file rename"
@@ -56,10 +56,16 @@ async def recover(store: ShareStore, tree: Tree, presence: Presence) -> None:
     found = await store.read(lambda tx: tx.documents.all(_KIND, 0))
     for value in found.values():
         move = msgspec.convert(value, Move)
-        if not presence.has_ended(move.server):
-            continue
-        item = await _moved(tree, move)
-        await store.write(lambda tx, move=move, item=item: _finish(tx, move, item))  # type: ignore[misc]
+        if presence.has_ended(move.server):
+            await _take_up(store, tree, move)
+
+
+async def _take_up(store: ShareStore, tree: Tree, move: Move) -> None:
+    """Left for another time where a server that is frozen has the paths."""
+    with suppress(Unavailable):
+        async with tree.hold(move.place, move.source, move.target, alone=True):
+            item = await _moved(tree, move)
+            await store.write(lambda tx: _finish(tx, move, item))
 
 
 async def _moved(tree: Tree, move: Move) -> Item | None:
@@ -72,6 +78,8 @@ async def _moved(tree: Tree, move: Move) -> Item | None:
 
 
 def _finish(tx: ShareTransaction, move: Move, item: Item | None) -> None:
+    if tx.documents.get(_KIND, move.name, 0) != msgspec.to_builtins(move):  # another server was first
+        return
     forget(tx, move)
     share = tx.shares.get(move.place.account, move.place.share)
     if item is None or share is None or tx.shares.facts(share.key, move.source) is None:

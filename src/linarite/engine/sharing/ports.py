@@ -87,7 +87,8 @@ class Tree(Protocol):
         """Keep others from changing the paths meanwhile; `alone` keeps them from using them at all.
 
         The directories above are held with others, so that nobody moves or removes them, or takes a snapshot of the
-        share. Who holds the root alone has the share for itself. Never held twice at once by one caller.
+        share. Who holds the root alone has the share for itself. Never held twice at once by one caller. Where other
+        servers have the same tree this goes for them too; Unavailable when one of them does not let go in time.
         """
         ...
 
