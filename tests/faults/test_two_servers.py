@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from azure.batch import models
+from azure.batch import BatchClient, models
+from azure.core import MatchConditions
+from azure.core.exceptions import ResourceModifiedError
 from azure.storage.fileshare import ShareClient
 from tests.faults.test_server_killed import add_all, check, wait_until
 from tests.support import postgres
@@ -68,6 +71,42 @@ def test_both_servers_answer_every_face(pair):
         two.create_share()
         two.get_file_client("x").upload_file(b"content")
         assert one.get_file_client("x").download_file().readall() == b"content"
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("kind", ["job", "pool"])
+def test_a_tag_holds_among_the_clients_of_both_servers(pair, kind):
+    """Read a number in the metadata, add, write if it is still the same: the server that does not schedule as well."""
+    clients, times = 4, 10
+    with batch_client(pair[0]) as client:
+        make_pool(client, "pool", nodes=0)
+        client.create_job(models.BatchJobCreateOptions(id="job", pool_info=models.BatchPoolInfo(pool_id="pool")))
+
+    def add(number: int) -> None:
+        with batch_client(pair[number % 2]) as client:
+            done = 0
+            while done < times:
+                done += _counted(client, kind)
+
+    with ThreadPoolExecutor(clients) as pool:
+        list(pool.map(add, range(clients)))
+    with batch_client(pair[1]) as client:
+        assert _number(getattr(client, f"get_{kind}")(kind)) == clients * times
+
+
+def _number(record: models.BatchJob | models.BatchPool) -> int:
+    return int(record.metadata[0].value) if record.metadata else 0
+
+
+def _counted(client: BatchClient, kind: str) -> bool:
+    found = getattr(client, f"get_{kind}")(kind)
+    options = {"job": models.BatchJobUpdateOptions, "pool": models.BatchPoolUpdateOptions}[kind]
+    change = options(metadata=[models.BatchMetadataItem(name="n", value=str(_number(found) + 1))])
+    try:
+        getattr(client, f"update_{kind}")(kind, change, etag=found.etag, match_condition=MatchConditions.IfNotModified)
+    except ResourceModifiedError:
+        return False
+    return True
 
 
 @pytest.mark.timeout(400)
