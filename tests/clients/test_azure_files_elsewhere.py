@@ -302,3 +302,15 @@ def test_a_server_reads_from_nowhere_unless_it_is_told_to(origin: Origin) -> Non
         server.terminate()
         with pytest.raises(RuntimeError, match="copy_sources: 'http://\\*' is none of"):
             server.start(copy_sources="http://*")
+
+
+@pytest.mark.operation("Copy File")
+def test_its_own_public_address_is_no_other_server() -> None:
+    """Also where the setting names it: a source there is opened by the caller's own right, and is not asked for."""
+    public = "http://files.example.org:10004"
+    with running_server(files_public_url=public, copy_sources=public) as server:
+        share = share_of(FileService(server.files, server.data), "share")
+        share.get_file_client("from").upload_file(b"content")
+        target = share.get_file_client("to")
+        assert target.start_copy_from_url(f"{public}/devaccount/share/from")["copy_status"] == "success"
+        assert target.download_file().readall() == b"content"

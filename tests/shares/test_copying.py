@@ -310,6 +310,30 @@ def test_a_restart_goes_on_with_files_of_this_server_and_fails_others(tmp_path: 
     told(tmp_path, story)
 
 
+@pytest.mark.parametrize("how", ["longer", "the same bytes", "gone"])
+def test_a_source_that_was_changed_while_the_server_was_away_is_not_copied(tmp_path: Path, how: str) -> None:
+    """What was allowed and described was the file of then."""
+
+    async def story(world: World) -> None:
+        await world.share(OTHER)
+        await world.files.create(OTHER, "big", 1_000, FILE, CLAIM, b"\7" * 1000)
+        held = world.tree.hold(PLACE, "mine", alone=True)
+        copy = Copy(id="m", source="", status="pending", copied=0, total=0)
+        await world.copies.from_file((OTHER, "big"), PLACE, "mine", FILE, copy, CLAIM)
+        async with held:
+            await world.copies.stop()
+        await world.files.remove(OTHER, "big", directory=False)
+        if how != "gone":
+            await world.files.create(OTHER, "big", 2_000 if how == "longer" else 1_000, FILE, CLAIM, b"\7" * 1000)
+        await world.again()
+        copied = await world.ended("mine")
+        assert (copied.status, (copied.description or "")[:3]) == ("failed", "404" if how == "gone" else "412")
+        assert world.bytes("mine") == bytes(1000)
+        assert await world.left() == 0
+
+    told(tmp_path, story)
+
+
 def test_another_server_takes_up_what_is_left_and_no_more(tmp_path: Path) -> None:
     """One that starts beside leaves alone what the first is at; once that one has ended it takes it up."""
 

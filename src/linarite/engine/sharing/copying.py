@@ -1,9 +1,10 @@
 """Copies that go on after their answer: progress, end, abort, and what becomes of them when the server starts again.
 
 While one is pending its destination refuses other changes. What is at work is noted in the store beside the
-destination's facts: a copy begins anew after a restart. One from elsewhere does so when the right to its source is in
-its address, which is kept until it ends; a token is kept nowhere, and its copy has failed. Of several servers each
-leaves alone what another one is at.
+destination's facts: a copy begins anew after a restart while its source is what it was. Whoever began one was allowed
+to read a file of this server, by whatever right, and is not asked again. One from elsewhere goes on when the right to
+its source is in its address, which is kept until it ends; a token is kept nowhere, and its copy has failed. Of several
+servers each leaves alone what another one is at.
 """
 
 from __future__ import annotations
@@ -53,8 +54,8 @@ log = structlog.get_logger("linarite.sharing")
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """A pending copy. Its destination is the file of share number `share` that was `born` then, whatever its path.
 
-    `place` and `path` are the source when it is a file of this server, `kept` is what one elsewhere is read by again.
-    `server` is the one that is at it.
+    `place`, `path` and `version` are the source when it is a file of this server, `kept` is what one elsewhere is read
+    by again. `server` is the one that is at it.
     """
 
     id: str
@@ -62,6 +63,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     born: int
     place: Place | None = None
     path: str = ""
+    version: int = 0
     kept: Kept | None = None
     server: str = ""
 
@@ -114,7 +116,7 @@ class Copies:
         """Begin to copy a file of this server; the destination is there, pending, when this returns."""
         source = await self._files.look(*origin, directory=False)
         wanted = await self._files.settings_of_copy(source, settings)
-        job = self._job(copy, origin[0], source.item.path)
+        job = replace(self._job(copy), place=origin[0], path=source.item.path, version=source.item.version)
         view, job = await self._begin(job, source.item.size, (place, path), wanted, (copy, claim))
         self._run(job, self._from_file(job))
         return view
@@ -161,8 +163,8 @@ class Copies:
             return copy
         return replace(copy, copied=self._copied.get(copy.id, 0))
 
-    def _job(self, copy: Copy, place: Place | None = None, path: str = "") -> Job:
-        return Job(id=copy.id, share=0, born=0, place=place, path=path, server=self._presence.name)
+    def _job(self, copy: Copy) -> Job:
+        return Job(id=copy.id, share=0, born=0, server=self._presence.name)
 
     async def _begin(
         self, job: Job, size: int, target: tuple[Place, str], settings: Settings, how: tuple[Copy, Claim]
@@ -193,10 +195,15 @@ class Copies:
         assert job.place is not None
         try:
             source = await self._tree.source(job.place, job.path)
+            is_same = (await self._tree.find(job.place, job.path)).version == job.version
         except EngineError:
             await self._end(job, FAILED, _UNREAD)
-        else:
+            return
+        if is_same:
             await self._from(job, source)
+        else:
+            await source.close()
+            await self._end(job, FAILED, _CHANGED)
 
     async def _from_elsewhere(self, job: Job, kept: Kept) -> None:
         """Read anew what is still as it was."""

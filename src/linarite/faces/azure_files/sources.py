@@ -33,7 +33,7 @@ async def resolve(
 def elsewhere(url: str, call: Call) -> Origin | None:
     """A source on another server that the settings name, None when it is on this one or on none of those.
 
-    What the request calls this server is this server, whatever the settings say.
+    What the request calls this server is this server, and so is its public URL, whatever the settings say.
     """
     try:
         parts = urlsplit(url)
@@ -41,7 +41,8 @@ def elsewhere(url: str, call: Call) -> Origin | None:
         raise bad_header("x-ms-copy-source", url) from error
     if "@" in parts.netloc:
         raise bad_header("x-ms-copy-source", url)
-    if parts.netloc.lower() == call.request.host.lower() or not call.elsewhere.allows(url):
+    own = {call.request.host.lower(), urlsplit(call.base_url).netloc.lower()}
+    if parts.netloc.lower() in own or not call.elsewhere.allows(url):
         return None
     return Origin(url=url.partition("#")[0], headers=_passed_on(call))
 
