@@ -21,7 +21,7 @@ import structlog
 import uvloop
 
 from linarite import __version__, logs
-from linarite.data import Claim, DataFolder, Presence, write_whole
+from linarite.data import Claim, DataFolder, Presence, forget, write_whole
 from linarite.engine.core import Engine
 from linarite.engine.housekeeping import Retention
 from linarite.engine.leading import Lease
@@ -53,7 +53,7 @@ from linarite.nodes.service_environment import ServiceEnvironment
 from linarite.provider import Provider
 from linarite.refusal import Refused
 from linarite.remote import Fetcher
-from linarite.settings import DAY, FACES, Settings, check_exposure
+from linarite.settings import DAY, FACES, Settings, check_exposure, unknown_variables
 from linarite.settings import Issuer as TrustedIssuer
 from linarite.shares import DirectoryTree, MountableShares
 from linarite.shares_folder import SharesFolder
@@ -99,13 +99,15 @@ def serve(settings: Settings) -> None:
 async def _serve(settings: Settings, folder: DataFolder, claim: Claim) -> None:
     asked_to_stop, ready = _listen_for_signals(), asyncio.Event()
     certificate = _certificate(settings, folder)
-    sockets = {face: bind(settings.host, settings.port(face)) for face in FACES}
+    sockets = {face: bind(settings.host, settings.port(face), f"--{face}-port") for face in FACES}
     local = {face: address(bound, "https" if certificate else "http") for face, bound in sockets.items()}
     async with AsyncExitStack() as stack:
         store = _store(settings, folder, claim)
         stack.push_async_callback(store.close)
         await _check_folder(store, folder)
         shares = await _shares_folder(store, folder, settings)
+        if settings.ready_file is not None:
+            forget(settings.ready_file)  # one of an earlier server: who waits for the file waits for this one
         present = stack.enter_context(folder.presence()) if store.shared else None
         tokens, managed = TaskTokens(folder.keys), _managed_identity(settings, folder)
         identity = Identity(store, WallClock(), _trusted(settings, folder, tokens), development=settings.development)
@@ -269,10 +271,13 @@ def _postman(settings: Settings, engine: Engine) -> Postman | None:
 
 
 def _definitions(settings: Settings) -> dict[str, Definition]:
-    try:
-        return msgspec.convert(settings.superoffice_tasks, dict[str, Definition])
-    except msgspec.ValidationError as error:
-        raise Refused(f"Settings: superoffice_tasks: {error}.") from error
+    found = {}
+    for name, told in settings.superoffice_tasks.items():
+        try:
+            found[name] = msgspec.convert(told, Definition)
+        except msgspec.ValidationError as error:
+            raise Refused(f"Settings: superoffice_tasks.{name}: {error}.") from error
+    return found
 
 
 def _certificate(settings: Settings, folder: DataFolder) -> Certificate | None:
@@ -306,6 +311,8 @@ def _announce(settings: Settings, local: dict[str, str], managed: ManagedIdentit
     told = {}
     for face, url in local.items():
         log.info("serving", face=face, url=url)
+    for name in unknown_variables():
+        log.warning("a variable of the environment is called as no setting is", name=name)
     if settings.development:
         log.warning("development mode: everybody knows the account key and the password; only this machine is served")
     if managed is not None:

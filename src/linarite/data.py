@@ -203,6 +203,16 @@ def write_whole(path: Path, text: str) -> None:
         raise Refused(f"{path} cannot be written: {error.strerror}.") from error
 
 
+def forget(path: Path) -> None:
+    """Remove a file that another may be written in place of. Raises Refused, where none could be."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise Refused(f"{path} cannot be written: {error.strerror}.") from error
+    if not path.parent.is_dir():
+        raise Refused(f"{path} cannot be written: there is no folder {path.parent}.")
+
+
 def default_uid_base() -> int:
     """Where the tasks' users begin: numbers that nobody has, as far as this machine (or container) has such."""
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import re
 import socket
 import tomllib
 from pathlib import Path
@@ -153,7 +154,6 @@ class Settings(BaseSettings):
 
     smtp_server: str | None = Field(
         None,
-        pattern=r"^[^:\s]+(:\d{1,5})?$",
         description="Host:port of the server that sends mail about jobs.",
     )
     smtp_security: Literal["starttls", "tls", "none"] = Field("starttls", description="How the way there is secured.")
@@ -223,6 +223,13 @@ class Settings(BaseSettings):
         """Flags, then the environment, then the file."""
         return init_settings, env_settings, InitSettingsSource(settings_cls, cls.from_file)
 
+    @field_validator("data", "files_folder", "ready_file", "tls_cert", "tls_key", "slurm_shared", mode="before")
+    @classmethod
+    def _no_empty_path(cls, value: object) -> object:
+        if value == "":  # a variable that is not set: no current folder
+            raise ValueError("an empty word names no path")
+        return value
+
     @field_validator("data", "files_folder", "ready_file", "tls_cert", "tls_key", "slurm_shared")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
@@ -248,7 +255,10 @@ class Settings(BaseSettings):
     @field_validator("issuers", "superoffice_tasks", "slurm_users", "slurm_pools", "slurm_sizes", mode="before")
     @classmethod
     def _from_json(cls, value: object) -> object:
-        return json.loads(value) if isinstance(value, str) else value
+        try:
+            return json.loads(value) if isinstance(value, str) else value
+        except json.JSONDecodeError as error:
+            raise ValueError(f"this is no JSON: {error}") from None
 
     @field_validator(*(f"{face}_public_url" for face in FACES))
     @classmethod
@@ -256,6 +266,29 @@ class Settings(BaseSettings):
         if value is not None and not value.startswith(("http://", "https://")):
             raise ValueError("an address begins with http:// or https://")
         return None if value is None else value.rstrip("/")
+
+    @field_validator("smtp_server")
+    @classmethod
+    def _host_and_port(cls, value: str | None) -> str | None:
+        host, _, port = (value or "host").partition(":")
+        if not host or re.search(r"[\s/:]", host + port) or (port and not (port.isdecimal() and int(port) <= 65535)):
+            raise ValueError("it has to be a host, or host:port")
+        return value
+
+    @field_validator("superoffice_prefix")
+    @classmethod
+    def _path(cls, value: str) -> str:
+        if value and not re.fullmatch(r"(/[\w.~-]+)+", value):
+            raise ValueError("it has to be a path such as /Cust12345")
+        return value
+
+    @field_validator("host_names", "tls_names")
+    @classmethod
+    def _names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not re.fullmatch(r"[\w.:*\[\]-]+", name):
+                raise ValueError(f"{name!r} is no host name and no address")
+        return value
 
     @field_validator("issuers")
     @classmethod
@@ -295,6 +328,13 @@ def load(flags: dict[str, Any], config: Path | None = None) -> Settings:
         from_file = said
 
     return FromFile(**given)
+
+
+def unknown_variables() -> list[str]:
+    """Variables of the environment that are called nearly as settings are. Those that a task has are no mistake."""
+    known = {"LINARITE_CONFIG", "LINARITE_PROGRESS", "LINARITE_RUN"}
+    known |= {f"LINARITE_{name.upper()}" for name in Settings.model_fields}
+    return sorted(name for name in os.environ if name.upper().startswith("LINARITE_") and name.upper() not in known)
 
 
 def _flat(tables: dict[str, Any]) -> dict[str, Any]:

@@ -112,6 +112,7 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
         port = str(taken.getsockname()[1])
         said = _refused("--data", str(home / "data"), *ANY_PORT, "--files-port", port)
     assert f"Port {port} of 127.0.0.1" in said
+    assert "Choose another with --files-port" in said
 
 
 def test_serve_same_port_twice() -> None:
@@ -129,6 +130,26 @@ def test_a_data_folder_that_tasks_cannot_reach_is_refused() -> None:
         home.chmod(0o700)
         said = _refused("--data", str(home / "data"), *ANY_PORT)
         assert f"chmod o+x {home}" in said
+
+
+def test_ready_file_is_of_this_start(tmp_path: Path) -> None:
+    """One that cannot be written is refused before anything is served; an earlier server's is gone until it is ours."""
+    for file in (tmp_path / "none" / "ready", tmp_path):
+        assert f"{file} cannot be written" in _refused("--data", str(tmp_path), *ANY_PORT, "--ready-file", str(file))
+    with running_server() as server:
+        told = server.home / "ready.json"
+        written = told.read_text()
+        server.terminate()
+        assert told.read_text() == written
+        assert "cannot be made" in _refused(
+            "--data", str(server.data), *ANY_PORT, "--ready-file", str(told), "--files-folder", "/proc/x/y"
+        )
+        assert told.read_text() == written, "a start that came to nothing takes nothing away"
+        done = subprocess.run(
+            serve_command(server.data, ready_file=told, copy_sources="//"), env=environment(), capture_output=True,
+            check=False,
+        )  # fmt: skip
+        assert (done.returncode, told.exists()) == (1, False)
 
 
 def test_sigterm_ends_the_server_well_and_a_new_one_takes_up_its_data() -> None:

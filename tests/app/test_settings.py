@@ -10,7 +10,7 @@ from tests.support.server import linarite
 
 from linarite.cli.options import settings
 from linarite.refusal import Refused
-from linarite.settings import Settings, check_exposure, is_loopback
+from linarite.settings import Settings, check_exposure, is_loopback, unknown_variables
 
 
 @pytest.fixture(autouse=True)
@@ -76,6 +76,17 @@ def test_names_of_certificates_are_given_as_a_list(monkeypatch: pytest.MonkeyPat
         ({"events_days": -1}, "events_days"),
         ({"task_uid_base": 0}, "task_uid_base"),
         ({"store_url": "store.db"}, "store_url"),
+        ({"batch_port": "x"}, "batch_port has to be a whole number"),
+        ({"head_seconds": "x"}, "head_seconds has to be a number"),
+        ({"issuers": "nonsense"}, "issuers: this is no JSON"),
+        ({"issuers": "{}"}, "issuers has to be a list"),
+        ({"slurm_pools": '{"a": 1}'}, "slurm_pools.a has to be a table"),
+        ({"data": ""}, "data: an empty word names no path"),
+        ({"smtp_server": "mail:70000"}, "smtp_server: it has to be a host, or host:port"),
+        ({"smtp_server": "http://mail"}, "smtp_server: it has to be a host, or host:port"),
+        ({"superoffice_prefix": "Cust1"}, "superoffice_prefix: it has to be a path such as /Cust12345"),
+        ({"host_names": "good, not/good"}, "host_names: 'not/good' is no host name and no address"),
+        ({"tls_names": "a b"}, "tls_names: 'a b' is no host name and no address"),
     ],
 )
 def test_a_setting_that_is_wrong_is_named(flags: dict[str, object], named: str) -> None:
@@ -94,6 +105,20 @@ def test_a_file_with_an_unknown_key_or_no_toml_is_refused(text: str, said: str, 
         settings({}, file)
 
 
+def test_an_empty_variable_makes_no_folder_of_the_current_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINARITE_DATA", "")
+    with pytest.raises(Refused, match="data: an empty word names no path"):
+        settings({})
+
+
+def test_variables_that_no_setting_has_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mistyped one would change nothing, silently; those that a task is given are no settings."""
+    before = unknown_variables()
+    for name in ("LINARITE_BATCHPORT", "linarite_nothing", "LINARITE_RUN", "LINARITE_CONFIG", "LINARITE_HPC_PORT"):
+        monkeypatch.setenv(name, "1")
+    assert sorted(set(unknown_variables()) - set(before)) == ["LINARITE_BATCHPORT", "linarite_nothing"]
+
+
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match=r"none\.toml"):
         settings({}, tmp_path / "none.toml")
@@ -102,6 +127,36 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
 def test_history_for_ever_is_0_or_none() -> None:
     assert settings({"events_days": "0"}).events_days is None
     assert settings({"events_days": "none"}).events_days is None
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["serve", "--events-days", "none", "--batch-port", "x"], "Settings: batch_port has to be a whole number."),
+        (["serve", "--data", ""], "Settings: data: an empty word names no path."),
+        (
+            ["token", "--data", ""],
+            "Invalid value for '--data': An empty word names no path. See `linarite token --help`.",
+        ),
+        (["surf"], "No such command 'surf'. See `linarite --help`."),
+        (["serve", "--prot", "1"], "No such option: --prot"),
+        (["token", "--role", "king"], "Invalid value for '--role': 'king' is not one of 'read', 'write', 'admin'. See"),
+        (["accounts", "create"], "Missing argument 'name'. See `linarite accounts create --help`."),
+    ],
+)
+def test_wrong_words_are_refused_in_one_line(words: list[str], said: str) -> None:
+    """By an exit code: 1 for what a command refuses, 2 for what is none."""
+    done = linarite(*words)
+    assert done.returncode == (1 if "Settings" in said else 2)
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"linarite: {said}")
+    assert done.stderr.count("\n") == 1
+
+
+def test_without_words_there_is_help() -> None:
+    done = linarite("accounts")
+    assert (done.returncode, done.stderr) == (2, "")
+    assert "rotate" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+from typer.exceptions import TyperException
 
 from linarite import __version__
 from linarite.refusal import Refused
@@ -83,9 +84,15 @@ def linarite(
 
 
 def main() -> None:
-    """Run the command of this process's arguments; a refusal is one line and exit code 1."""
+    """Run the command of this process's arguments; a refusal is one line and exit code 1, of words like these 2."""
     try:
-        app(prog_name="linarite")
+        sys.exit(app(prog_name="linarite", standalone_mode=False))
     except Refused as refusal:
         typer.echo(f"linarite: {refusal}", err=True)
         sys.exit(1)
+    except TyperException as error:
+        if said := " ".join(error.format_message().replace("Value error, ", "").split()).rstrip("."):
+            context = getattr(error, "ctx", None)
+            command = context.command_path if context else "linarite"
+            typer.echo(f"linarite: {said}. See `{command} --help`.", err=True)
+        sys.exit(error.exit_code)  # without a word the help was asked for, and stands there

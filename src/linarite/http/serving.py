@@ -36,8 +36,8 @@ class Certificate:
             raise Refused(f"The certificate {chain} with the key {key} cannot be used: {error.strerror}.") from error
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """Take a port, 0 any free one. Raises Refused."""
+def bind(host: str, port: int, option: str = "") -> socket.socket:
+    """Take a port, 0 any free one. Raises Refused, which names the `option` that another is chosen with."""
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
             0
@@ -48,7 +48,8 @@ def bind(host: str, port: int) -> socket.socket:
         bound.listen(BACKLOG)  # until then another program, or another of our own faces, could still take it
     except OSError as error:
         where = f"Port {port} of {host}" if port else f"The address {host}"
-        raise Refused(f"{where} cannot be served: {error.strerror or error}.") from error
+        advice = f" Choose another with {option}; 0 takes any free one." if port and option else ""
+        raise Refused(f"{where} cannot be served: {error.strerror or error}.{advice}") from error
     bound.setblocking(False)  # noqa: FBT003 - the standard library's own
     return bound
 

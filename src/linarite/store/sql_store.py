@@ -87,5 +87,5 @@ def open_store(where: str | Path) -> SqlStore:
     try:
         return SqlStore(where)
     except (SQLAlchemyError, ImportError, OSError) as error:
-        reason = error.orig if isinstance(error, DBAPIError) else error
+        reason = " ".join(str(error.orig if isinstance(error, DBAPIError) else error).split()).rstrip(".?")
         raise Refused(f"The database cannot be used: {reason}.") from error
