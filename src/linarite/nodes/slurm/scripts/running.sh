@@ -98,12 +98,13 @@ attend() { # until the command line is over
 	heard=''
 	wait "$child"
 	code=$?
-	# Where it was a signal to this shell that ended the wait, the next one tells; else it knows of no such child any more.
+	# Where it was a signal to this shell that ended the wait, the next one tells; else it knows of no such child any more,
+	# which bash 5.2 now and then says by -1.
 	while [ "$code" -gt 128 ] && [ -n "$heard" ]; do
 		heard=''
 		wait "$child"
 		waited=$?
-		[ "$waited" = 127 ] || code=$waited
+		case $waited in 127 | -*) ;; *) code=$waited ;; esac
 	done
 	# Slurm ends a job by killing its processes one after another. Then this shell has no second left, and no record says
 	# that the command line came to such an end by itself.
