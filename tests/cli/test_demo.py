@@ -12,7 +12,8 @@ from tests.support.server import data_home
 
 from linarite.cli.demo.show import in_lines
 
-DEADLINE = 60.0
+DEADLINE = 240.0
+"""Seconds: more than the demo itself gives its server to start and to end, so that it tells what it waits for."""
 
 
 def test_demo_shows_each_protocol() -> None:

@@ -90,6 +90,9 @@ def main() -> None:
     except Refused as refusal:
         typer.echo(f"linarite: {refusal}", err=True)
         sys.exit(1)
+    except typer.Abort:
+        typer.echo("linarite: nothing was done.", err=True)  # at a question: the end of the input, or Ctrl-C
+        sys.exit(1)
     except TyperException as error:
         if said := " ".join(error.format_message().replace("Value error, ", "").split()).rstrip("."):
             context = getattr(error, "ctx", None)

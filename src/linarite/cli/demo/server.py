@@ -14,8 +14,11 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-START, END = 30.0, 15.0
-"""Seconds in which the server is up, and in which it, and what it started, has gone."""
+START, END = 120.0, 60.0
+"""Seconds in which the server is up, and in which it, and what it started, has gone: however busy the machine is.
+
+A server that stops waits up to 20 seconds for requests in flight.
+"""
 FACES = ("batch", "files", "hpc", "superoffice", "dashboard")
 
 
