@@ -21,15 +21,21 @@ claim() { # ELEMENT: make its run ours, or fail
 	[ -f "$element" ] || [ -f "$closed" ] || { rm -f "$state/claims/$run"; return 1; }
 }
 
+is_over() { # whether the run has its record, or is forgotten already
+	[ -e "$state/ended/$run" ] || [ ! -e "$state/claims/$run" ]
+}
+
 after() { # SECONDS SIGNAL SHELL: send it by then if the run goes on; killed before, it leaves nothing behind
 	(
 		slept='' gone=''
 		trap 'gone=1; [ -z "$slept" ] || kill -KILL "$slept"' TERM
+		# What came before is lost, and twice is not more than once: by then the run is over.
+		is_over && exit
 		sleep "$1" &
 		slept=$!
 		[ -z "$gone" ] || kill -KILL "$slept"
 		wait "$slept"
-		[ -n "$gone" ] || [ -e "$state/ended/$run" ] || [ ! -e "$state/claims/$run" ] || kill -s "$2" "$3"
+		[ -n "$gone" ] || is_over || kill -s "$2" "$3"
 	) 2>/dev/null 9<&- &
 }
 
