@@ -44,9 +44,9 @@ PASSED_OVER = {
 
 
 @cache
-def parameters() -> dict[str, list[tuple[str, str]]]:
+def parameters(version: str = NEWEST) -> dict[str, list[tuple[str, str]]]:
     """Operation to its parameters: where they stand, and their names."""
-    document = json.loads((Path(os.environ["LINARITE_SPECS"]) / "azure-files" / DESCRIPTIONS[NEWEST]).read_text())
+    document = json.loads((Path(os.environ["LINARITE_SPECS"]) / "azure-files" / DESCRIPTIONS[version]).read_text())
 
     def resolved(given: dict[str, Any]) -> dict[str, Any]:
         return document["parameters"][given["$ref"].rpartition("/")[2]] if "$ref" in given else given

@@ -14,13 +14,12 @@ import msgspec
 from linarite.engine.sharing import Place
 from linarite.engine.sharing.names import trim
 from linarite.faces.azure_files.errors import Refused, bad_header
-from linarite.faces.azure_files.versions import TRAILING_DOT_SINCE
+from linarite.faces.azure_files.newer import KEEP_DOTS, unknown
 from linarite.http.messages import Request
 
 _HOST = re.compile(r"([a-z0-9]{3,24})\.file\.[a-z0-9.-]+(?::\d+)?", re.IGNORECASE)
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 _RENAMES = "x-ms-file-rename-source"
-_KEEP_DOTS = "x-ms-allow-trailing-dot"
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,11 +79,14 @@ def _segments(raw_path: str) -> list[str]:
 
 def _keeps_dots(request: Request) -> bool:
     """Whether trailing dots are part of a name: true or false in the header, which older versions do not know."""
-    text = (request.headers.get(_KEEP_DOTS) or "false").strip().lower()
-    if text not in {"true", "false"}:
-        raise bad_header(_KEEP_DOTS, text)
+    given = request.headers.get(KEEP_DOTS)
     version = request.headers.get("x-ms-version") or request.query.get("sv") or ""
-    return text == "true" and version >= TRAILING_DOT_SINCE
+    if not given or KEEP_DOTS in unknown(version):
+        return False
+    text = given.strip().lower() or "false"
+    if text not in {"true", "false"}:
+        raise bad_header(KEEP_DOTS, text)
+    return text == "true"
 
 
 def parse(host: str, raw_path: str, snapshot: str = "", *, keep_dots: bool = False) -> Address:

@@ -46,6 +46,7 @@ class Call:
         "elsewhere",
         "files",
         "is_premium",
+        "newer",
         "now",
         "only_new",
         "request",
@@ -63,6 +64,7 @@ class Call:
         self.caller = Caller(kind="owner")
         self.now = request.now
         self.base_url = ""
+        self.newer: frozenset[str] = frozenset()
         self.is_premium, self.tells_md5, self.only_new = False, True, False
         self.account_keys: Callable[[], Awaitable[tuple[bytes, ...]]] = _none
         self.resolve: Callable[[str, Call, str], Awaitable[tuple[Place, str]]] | None = None
@@ -86,7 +88,9 @@ class Call:
         return Claim(lease=self.lease("x-ms-lease-id"), now=self.now, condition=condition)
 
     def header(self, name: str) -> str | None:
-        """A header's value without surrounding space; None when it is absent or empty."""
+        """A header's value without surrounding space; None when it is absent, empty or newer than the version."""
+        if name in self.newer:
+            return None
         value = self.request.headers.get(name)
         return value.strip() or None if value is not None else None
 
@@ -151,12 +155,6 @@ class Call:
 
 async def _none() -> tuple[bytes, ...]:
     return ()
-
-
-def unsupported(call: Call, header: str) -> Refused:
-    """The refusal of a header that this server does not know how to obey, with a line in the log."""
-    log.warning("unsupported header", header=header, path=call.request.path, id=call.request.id)
-    return Refused("UnsupportedHeader", HeaderName=header)
 
 
 Operation = Callable[[Call], Awaitable[Response]]

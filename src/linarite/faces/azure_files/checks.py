@@ -10,7 +10,6 @@ from linarite.engine.sharing.ports import Data, pieces_of
 from linarite.engine.sharing.records import MAX_FILE_BYTES, MAX_RANGE_BYTES
 from linarite.faces.azure_files.call import Call
 from linarite.faces.azure_files.errors import Refused, bad_header
-from linarite.faces.azure_files.versions import STRUCTURED_SINCE
 from linarite.http import structured
 from linarite.http.ranges import ByteRange, parse_range
 
@@ -58,7 +57,7 @@ def is_structured(call: Call) -> bool:
     text = call.header("x-ms-structured-body")
     if text is None:
         return False
-    if call.version < STRUCTURED_SINCE or text.replace(" ", "").lower() != _FORM:
+    if text.replace(" ", "").lower() != _FORM:
         raise bad_header("x-ms-structured-body", text)
     return True
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from linarite.engine.access import Access
 from linarite.engine.sharing import Place, Share, Sharing
 from linarite.faces.azure_files import address as addresses
-from linarite.faces.azure_files import cors, dispatch, sources, xml
+from linarite.faces.azure_files import cors, dispatch, newer, sources, xml
 from linarite.faces.azure_files.address import Address
 from linarite.faces.azure_files.authorisation import authenticate, check_allowed
 from linarite.faces.azure_files.call import Call
@@ -65,6 +65,7 @@ class AzureFiles:
         call.is_premium = address.account in self._premium
         call.account_keys = partial(self._access.account_keys, address.account)
         operation = dispatch.find(call)
+        call.newer = newer.unknown(version, operation.name)
         check_allowed(call, operation.letters, operation.kind, operation.owner)
         if operation.handler is None:
             raise Refused("UnsupportedQueryParameter")

@@ -10,7 +10,7 @@ from linarite.engine.sharing.leases import Lease, LeaseState
 from linarite.engine.sharing.records import Copy, Share
 from linarite.engine.sharing.views import Settings, View
 from linarite.faces.azure_files import permissions
-from linarite.faces.azure_files.call import Call, unsupported
+from linarite.faces.azure_files.call import Call
 from linarite.faces.azure_files.errors import Refused, bad_header, bad_query, missing_header
 from linarite.faces.azure_files.values import (
     attributes_text,
@@ -105,8 +105,6 @@ def creation_of(call: Call, *, directory: bool = False) -> Settings:
     """
     settings, header = smb_of(call), "x-ms-file-property-semantics"
     text = call.header(header)
-    if text is not None and call.version < SEMANTICS_SINCE:
-        raise unsupported(call, header)
     if text is not None and text.lower() not in {"new", "restore"}:
         raise bad_header(header, text)
     permitted = settings.permission is not None or settings.descriptor is not None

@@ -15,9 +15,11 @@ from linarite.faces.azure_files import xml
 from linarite.faces.azure_files.call import Call
 from linarite.faces.azure_files.versions import (
     BANDWIDTH_SINCE,
+    BURSTING_SINCE,
     DIRECTORY_LEASE_SINCE,
     PREMIUM_SINCE,
     PROVISIONED_SINCE,
+    VIRTUAL_DIRECTORY_SINCE,
 )
 from linarite.http.dates import http_date
 
@@ -34,15 +36,17 @@ class _Option(NamedTuple):
 _MOST_IOPS, _MOST_MIBPS = 102_400, 10_340
 OPTIONS = {
     "virtual_directory": _Option(
-        "x-ms-enable-snapshot-virtual-directory-access", "EnableSnapshotVirtualDirectoryAccess", since="2023-08-03"
+        "x-ms-enable-snapshot-virtual-directory-access",
+        "EnableSnapshotVirtualDirectoryAccess",
+        since=VIRTUAL_DIRECTORY_SINCE,
     ),
     "directory_lease": _Option(
         "x-ms-enable-smb-directory-lease", "EnableSmbDirectoryLease", since=DIRECTORY_LEASE_SINCE
     ),
-    "bursting": _Option("x-ms-share-paid-bursting-enabled", "PaidBurstingEnabled", since="2024-11-04"),
-    "burst_iops": _Option("x-ms-share-paid-bursting-max-iops", "PaidBurstingMaxIops", _MOST_IOPS, "2024-11-04"),
+    "bursting": _Option("x-ms-share-paid-bursting-enabled", "PaidBurstingEnabled", since=BURSTING_SINCE),
+    "burst_iops": _Option("x-ms-share-paid-bursting-max-iops", "PaidBurstingMaxIops", _MOST_IOPS, BURSTING_SINCE),
     "burst_mibps": _Option(
-        "x-ms-share-paid-bursting-max-bandwidth-mibps", "PaidBurstingMaxBandwidthMibps", _MOST_MIBPS, "2024-11-04"
+        "x-ms-share-paid-bursting-max-bandwidth-mibps", "PaidBurstingMaxBandwidthMibps", _MOST_MIBPS, BURSTING_SINCE
     ),
     "iops": _Option("x-ms-share-provisioned-iops", "ProvisionedIops", _MOST_IOPS, PREMIUM_SINCE),
     "mibps": _Option(

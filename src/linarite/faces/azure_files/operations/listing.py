@@ -51,7 +51,7 @@ async def list_directory(call: Call) -> Response:
         call.place, call.path, prefix or "", _unmark(call.query("marker")), limit or DEFAULT,
         links=call.version >= LINKS_SINCE,
     )  # fmt: skip
-    asks = call.version >= INCLUDE_SINCE and call.flag("x-ms-file-extended-info")
+    asks = call.flag("x-ms-file-extended-info")
     with_ids = call.version >= FILE_IDS_SINCE or asks
     body = [
         xml.element("Marker", call.query("marker")), xml.named("Prefix", prefix),
