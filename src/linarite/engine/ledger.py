@@ -35,6 +35,7 @@ from linarite.engine.model import (
 from linarite.engine.mounting import Mount
 from linarite.engine.packages import Package
 from linarite.engine.ports import Transaction
+from linarite.engine.reading import Reading
 from linarite.engine.usage import Charges, Owner
 
 SERVING = frozenset({NodeState.IDLE, NodeState.RUNNING, NodeState.OFFLINE})
@@ -58,7 +59,7 @@ class Environment(Protocol):
         ...
 
 
-class Ledger:
+class Ledger(Reading):
     """A unit of work over one transaction, at one moment, by one person or part."""
 
     def __init__(
@@ -70,58 +71,20 @@ class Ledger:
         `site` tells of what kind the nodes are. `rand` gives numbers from 0 to 1 to the formulas that leave something
         to chance. `leads`: this server speaks with the nodes.
         """
-        self.tx, self.now, self.who, self.make_id, self.environment = tx, now, who, make_id, environment
+        super().__init__(tx)
+        self.now, self.who, self.make_id, self.environment = now, who, make_id, environment
         self.site, self.rand, self.leads = site, rand, leads
         self.effects = Effects()
         self.orphans: list[tuple[str, str]] = []
         """Account and id of each pool whose owner is over: `pools.retire` deletes them at the end of the unit."""
-        self._jobs: dict[int, Job] = {}
-        self._nodes: dict[int, Node] = {}
-        self._pools_read: set[int] = set()
         self._asked: dict[int, tuple[tuple[Package, ...], tuple[CertificateUse, ...], bool]] = {}
         self._sizes: dict[int, str] = {}
-        self._tasks: dict[int, Task] = {}
-        self._node_tasks: dict[int, NodeTask] = {}
-        self._sweeps: dict[int, dict[int, Sweep]] = {}
         self._changed_sweeps: set[tuple[int, int]] = set()
-        self._gone: set[str] = set()
-        self._taken: dict[int, int] = {}
         self._changed_jobs: set[int] = set()
         self._changed_nodes: set[int] = set()
         self._rewritten: set[int] = set()
         self._events: list[Event] = []
         self.charges = Charges()
-
-    # -- reading -----------------------------------------------------------------------------------------------------
-
-    def job(self, key: int) -> Job:
-        """The job as this unit has it."""
-        if key not in self._jobs:
-            job = self.tx.jobs.by_key(key)
-            assert job is not None, "a task's job is there as long as the task is"
-            self._jobs[key] = job
-        return self._jobs[key]
-
-    def node(self, key: int) -> Node | None:
-        """The node as this unit has it, None when it is gone."""
-        if key not in self._nodes:
-            node = self.tx.nodes.by_key(key)
-            if node is None:
-                return None
-            self._read_nodes(node.pool_key)
-        return self._nodes.get(key)
-
-    def nodes_of(self, pool: Pool) -> list[Node]:
-        """The nodes of a pool as this unit has them."""
-        self._read_nodes(pool.key)
-        return [node for node in self._nodes.values() if node.pool_key == pool.key]
-
-    def _read_nodes(self, pool_key: int) -> None:
-        """Read the nodes of a pool, once: who asks for one of them mostly schedules on all of them next."""
-        if pool_key not in self._pools_read:
-            self._pools_read.add(pool_key)
-            found = {node.key: node for node in self.tx.nodes.of_pool(pool_key)}
-            self._nodes = found | self._nodes  # one that this unit has changed already stays as it is
 
     def add_nodes(self, nodes: Sequence[Node]) -> None:
         """Store new nodes and have them made."""
@@ -175,43 +138,6 @@ class Ledger:
             pool = self.tx.pools.by_key(node.pool_key)
             self._sizes[node.pool_key] = "" if pool is None else pool.spec.size
         return self._sizes[node.pool_key]
-
-    def known(self, job: Job) -> Job:
-        """The same job as this unit already has it, else the given one."""
-        return self._jobs.setdefault(job.key, job)
-
-    def task(self, task: Task) -> Task:
-        """The same task as this unit has changed it, else the given one."""
-        return self._tasks.get(task.key, task)
-
-    def queue(self, job: Job, max_slots: int, max_instances: int, most: int) -> list[Task]:
-        """The oldest tasks of a job that could start, without what this unit has taken.
-
-        They need at most `max_slots` and, where they take nodes for themselves, at most `max_instances`.
-        """
-        taken = self._taken.get(job.key, 0)
-        found = self.tx.tasks.queue(job.key, max_slots, max_instances, most + taken)
-        return [task for task in found if self.task(task).queued][:most] if taken else found
-
-    def node_task(self, own: NodeTask) -> NodeTask:
-        """The same node task as this unit has changed it, else the given one."""
-        return self._node_tasks.get(own.key, own)
-
-    def sweeps_of(self, job_key: int) -> dict[int, Sweep]:
-        """The sweeps of a job as this unit has them, by their numbers in the job."""
-        if job_key not in self._sweeps:
-            self._sweeps[job_key] = {sweep.alias: sweep for sweep in self.tx.sweeps.of_job(job_key)}
-        return self._sweeps[job_key]
-
-    def sweep_of(self, task: Task) -> Sweep | None:
-        """The sweep that a task is one of, if it is."""
-        return self.sweeps_of(task.job_key).get(task.alias) if task.index else None
-
-    def is_gone(self, run: str) -> bool:
-        """Tell whether the record whose run it is was taken out in this unit: there may be another report on it."""
-        return run in self._gone
-
-    # -- changing ----------------------------------------------------------------------------------------------------
 
     def event(self, account: str, kind: str, key: int, what: str, why: str = "", number: int = 0) -> None:
         """Write one row of history."""
