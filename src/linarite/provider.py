@@ -9,8 +9,8 @@ from pathlib import Path
 import structlog
 
 from linarite.data import DataFolder, default_uid_base
-from linarite.engine.launching import Nodes
 from linarite.engine.mounting import Mountable
+from linarite.engine.ports import Nodes
 from linarite.identity.access import Identity
 from linarite.nodes.access import UnreachableFolderError, check_reachable
 from linarite.nodes.local import LocalNodes

@@ -17,11 +17,11 @@ from linarite.engine.effects import Effects
 from linarite.engine.errors import Unavailable
 from linarite.engine.finding import find_task
 from linarite.engine.housekeeping import Retention
-from linarite.engine.launching import ClusterListener, Machine, MachineState, NodeRef, Report, RunStarted
+from linarite.engine.launching import Machine, MachineState, NodeRef, Report, RunStarted
 from linarite.engine.leading import leave_orders, take_orders
 from linarite.engine.ledger import Ledger
 from linarite.engine.model import JobSpec, PoolSpec, Task, TaskSpec, TaskState
-from linarite.engine.ports import Transaction
+from linarite.engine.ports import ClusterListener, Transaction
 from linarite.store import open_store
 
 ACCOUNT = "test"

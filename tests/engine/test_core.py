@@ -20,7 +20,6 @@ from linarite.engine.finding import find_job, find_pool, find_schedule, find_tas
 from linarite.engine.housekeeping import Retention
 from linarite.engine.launching import (
     Launch,
-    Listener,
     NodeFreed,
     NodeOrder,
     NodeReady,
@@ -30,6 +29,7 @@ from linarite.engine.launching import (
     RunStarted,
 )
 from linarite.engine.model import Event, JobSpec, PoolSpec, ResourceFile, Task, TaskSpec, TaskState
+from linarite.engine.ports import Listener
 from linarite.engine.recurrence import schedules
 from linarite.engine.recurrence.records import ScheduleSpec, Timetable
 from linarite.engine.templates import JobTemplate

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from linarite.engine.launching import ClusterListener, Machine, MachineState, NodeRef
+from linarite.engine.launching import Machine, MachineState, NodeRef
+from linarite.engine.ports import ClusterListener
 from linarite.nodes.local import LocalNodes
 
 
 class StandingNodes(LocalNodes):
-    """Implements `engine.launching.Nodes`; `machines` are told at the start. `held` is what was asked of them."""
+    """Implements `engine.ports.Nodes`; `machines` are told at the start. `held` is what was asked of them."""
 
     machines: tuple[Machine, ...] = ()
 

@@ -17,11 +17,11 @@ from linarite.engine import cluster, housekeeping, leftovers, pools, runs, sampl
 from linarite.engine.effects import Effects, node_ref
 from linarite.engine.errors import Unavailable
 from linarite.engine.going import Going
-from linarite.engine.launching import Machine, NodeReport, Nodes, NodeUse, Report, RunStarted
+from linarite.engine.launching import Machine, NodeReport, NodeUse, Report, RunStarted
 from linarite.engine.leading import RENEWED, Lease, SupersededError, leave_orders, take_orders
 from linarite.engine.ledger import Environment, Ledger
 from linarite.engine.model import Node
-from linarite.engine.ports import Clock, Store, Transaction
+from linarite.engine.ports import Clock, Nodes, Store, Transaction
 from linarite.engine.scheduling import schedule, schedule_all
 from linarite.engine.usage import NOTHING, Spent
 

@@ -16,7 +16,7 @@ from linarite.engine.certificates import CertificateUse
 from linarite.engine.containers import Container
 from linarite.engine.counting import BUSY, bucket, count, count_queued
 from linarite.engine.effects import Effects, node_ref, node_run_name, run_name
-from linarite.engine.launching import Emptied, NodeOrder, Site
+from linarite.engine.launching import Emptied, NodeOrder
 from linarite.engine.model import (
     DAY,
     Ending,
@@ -34,7 +34,7 @@ from linarite.engine.model import (
 )  # fmt: skip
 from linarite.engine.mounting import Mount
 from linarite.engine.packages import Package
-from linarite.engine.ports import Transaction
+from linarite.engine.ports import Site, Transaction
 from linarite.engine.reading import Reading
 from linarite.engine.usage import Charges, Owner
 

@@ -17,7 +17,6 @@ import structlog
 
 from linarite.engine.errors import Unavailable
 from linarite.engine.launching import (
-    Listener,
     NodeReady,
     NodeRef,
     NodeReport,
@@ -30,6 +29,7 @@ from linarite.engine.launching import (
     RunStarted,
     Usage,
 )
+from linarite.engine.ports import Listener
 from linarite.nodes.channel import Channel, HostStarter, HostUnavailableError
 from linarite.nodes.wire import (
     Acknowledge,

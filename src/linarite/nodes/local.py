@@ -32,11 +32,11 @@ from linarite.engine.launching import (
     Report,
     RunFailed,
     Usage,
-    UseListener,
     Watched,
 )
 from linarite.engine.mounting import Mount, Mountable, MountError
 from linarite.engine.packages import Package
+from linarite.engine.ports import UseListener
 from linarite.engine.progress import Progress
 from linarite.nodes import machine
 from linarite.nodes.channel import HostStarter
@@ -68,7 +68,7 @@ def _sized(report: NodeReport) -> NodeReport:
 
 
 class LocalNodes:
-    """`engine.launching.Nodes` on this machine.
+    """`engine.ports.Nodes` on this machine.
 
     `on_reports` of the listener is called in order and one at a time for each account (two at a time with elevated
     runs), but for different accounts at the same time.

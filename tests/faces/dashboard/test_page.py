@@ -8,12 +8,17 @@ from linarite.engine.launching import MachineState
 from linarite.faces.dashboard.counting import Capacity, Totals
 from linarite.faces.dashboard.page import SHOWN, page
 
-TOTALS = Totals(accounts=2, pools={"active": 1}, nodes={"idle": 3, "running": 1}, jobs={}, tasks={"failed": 7})
+TOTALS = Totals(accounts=2, pools={"active": 1}, nodes={"idle": 3, "running": 1}, jobs={}, tasks={"failed": 10_007})
 
 
 def test_every_count_has_its_row() -> None:
     html = page(TOTALS, {}, development=True)
-    for kind, state, number in (("accounts", "", 2), ("nodes", "idle", 3), ("jobs", "", 0), ("tasks", "failed", 7)):
+    for kind, state, number in (
+        ("accounts", "", 2),
+        ("nodes", "idle", 3),
+        ("jobs", "", 0),
+        ("tasks", "failed", "10,007"),
+    ):
         assert f'<tr><th scope="row">{kind}</th><td>{state}</td><td>{number}</td></tr>' in html
 
 
@@ -30,7 +35,7 @@ def test_machines_are_told_of_one_by_one_as_long_as_a_page_can_show_them() -> No
     html = page(replace(TOTALS, machines=[one] * (SHOWN + 1)), {}, development=True)
     row = '<tr><th scope="row">&lt;b&gt;</th><td>running</td><td>2</td><td>1</td></tr>'
     assert html.count(row) == SHOWN
-    told = f"<td>the first {SHOWN} are shown</td><td>{2 * SHOWN + 2}</td><td>{SHOWN + 1}</td>"
+    told = f"<td>the first {SHOWN} are shown</td><td>{2 * SHOWN + 2:,}</td><td>{SHOWN + 1}</td>"
     assert f'<tr><th scope="row">all {SHOWN + 1}</th>{told}</tr>' in html
 
 

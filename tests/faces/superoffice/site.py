@@ -14,8 +14,9 @@ import requests
 from linarite.engine import jobs, pools, tasks
 from linarite.engine.core import Engine
 from linarite.engine.housekeeping import Retention
-from linarite.engine.launching import Launch, Listener, NodeOrder, NodeReady, NodeRef, RunExited, Watched
+from linarite.engine.launching import Launch, NodeOrder, NodeReady, NodeRef, RunExited, Watched
 from linarite.engine.model import JobSpec, PoolSpec, Role, Task, TaskSpec
+from linarite.engine.ports import Listener
 from linarite.engine.progress import Progress, file_name
 from linarite.faces.superoffice import Definition, SuperOffice
 from linarite.http.funnel import Funnel, now_microseconds

@@ -1,4 +1,4 @@
-"""What the engine needs of its neighbours, as protocols: a store and a clock. Nodes: `engine.launching`.
+"""What the engine needs of its neighbours, as protocols: a store, nodes and a clock.
 
 A unit of work is a plain function of a transaction. The store runs written units one after another, so that a rule sees
 the truth and nobody else changes it meanwhile; when `write` returns, the work is on disk. A unit that raises
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from linarite.engine.ports.jobs import Jobs, JobSchedules
+from linarite.engine.ports.nodes import ClusterListener, Listener, Nodes, Site, UseListener
 from linarite.engine.ports.pools import NodeRecords, Pools, Samples
 from linarite.engine.ports.records import Accounts, Documents, Events, Leases, UsageRecords
 from linarite.engine.ports.tasks import NodeTasks, Prepared, Sweeps, Tasks
@@ -20,21 +21,26 @@ T = TypeVar("T")
 __all__ = [
     "Accounts",
     "Clock",
+    "ClusterListener",
     "Documents",
     "Events",
     "JobSchedules",
     "Jobs",
     "Leases",
+    "Listener",
     "NodeRecords",
     "NodeTasks",
+    "Nodes",
     "Pools",
     "Prepared",
     "Samples",
+    "Site",
     "Store",
     "Sweeps",
     "Tasks",
     "Transaction",
     "UsageRecords",
+    "UseListener",
 ]
 
 

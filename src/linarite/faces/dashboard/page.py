@@ -49,7 +49,8 @@ def page(totals: Totals, addresses: Mapping[str, str], *, development: bool) -> 
         f"<h2>Addresses</h2><table>{_addresses(addresses)}</table>"
         f"<h2>What there is</h2><table>{_counts(counts)}</table>"
         f"{_machines(totals.machines)}"
-        '<p class="note">Jobs and their tasks are counted until the job is over.</p></main></body></html>\n'
+        '<p class="note">Jobs and their tasks count until the job is over. Active tasks wait for their turn.</p>'
+        "</main></body></html>\n"
     )
 
 
@@ -68,7 +69,7 @@ def _machines(found: Sequence[Capacity]) -> str:
     rows = [(one.name, one.state.value, one.cpus, one.slots) for one in found[:SHOWN]]
     rows.append((f"all {len(found)}", "" if len(found) <= SHOWN else f"the first {SHOWN} are shown", *every))
     cells = "".join(
-        f'<tr><th scope="row">{escape(name)}</th><td>{escape(state)}</td><td>{cpus}</td><td>{slots}</td></tr>'
+        f'<tr><th scope="row">{escape(name)}</th><td>{escape(state)}</td><td>{cpus:,}</td><td>{slots:,}</td></tr>'
         for name, state, cpus, slots in rows
     )
     heads = "".join(f'<th scope="col">{head}</th>' for head in ("Machine", "State", "CPUs", "Slots in use"))
@@ -77,6 +78,6 @@ def _machines(found: Sequence[Capacity]) -> str:
 
 def _counts(rows: list[tuple[str, str, int]]) -> str:
     return "".join(
-        f'<tr><th scope="row">{escape(kind)}</th><td>{escape(state)}</td><td>{number}</td></tr>'
+        f'<tr><th scope="row">{escape(kind)}</th><td>{escape(state)}</td><td>{number:,}</td></tr>'
         for kind, state, number in rows
     )

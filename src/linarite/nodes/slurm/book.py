@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 
 import structlog
 
-from linarite.engine.launching import Ended, Listener, Report, RunFailed, RunLost, RunReturned, RunStarted
+from linarite.engine.launching import Ended, Report, RunFailed, RunLost, RunReturned, RunStarted
+from linarite.engine.ports import Listener
 from linarite.nodes.slurm.attempts import Attempt, Stage
 from linarite.nodes.slurm.porter import Porter
 from linarite.nodes.slurm.spool import Bunch, Spool

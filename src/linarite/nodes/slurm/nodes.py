@@ -1,4 +1,4 @@
-"""`engine.launching.Nodes` on a Slurm cluster.
+"""`engine.ports.Nodes` on a Slurm cluster.
 
 A node is a machine of the cluster, by its name: its folder stands on the shared folder, and a run of it is a Slurm job
 that asks for that machine. The engine keeps its queue; Slurm is given what a node has slots for.
@@ -18,7 +18,6 @@ import structlog
 from msgspec.structs import replace
 
 from linarite.engine.launching import (
-    ClusterListener,
     Launch,
     Machine,
     NodeFreed,
@@ -32,6 +31,7 @@ from linarite.engine.launching import (
     Watched,
 )
 from linarite.engine.mounting import Mountable
+from linarite.engine.ports import ClusterListener
 from linarite.engine.progress import Progress
 from linarite.nodes.environment import stays_below
 from linarite.nodes.moving.parcels import Parcel

@@ -13,7 +13,8 @@ from time import monotonic
 
 import structlog
 
-from linarite.engine.launching import Launch, Listener, RunFailed, RunLost, RunStarted
+from linarite.engine.launching import Launch, RunFailed, RunLost, RunStarted
+from linarite.engine.ports import Listener
 from linarite.nodes.moving.carriage import GONE
 from linarite.nodes.moving.errands import Done
 from linarite.nodes.slurm.attempts import AT_ONCE, CARRIERS, GENTLY, Attempt, Stage
