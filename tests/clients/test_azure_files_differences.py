@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -98,11 +99,15 @@ def test_a_file_that_was_made_anew_has_no_earlier_one(share: ShareClient) -> Non
 
 
 def test_a_file_of_another_program_is_compared_by_its_path(service: FileService, share: ShareClient) -> None:
+    """The zeros that it wrote were written, the holes that it left are cleared."""
     path: Path = service.path(share.share_name, "foreign")
     path.write_bytes(b"a" * 1024)
     before = snapshot(share)
     path.write_bytes(b"a" * 512 + bytes(512) + b"b")
-    assert since(share.get_file_client("foreign"), before) == ([(1024, 1024)], [(512, 1023)])
+    assert since(share.get_file_client("foreign"), before) == ([(512, 1024)], [])
+    path.write_bytes(b"")
+    os.truncate(path, 2000)
+    assert since(share.get_file_client("foreign"), before) == ([], [(0, 1023)])
 
 
 def code(answer: httpx.Response) -> tuple[int, str]:

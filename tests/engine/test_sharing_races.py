@@ -211,6 +211,30 @@ def test_a_snapshot_waits_for_the_range_that_is_being_written(tmp_path: Path, mo
     play(tmp_path, story)
 
 
+def test_a_clear_waits_for_the_range_that_is_being_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which pages of a block were written is noted around both: in between it would be neither's."""
+    inside, go, write = threading.Event(), threading.Event(), extents.write
+
+    def slowly(descriptor: int, offset: int, data: bytes) -> None:
+        inside.set()
+        go.wait(10)
+        write(descriptor, offset, data)
+
+    async def story(world: World) -> None:
+        await world.files.create(PLACE, "f", 8192, Settings(), NOTHING)
+        await world.files.write(PLACE, "f", 0, b"a" * 4096, NOTHING)
+        monkeypatch.setattr(extents, "write", slowly)
+        writing = asyncio.create_task(world.files.write(PLACE, "f", 512, bytes(512), NOTHING))
+        await asyncio.to_thread(inside.wait, 10)
+        clearing = asyncio.create_task(world.files.clear(PLACE, "f", 0, 8192, NOTHING))
+        await asyncio.wait({clearing}, timeout=MEANWHILE)
+        go.set()
+        await asyncio.gather(writing, clearing)
+        assert (await world.files.ranges(PLACE, "f", 0, None, NOTHING))[1] == []
+
+    play(tmp_path, story)
+
+
 @pytest.mark.parametrize("recorded", [False, True])
 def test_a_snapshot_that_a_crash_cuts_in_two_is_whole_or_gone(tmp_path: Path, recorded: bool) -> None:
     """Killed before its record is committed nothing of it is left on disk by the next start; after, all of it is."""

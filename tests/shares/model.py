@@ -24,6 +24,8 @@ class Node:
     name: str
     is_directory: bool = False
     data: bytearray = field(default_factory=bytearray)
+    written: set[int] = field(default_factory=set)
+    """Numbers of its pages that were written, be it with zeros."""
     metadata: dict[str, str] = field(default_factory=dict)
     content_type: str = "application/octet-stream"
     md5: bytes | None = None
@@ -43,17 +45,30 @@ class Node:
 
     @property
     def ranges(self) -> list[tuple[int, int]]:
-        """The pages that are not all zero, merged."""
+        """The pages that were written, merged."""
         found: list[tuple[int, int]] = []
-        for start in range(0, len(self.data), PAGE):
-            page = self.data[start : start + PAGE]
-            if not any(page):
-                continue
-            if found and found[-1][1] + 1 == start:
-                found[-1] = (found[-1][0], start + len(page) - 1)
+        for page in sorted(self.written):
+            first, last = page * PAGE, min((page + 1) * PAGE, len(self.data)) - 1
+            if found and found[-1][1] + 1 == first:
+                found[-1] = (found[-1][0], last)
             else:
-                found.append((start, start + len(page) - 1))
+                found.append((first, last))
         return found
+
+    def put(self, offset: int, data: bytes) -> None:
+        """Bytes are written, and so every page that has one of them."""
+        self.data[offset : offset + len(data)] = data
+        self.written |= set(range(offset // PAGE, -(-(offset + len(data)) // PAGE)))
+
+    def clear(self, page: int, pages: int) -> None:
+        """Whole pages are zero and were never written."""
+        self.data[page * PAGE : (page + pages) * PAGE] = bytes(pages * PAGE)
+        self.written -= set(range(page, page + pages))
+
+    def resize(self, size: int) -> None:
+        """What goes is no more written, what comes is not yet."""
+        self.data = bytearray(bytes(self.data[:size]).ljust(size, b"\0"))
+        self.written = {page for page in self.written if page * PAGE < size}
 
 
 class Model:
@@ -128,7 +143,7 @@ class Model:
         """What another program put there: its bytes and its number stay, the rest is as of a new one."""
         kind = frozenset({"Directory"} if node.is_directory else {"Archive"})
         self.nodes[fold(path)] = Node(
-            path[-1], node.is_directory, node.data, attributes=kind, id=node.id, is_foreign=True,
+            path[-1], node.is_directory, node.data, node.written, attributes=kind, id=node.id, is_foreign=True,
             tag=None if node.is_directory else node.tag,
         )  # fmt: skip
         return self.nodes[fold(path)]

@@ -214,7 +214,7 @@ def test_a_link_inside_is_followed_and_one_that_leaves_is_not(shares: Shares, tm
         run(shares.tree.create(PLACE, "up/new", 1))
 
 
-def test_ranges_tell_what_is_not_zero_by_pages(shares: Shares) -> None:
+def test_ranges_tell_what_was_written_by_pages(shares: Shares) -> None:
     """Merged, in order, clipped to what was asked for and to the file's end."""
     run(shares.tree.create(PLACE, "f", 10_000))
     for offset in (0, 600, 4096, 9990):

@@ -8,7 +8,7 @@ from operator import attrgetter
 
 from linarite.engine.sharing.ports import Place
 from linarite.fs import Beneath
-from linarite.shares import extents
+from linarite.shares import extents, pages
 
 _PRIVATE = 0o700
 _BLOCK = 512
@@ -143,7 +143,7 @@ def _copy_file(old: Beneath, new: Beneath, name: str) -> None:
     try:
         target = new.open_file(name, os.O_RDWR | os.O_CREAT | os.O_EXCL)
         try:
-            extents.copy(source, target)
+            pages.copy(source, target)
             stat = os.fstat(source)
             os.utime(target, ns=(stat.st_atime_ns, stat.st_mtime_ns))
         finally:

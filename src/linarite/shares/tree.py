@@ -17,7 +17,7 @@ from typing import NamedTuple
 from linarite.engine.errors import AlreadyExists, InvalidValue, NotFound, WrongState
 from linarite.engine.sharing.ports import Data, Item, Place, size_of
 from linarite.fs import Beneath
-from linarite.shares import at_once, differences, extents, links, listing, renaming, roots, whole
+from linarite.shares import at_once, differences, extents, links, listing, pages, renaming, roots, whole
 from linarite.shares.among_servers import holds
 from linarite.shares.holds import steps
 from linarite.shares.sources import FileSource
@@ -121,14 +121,20 @@ class DirectoryTree:
 
     async def clear(self, place: Place, path: str, offset: int, length: int) -> Item:
         def clear(descriptor: int) -> None:
-            _check_inside(descriptor, offset, length)
-            extents.clear(descriptor, offset, length)
+            stat = _check_inside(descriptor, offset, length)
+            with pages.clearing(descriptor, stat, offset, length):
+                extents.clear(descriptor, offset, length)
 
         return await on_thread(self._change, place, path, clear)
 
     async def resize(self, place: Place, path: str, size: int, *, limit: int | None = None) -> Item:
         check_length(size, limit)
-        return await on_thread(self._change, place, path, lambda descriptor: os.ftruncate(descriptor, size))
+
+        def resize(descriptor: int) -> None:
+            with pages.resizing(descriptor, size):
+                os.ftruncate(descriptor, size)
+
+        return await on_thread(self._change, place, path, resize)
 
     async def source(self, place: Place, path: str) -> FileSource:
         """A file as a copy reads it: one that changes meanwhile ends the copy."""
@@ -178,9 +184,10 @@ class DirectoryTree:
     async def changes(
         self, now: tuple[Place, str], then: tuple[Place, str], start: int, end: int, cleared: list[tuple[int, int]]
     ) -> list[tuple[int, int, bool]]:
-        """The parts between two offsets that are other bytes now than then: first and last byte, and whether all zero.
+        """The parts between two offsets that are written now and were not then or the reverse, or are other bytes.
 
-        A part that was `cleared` (first byte, end) is told though its bytes are the same.
+        First and last byte, and whether it is not written now. A part that was `cleared` (first byte, end) is told
+        though its bytes are the same.
         """
 
         def changes() -> list[tuple[int, int, bool]]:
@@ -197,7 +204,7 @@ class DirectoryTree:
         def ranges() -> list[tuple[int, int]]:
             _, descriptor = self._open(place, path)
             try:
-                return extents.written(descriptor, start, end)
+                return pages.written(descriptor, start, end)
             finally:
                 os.close(descriptor)
 
@@ -242,9 +249,7 @@ class DirectoryTree:
             with self._opened_for_change(place, base, found.disk, os.O_CREAT) as descriptor:
                 if found.stat is None:
                     self._give(place, descriptor)
-                os.ftruncate(descriptor, 0)
-                os.ftruncate(descriptor, size)
-                extents.write(descriptor, 0, data)
+                _fill(descriptor, size, data)
                 extents.stamp(descriptor)
                 os.fsync(descriptor)
                 stat = os.fstat(descriptor)
@@ -283,9 +288,11 @@ class DirectoryTree:
 
     def _write(self, place: Place, path: str, offset: int, data: Data, limit: int | None) -> Item:
         def put(descriptor: int) -> None:
-            _check_inside(descriptor, offset, size_of(data))
-            with self._usage.room(place, limit, lambda: extents.missing(descriptor, offset, size_of(data))):
-                whole.write(descriptor, offset, data)
+            length = size_of(data)
+            stat = _check_inside(descriptor, offset, length)
+            with self._usage.room(place, limit, lambda: extents.missing(descriptor, offset, length)):
+                with pages.writing(descriptor, stat, offset, length):
+                    whole.write(descriptor, offset, data)
                 self._usage.noted(place, descriptor)
 
         return self._change(place, path, put)
@@ -332,7 +339,7 @@ class DirectoryTree:
                     if found.stat is None:
                         self._give(place, target)
                     if not os.path.sameopenfile(origin, target):
-                        extents.copy(origin, target)
+                        pages.copy(origin, target)
                     extents.stamp(target)
                     os.fsync(target)
                     stat = os.fstat(target)
@@ -391,9 +398,21 @@ def _freed(found: Found) -> int:
     return stat.st_blocks * BLOCK if stat and modes.S_ISREG(stat.st_mode) and stat.st_nlink == 1 else 0
 
 
-def _check_inside(descriptor: int, offset: int, length: int) -> None:
-    if offset + length > os.fstat(descriptor).st_size:
+def _fill(descriptor: int, size: int, data: Data) -> None:
+    """Make a file anew: so long, with these bytes, and nothing else of it was written."""
+    with pages.resizing(descriptor, 0):
+        os.ftruncate(descriptor, 0)
+    os.ftruncate(descriptor, size)
+    if data:
+        with pages.writing(descriptor, os.fstat(descriptor), 0, size_of(data)):
+            extents.write(descriptor, 0, data)
+
+
+def _check_inside(descriptor: int, offset: int, length: int) -> os.stat_result:
+    stat = os.fstat(descriptor)
+    if offset + length > stat.st_size:
         raise WrongState("range", "outside", "write")
+    return stat
 
 
 @contextmanager

@@ -85,7 +85,7 @@ class Files(Reading):
     async def clear(
         self, place: Place, path: str, offset: int, length: int, claim: Claim, *, keep_written: bool = False
     ) -> View:
-        """Make bytes of a file zero and give their room back."""
+        """Make bytes of a file zero and give their room back. Nobody writes to it meanwhile."""
 
         async def clear(before: View) -> Item:
             return await self._tree.clear(place, before.item.path, offset, length)
@@ -95,7 +95,7 @@ class Files(Reading):
 
         known = await self._store.read(lambda tx: tx.shares.snapshots(place.account, place.share))
         return await self._change_bytes(
-            place, path, claim, clear, keep_written=keep_written, note=note if known else None
+            place, path, claim, clear, keep_written=keep_written, note=note if known else None, together=False
         )
 
     async def remove(self, place: Place, path: str, claim: Claim = NOTHING, *, directory: bool) -> View:
@@ -291,13 +291,15 @@ class Files(Reading):
 
     async def _change_bytes(
         self, place: Place, path: str, claim: Claim, change: Callable[[View], Awaitable[Item]], *, keep_written: bool,
-        note: Callable[[Facts, Item], Facts] | None = None,
+        note: Callable[[Facts, Item], Facts] | None = None, together: bool = True,
     ) -> View:  # fmt: skip
-        """Change bytes; `note` puts down what the facts shall remember of it."""
+        """Change bytes, `together` with others; `note` puts down what the facts shall remember of it."""
         check_path(path)
         _, known = await self._known(place, path)
-        together = claim.condition is None and note is None and known.md5 is None and not keep_written
-        hold = self._tree.hold(place, path, alone=False) if together else alone(self._store, self._tree, place, path)
+        if claim.condition is None and note is None and known.md5 is None and not keep_written:
+            hold = self._tree.hold(place, path, alone=not together)
+        else:
+            hold = alone(self._store, self._tree, place, path)
         async with hold:
             before = await self._changeable(place, path, claim)
             item = await change(before)

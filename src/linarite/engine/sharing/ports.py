@@ -174,14 +174,15 @@ class Tree(Protocol):
     async def changes(
         self, now: tuple[Place, str], then: tuple[Place, str], start: int, end: int, cleared: list[tuple[int, int]]
     ) -> list[tuple[int, int, bool]]:
-        """The parts between two offsets that are other bytes now than then: first and last byte, and whether all zero.
+        """The parts between two offsets that are written now and were not then or the reverse, or are other bytes.
 
-        A part that was `cleared` (first byte, end) is told though its bytes are the same.
+        First and last byte, and whether it is not written now. A part that was `cleared` (first byte, end) is told
+        though its bytes are the same.
         """
         ...
 
     async def ranges(self, place: Place, path: str, start: int, end: int) -> list[tuple[int, int]]:
-        """The written parts between two offsets, as pairs of first and last byte."""
+        """The parts between two offsets that were written, be it with zeros, as pairs of first and last byte."""
         ...
 
 
@@ -195,7 +196,7 @@ class Source(Protocol):
     size: int
 
     async def read(self, start: int) -> tuple[int, bytes]:
-        """The next bytes that are not zero from `start` on, some MiB at most, and where; b"" when none are left.
+        """The next bytes that were written from `start` on, some MiB at most, and where; b"" when none are left.
 
         Raises SourceFailed.
         """
