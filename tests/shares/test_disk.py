@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import threading
+import time
 from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +16,12 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.storage.fileshare import ShareServiceClient
 from tests.support.azure_files import KEY, FileService, file_service
+from tests.support.disks import MEBIBYTE, mounted
 from tests.support.left_out import leave_out
 
-from linarite.engine.errors import EngineError
+from linarite.engine.errors import EngineError, WrongState
 from linarite.engine.sharing.ports import Place
-from linarite.shares import DirectoryTree
+from linarite.shares import DirectoryTree, whole
 
 PLACE = Place("account", "share")
 TIB = 1024**4
@@ -172,3 +176,48 @@ def test_a_file_of_four_tebibytes_takes_what_was_written(service: FileService) -
 def _then(service: FileService, snapshot: str) -> Any:
     client = ShareServiceClient(f"{service.url}/devaccount", credential=KEY, retry_total=0)
     return client.get_share_client("share", snapshot=snapshot).get_file_client("f")
+
+
+@pytest.mark.root
+def test_another_program_fills_a_disk_that_was_empty(tmp_path: Path) -> None:
+    """A disk with much room is looked at now and then only: often enough to see that somebody took all of it."""
+    with mounted(tmp_path, "xfs", 6 * 1024) as disk:
+        tree = DirectoryTree(str(disk / "shares"))
+        run(tree.make_share(PLACE))
+        run(tree.create(PLACE, "f", 8 * MEBIBYTE))
+        run(tree.write(PLACE, "f", 0, b"a" * MEBIBYTE))
+        file, taken = disk / "shares" / "account" / "share" / "f", os.statvfs(disk)
+        with (disk / "taken").open("wb") as other:
+            os.posix_fallocate(other.fileno(), 0, taken.f_bavail * taken.f_frsize - 2 * MEBIBYTE)
+        time.sleep(2 * whole.FRESH_SECONDS)
+        with pytest.raises(WrongState):
+            run(tree.write(PLACE, "f", 0, b"b" * 4 * MEBIBYTE))
+        assert file.read_bytes() == b"a" * MEBIBYTE + bytes(7 * MEBIBYTE)
+
+
+def test_a_write_that_is_called_off_before_its_turn_leaves_nothing_open(tree: DirectoryTree) -> None:
+    """Its file was opened in the loop, and no thread has come to close it."""
+
+    file = Path(tree._root.root, "account", "share", "d", "f")
+
+    def descriptors() -> int:
+        return sum(os.path.realpath(each) == str(file) for each in Path("/proc/self/fd").iterdir())
+
+    async def story() -> None:
+        loop, go = asyncio.get_running_loop(), threading.Event()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        busy = loop.run_in_executor(None, go.wait)
+        write = asyncio.ensure_future(tree.write(PLACE, "d/f", 0, b"x"))
+        await asyncio.sleep(0)
+        assert descriptors() == 1
+        write.cancel()
+        await asyncio.wait([write])
+        go.set()
+        await busy
+        del write
+        await loop.run_in_executor(None, int)  # the thread has let go of what it was asked for
+        gc.collect()
+        assert descriptors() == 0
+
+    run(story())
+    assert file.read_bytes()[:4] == b"data"

@@ -84,11 +84,11 @@ class Beneath:
             return False
         return True
 
-    def look_at_once(self, path: str, *, readable: bool = False) -> tuple[os.stat_result, int | None, int | None]:
-        """What is at `path`, the directory's inode that it is in (None: the root), and a descriptor to read it by.
+    def look_at_once(self, path: str, flags: int | None = None) -> tuple[os.stat_result, int | None, int | None]:
+        """What is at `path`, the inode of the directory that it is in (None: the root), and a descriptor of it.
 
-        That is None unless `readable`, and for what is no ordinary file. Never waits for a disk: OSError, whichever,
-        when the kernel has not all of it at hand.
+        That is opened with `flags`; None without them, and for what is no ordinary file. Never waits for a disk:
+        OSError, whichever, when the kernel has not all of it at hand.
         """
         path = _clean(path)
         above = path.rpartition("/")[0]
@@ -96,9 +96,9 @@ class Beneath:
         try:
             stat = _stat(open_cached(root, path, os.O_PATH))  # first: to open a device does something
             parent = _stat(open_cached(root, above, os.O_PATH)).st_ino if above else None
-            if not readable or not modes.S_ISREG(stat.st_mode):
+            if flags is None or not modes.S_ISREG(stat.st_mode):
                 return stat, parent, None
-            descriptor = open_cached(root, path, os.O_RDONLY)
+            descriptor = open_cached(root, path, flags)
         finally:
             os.close(root)
         stat = os.fstat(descriptor)

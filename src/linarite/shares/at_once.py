@@ -5,11 +5,13 @@ What is not at hand, is spelled in another case, or is refused in any way is Non
 
 from __future__ import annotations
 
+import os
 import stat as modes
 
 from linarite.engine.sharing.ports import Item
 from linarite.fs import Beneath
 from linarite.shares.listing import item_of
+from linarite.shares.opened import Opened
 from linarite.shares.spelling import Spelling
 
 
@@ -23,13 +25,13 @@ def find(base: Beneath, spelling: Spelling, path: str) -> Item | None:
     return item_of(path, stat, parent or 0) if known else None
 
 
-def open_file(base: Beneath, spelling: Spelling, path: str) -> tuple[Item, int] | None:
-    """The ordinary file at `path`, and a descriptor to read it by."""
+def open_file(base: Beneath, spelling: Spelling, path: str, flags: int = os.O_RDONLY) -> Opened | None:
+    """The ordinary file at `path`."""
     try:
-        stat, parent, descriptor = base.look_at_once(_disk(spelling, path), readable=True)
+        stat, parent, descriptor = base.look_at_once(_disk(spelling, path), flags)
     except OSError:
         return None
-    return None if descriptor is None else (item_of(path, stat, parent or 0), descriptor)
+    return None if descriptor is None else Opened(descriptor, path, stat, parent or 0)
 
 
 def _disk(spelling: Spelling, path: str) -> str:

@@ -32,18 +32,25 @@ _stamping = threading.Lock()
 _last_stamp = 0
 
 
-def stamp(descriptor: int) -> None:
-    """Give the file a time of modification (whole 100 ns, the protocol's unit) that nothing was given before."""
+def stamp(descriptor: int, before: os.stat_result | None = None) -> None:
+    """Give the file a time of modification (whole 100 ns, the protocol's unit) that nothing was given before.
+
+    `before` is what the file was a moment ago, where that is known.
+    """
+    before = before or os.fstat(descriptor)
+    try:
+        os.utime(descriptor, ns=(before.st_atime_ns, _new_time(before.st_mtime_ns)))
+    except PermissionError:  # another user's file that we may write: its time can only be "now"
+        os.utime(descriptor)
+
+
+def _new_time(but: int) -> int:
     global _last_stamp  # noqa: PLW0603 - the one clock of this process that never stands still
     with _stamping:
-        before = os.fstat(descriptor)
         _last_stamp = max(time.time_ns() // 100 * 100, _last_stamp + 100)
-        if _last_stamp == before.st_mtime_ns:
+        if _last_stamp == but:
             _last_stamp += 100
-        try:
-            os.utime(descriptor, ns=(before.st_atime_ns, _last_stamp))
-        except PermissionError:  # another user's file that we may write: its time can only be "now"
-            os.utime(descriptor)
+        return _last_stamp
 
 
 def write(descriptor: int, offset: int, data: Data) -> None:

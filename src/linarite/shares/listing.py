@@ -31,9 +31,13 @@ _Name = tuple[str, str, str]
 
 def item(base: Beneath, disk: str, path: str, stat: os.stat_result) -> Item:
     """A file or directory; the root's id is 0."""
+    return item_of(path, stat, parent(base, disk))
+
+
+def parent(base: Beneath, disk: str) -> int:
+    """The id of the directory that something is in; the root's is 0."""
     above = disk.rpartition("/")[0]
-    parent = base.stat(above).st_ino if above else 0
-    return item_of(path, stat, parent)
+    return base.stat(above).st_ino if above else 0
 
 
 def page(

@@ -17,9 +17,10 @@ from typing import NamedTuple
 from linarite.engine.errors import AlreadyExists, InvalidValue, NotFound, WrongState
 from linarite.engine.sharing.ports import Data, Item, Place, size_of
 from linarite.fs import Beneath
-from linarite.shares import at_once, differences, extents, links, listing, pages, renaming, roots, whole
+from linarite.shares import at_once, differences, extents, links, listing, pages, renaming, replaced, roots, whole
 from linarite.shares.among_servers import holds
 from linarite.shares.holds import steps
+from linarite.shares.opened import Opened
 from linarite.shares.sources import FileSource
 from linarite.shares.spelling import Found, Spelling
 from linarite.shares.threads import on_thread
@@ -101,7 +102,8 @@ class DirectoryTree:
 
     async def open(self, place: Place, path: str) -> tuple[Item, int]:
         found = at_once.open_file(self._base(place), self._spelling, path)
-        return await on_thread(self._open, place, path) if found is None else found
+        opened = await on_thread(self._open, place, path) if found is None else found
+        return opened.item(), opened.take()
 
     def close(self, descriptor: int) -> None:
         os.close(descriptor)
@@ -117,24 +119,25 @@ class DirectoryTree:
         await on_thread(self._remove, place, path, directory)
 
     async def write(self, place: Place, path: str, offset: int, data: Data, *, limit: int | None = None) -> Item:
-        return await on_thread(self._write, place, path, offset, data, limit)
+        opened = at_once.open_file(self._base(place), self._spelling, path, os.O_RDWR)
+        return await on_thread(self._write, place, path, opened, offset, data, limit)
 
     async def clear(self, place: Place, path: str, offset: int, length: int) -> Item:
-        def clear(descriptor: int) -> None:
-            stat = _check_inside(descriptor, offset, length)
-            with pages.clearing(descriptor, stat, offset, length):
-                extents.clear(descriptor, offset, length)
+        def clear(opened: Opened) -> None:
+            _check_inside(opened.stat, offset, length)
+            with pages.clearing(opened.descriptor, opened.stat, offset, length):
+                extents.clear(opened.descriptor, offset, length)
 
-        return await on_thread(self._change, place, path, clear)
+        return await on_thread(self._open_and_change, place, path, clear)
 
     async def resize(self, place: Place, path: str, size: int, *, limit: int | None = None) -> Item:
         check_length(size, limit)
 
-        def resize(descriptor: int) -> None:
-            with pages.resizing(descriptor, size):
-                os.ftruncate(descriptor, size)
+        def resize(opened: Opened) -> None:
+            with pages.resizing(opened.descriptor, size):
+                os.ftruncate(opened.descriptor, size)
 
-        return await on_thread(self._change, place, path, resize)
+        return await on_thread(self._open_and_change, place, path, resize)
 
     async def source(self, place: Place, path: str) -> FileSource:
         """A file as a copy reads it: one that changes meanwhile ends the copy."""
@@ -191,22 +194,22 @@ class DirectoryTree:
         """
 
         def changes() -> list[tuple[int, int, bool]]:
-            (_, newer), (_, older) = self._open(*now), self._open(*then)
+            newer, older = self._open(*now), self._open(*then)
             try:
-                return differences.changes(newer, older, start, end, cleared)
+                return differences.changes(newer.descriptor, older.descriptor, start, end, cleared)
             finally:
-                os.close(newer)
-                os.close(older)
+                newer.close()
+                older.close()
 
         return await on_thread(changes)
 
     async def ranges(self, place: Place, path: str, start: int, end: int) -> list[tuple[int, int]]:
         def ranges() -> list[tuple[int, int]]:
-            _, descriptor = self._open(place, path)
+            opened = self._open(place, path)
             try:
-                return pages.written(descriptor, start, end)
+                return pages.written(opened.descriptor, start, end)
             finally:
-                os.close(descriptor)
+                opened.close()
 
         return await on_thread(ranges)
 
@@ -234,18 +237,18 @@ class DirectoryTree:
         assert found.stat is not None
         return listing.item(base, found.disk, found.path, found.stat)
 
-    def _open(self, place: Place, path: str) -> tuple[Item, int]:
+    def _open(self, place: Place, path: str, flags: int = os.O_RDONLY) -> Opened:
         base = self._base(place)
         found = self._present(base, path)
-        descriptor = base.open_file(found.disk)
-        return listing.item(base, found.disk, found.path, os.fstat(descriptor)), descriptor
+        descriptor = base.open_file(found.disk, flags)
+        return Opened(descriptor, found.path, os.fstat(descriptor), listing.parent(base, found.disk))
 
     def _create(self, place: Place, path: str, size: int, data: Data, limit: int | None) -> Item:
         base = self._base(place)
         found = self._place_for(base, path)
-        more = size_of(data) - _freed(found)
+        more = size_of(data) - replaced.freed(found)
         with self._usage.room(place, limit, lambda: more), whole.making(base, found, more):
-            found = _alone(base, found)
+            found = replaced.alone(base, found)
             with self._opened_for_change(place, base, found.disk, os.O_CREAT) as descriptor:
                 if found.stat is None:
                     self._give(place, descriptor)
@@ -281,35 +284,50 @@ class DirectoryTree:
         if directory:
             links.remove_directory(base, found.disk)
         else:
-            freed = _freed_with_name(base, found)
+            freed = replaced.freed_with_name(base, found)
             base.unlink(found.disk)
             self._usage.shrank(place, freed)
         base.sync(found.disk.rpartition("/")[0])
 
-    def _write(self, place: Place, path: str, offset: int, data: Data, limit: int | None) -> Item:
-        def put(descriptor: int) -> None:
-            length = size_of(data)
-            stat = _check_inside(descriptor, offset, length)
-            with self._usage.room(place, limit, lambda: extents.missing(descriptor, offset, length)):
-                with pages.writing(descriptor, stat, offset, length):
-                    whole.write(descriptor, offset, data)
-                self._usage.noted(place, descriptor)
+    def _write(
+        self, place: Place, path: str, opened: Opened | None, offset: int, data: Data, limit: int | None
+    ) -> Item:  # fmt: skip
+        length = size_of(data)
 
-        return self._change(place, path, put)
+        def put(opened: Opened) -> None:
+            with pages.writing(opened.descriptor, opened.stat, offset, length):
+                whole.write(opened.descriptor, opened.stat.st_dev, offset, data)
+
+        opened = opened or self._open(place, path, os.O_RDWR)
+        try:
+            _check_inside(opened.stat, offset, length)
+            with self._usage.room(place, limit, lambda: extents.missing(opened.descriptor, offset, length)):
+                return self._change(place, opened, put)
+        finally:
+            opened.close()
+
+    def _open_and_change(self, place: Place, path: str, change: Callable[[Opened], None]) -> Item:
+        opened = self._open(place, path, os.O_RDWR)
+        try:
+            return self._change(place, opened, change)
+        finally:
+            opened.close()
+
+    def _change(self, place: Place, opened: Opened, change: Callable[[Opened], None]) -> Item:
+        with self._usage.following(place, opened.descriptor, opened.stat) as turn:
+            with turn:
+                change(opened)
+                extents.stamp(opened.descriptor, opened.stat)
+            os.fsync(opened.descriptor)  # fdatasync may leave the time behind, which is the tag: old tag, new bytes
+            return opened.item(os.fstat(opened.descriptor))
 
     @contextmanager
     def _opened_for_change(self, place: Place, base: Beneath, disk: str, flags: int = 0) -> Iterator[int]:
-        with _opened(base, disk, os.O_RDWR | flags) as descriptor, self._usage.following(place, descriptor):
+        with (
+            _opened(base, disk, os.O_RDWR | flags) as descriptor,
+            self._usage.following(place, descriptor, os.fstat(descriptor)),
+        ):
             yield descriptor
-
-    def _change(self, place: Place, path: str, change: Callable[[int], None]) -> Item:
-        base = self._base(place)
-        found = self._present(base, path)
-        with self._opened_for_change(place, base, found.disk) as descriptor:
-            change(descriptor)
-            extents.stamp(descriptor)
-            os.fsync(descriptor)  # fdatasync may leave the time behind, which is the tag: old tag, new bytes
-            return listing.item(base, found.disk, found.path, os.fstat(descriptor))
 
     def _stamp(self, place: Place, path: str) -> Item:
         base = self._base(place)
@@ -323,18 +341,19 @@ class DirectoryTree:
             os.close(descriptor)
 
     def _copy(self, source: Place, source_path: str, place: Place, path: str, limit: int | None) -> Item:
-        _, origin = self._open(source, source_path)
+        opened = self._open(source, source_path)
+        origin = opened.descriptor
         try:
             base = self._base(place)
             found = self._place_for(base, path)
             of = os.fstat(origin)
             check_length(of.st_size, limit)
             is_itself = found.stat is not None and os.path.samestat(of, found.stat)
-            more = 0 if is_itself else of.st_blocks * BLOCK - _freed(found)
+            more = 0 if is_itself else of.st_blocks * BLOCK - replaced.freed(found)
             # a copy by reference takes nothing: it looks for room itself, unless a name has to go for it first
             at_first = more if found.stat is not None and found.stat.st_nlink > 1 else 0
             with self._usage.room(place, limit, lambda: more), whole.making(base, found, at_first):
-                found = found if is_itself else _alone(base, found)
+                found = found if is_itself else replaced.alone(base, found)
                 with self._opened_for_change(place, base, found.disk, os.O_CREAT) as target:
                     if found.stat is None:
                         self._give(place, target)
@@ -346,7 +365,7 @@ class DirectoryTree:
             self._made(base, found)
             return listing.item(base, found.disk, found.path, stat)
         finally:
-            os.close(origin)
+            opened.close()
 
     def _link(self, place: Place, source: str, target: str) -> Item:
         base = self._base(place)
@@ -363,7 +382,7 @@ class DirectoryTree:
         old, new = self._present(base, source), self._spelling.locate(base, target)
         if new.disk.startswith(f"{old.disk}/"):
             raise InvalidValue("target", target, "inside what moves")
-        freed = _freed_with_name(base, new)
+        freed = replaced.freed_with_name(base, new)
         new = renaming.cleared(self._spelling, base, old, new, target, replace=replace)
         self._spelling.keep(new.path.rpartition("/")[2])
         with renaming.moved(self._spelling, base, old, new):
@@ -379,25 +398,6 @@ class DirectoryTree:
         done.add_done_callback(self._sweeping.discard)
 
 
-def _alone(base: Beneath, found: Found) -> Found:
-    """The place of a new file: its name alone, when what was there has other names, which keep it."""
-    if found.stat is None or modes.S_ISDIR(found.stat.st_mode) or found.stat.st_nlink == 1:
-        return found
-    base.unlink(found.disk)
-    return found._replace(stat=None)
-
-
-def _freed_with_name(base: Beneath, found: Found) -> int:
-    """Bytes of the disk that go when a name is taken away: with that of a link none do."""
-    return 0 if found.stat is None else _freed(found._replace(stat=base.stat(found.disk, follow=False)))
-
-
-def _freed(found: Found) -> int:
-    """Bytes of the disk that go with the content of what is there."""
-    stat = found.stat
-    return stat.st_blocks * BLOCK if stat and modes.S_ISREG(stat.st_mode) and stat.st_nlink == 1 else 0
-
-
 def _fill(descriptor: int, size: int, data: Data) -> None:
     """Make a file anew: so long, with these bytes, and nothing else of it was written."""
     with pages.resizing(descriptor, 0):
@@ -408,11 +408,9 @@ def _fill(descriptor: int, size: int, data: Data) -> None:
             extents.write(descriptor, 0, data)
 
 
-def _check_inside(descriptor: int, offset: int, length: int) -> os.stat_result:
-    stat = os.fstat(descriptor)
+def _check_inside(stat: os.stat_result, offset: int, length: int) -> None:
     if offset + length > stat.st_size:
         raise WrongState("range", "outside", "write")
-    return stat
 
 
 @contextmanager

@@ -53,12 +53,13 @@ class _Count:
 
 
 class _Open:
-    """A file that is being changed: its blocks as they were last counted."""
+    """A file that is being changed: its blocks as they were last counted, and whose turn it is to change them."""
 
-    __slots__ = ("blocks", "users")
+    __slots__ = ("blocks", "turn", "users")
 
     def __init__(self, blocks: int) -> None:
         self.blocks, self.users = blocks, 0
+        self.turn = threading.Lock()
 
 
 class Usage:
@@ -69,6 +70,7 @@ class Usage:
         self._known: OrderedDict[Place, _Count] = OrderedDict()
         self._open: dict[tuple[int, int], _Open] = {}
         self._lock = threading.Lock()
+        self._disk, self._disk_until = 0, 0.0
 
     def count(self, place: Place) -> int:
         """Bytes on disk of a share, counted now."""
@@ -111,15 +113,20 @@ class Usage:
             self._add(place, -size)
 
     @contextmanager
-    def following(self, place: Place, descriptor: int) -> Iterator[None]:
-        """Count what a change of a file takes or gives back, also while others change the same file."""
-        stat = os.fstat(descriptor)
+    def following(self, place: Place, descriptor: int, stat: os.stat_result) -> Iterator[threading.Lock]:
+        """Count what a change of a file takes or gives back, also while others change the same file.
+
+        `stat` is what it was when it was opened. Who changes its bytes holds the lock meanwhile: the kernel lets one at
+        a time, and others who wait for it in the kernel keep processors busy.
+        """
         key = (stat.st_dev, stat.st_ino)
         with self._lock:
-            file = self._open.setdefault(key, _Open(stat.st_blocks))
+            file = self._open.get(key)
+            if file is None:
+                file = self._open[key] = _Open(stat.st_blocks)
             file.users += 1
         try:
-            yield
+            yield file.turn
         finally:
             self.noted(place, descriptor)
             with self._lock:
@@ -137,7 +144,10 @@ class Usage:
 
     @contextmanager
     def room(self, place: Place, limit: int | None, wanted: Callable[[], int]) -> Iterator[None]:
-        """Keep room for so many more bytes meanwhile. WrongState("share", "full") when `limit` has not as much."""
+        """Keep room for so many more bytes meanwhile. WrongState("share", "full") when `limit` has not as much.
+
+        Around what follows the file: what it took is counted before its room is given back.
+        """
         if limit is None or limit >= self._capacity() or (more := wanted()) <= 0:
             yield
             return
@@ -201,5 +211,7 @@ class Usage:
 
     def _capacity(self) -> int:
         """Bytes of the whole disk."""
-        disk = os.statvfs(self._root.root)
-        return disk.f_blocks * disk.f_frsize
+        if time.monotonic() > self._disk_until:
+            disk = os.statvfs(self._root.root)
+            self._disk, self._disk_until = disk.f_blocks * disk.f_frsize, time.monotonic() + _FRESH_SECONDS
+        return self._disk

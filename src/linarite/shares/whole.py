@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -18,17 +19,45 @@ from linarite.shares.spelling import Found
 
 NEARLY_FULL = 256 * 1024 * 1024
 """Bytes left on the disk, from which on writes take care: more than those at work at once can take."""
+PLENTY = 16 * NEARLY_FULL
+"""Bytes left on the disk that nobody can fill until it is looked at again."""
+FRESH_SECONDS = 0.1
+"""For which what a disk has left is taken for known."""
 _careful = threading.Lock()
 """Held while bytes may be put back: another writer's, acknowledged meanwhile, are not among them."""
 
 
-def write(descriptor: int, offset: int, data: Data) -> None:
-    """Write all of `data` into a file that is long enough; OSError with nothing changed when the disk has no room."""
-    if extents.room(descriptor) > NEARLY_FULL:
+def write(descriptor: int, disk: int, offset: int, data: Data) -> None:
+    """Write all of `data` into a file that is long enough; OSError with nothing changed when the disk has no room.
+
+    `disk` is the file's device number.
+    """
+    if _has_plenty(descriptor, disk, size_of(data)) or extents.room(descriptor) > NEARLY_FULL:
         extents.write(descriptor, offset, data)
         return
     with _careful:
         _write(descriptor, offset, offset + size_of(data), data)
+
+
+class _Room:
+    """Bytes that a disk had left when it was looked at, less what was written since."""
+
+    __slots__ = ("left", "until")
+
+    def __init__(self, left: int) -> None:
+        self.left, self.until = left, time.monotonic() + FRESH_SECONDS
+
+
+_rooms: dict[int, _Room] = {}
+
+
+def _has_plenty(descriptor: int, disk: int, size: int) -> bool:
+    """Whether a disk (its number) is so empty that it need not be looked at for each write."""
+    room = _rooms.get(disk)
+    if room is None or time.monotonic() > room.until:
+        room = _rooms[disk] = _Room(extents.room(descriptor))
+    room.left -= size
+    return room.left > PLENTY
 
 
 def _write(descriptor: int, start: int, end: int, data: Data) -> None:
