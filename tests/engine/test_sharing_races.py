@@ -286,6 +286,37 @@ def test_a_snapshot_of_another_server_is_left_to_it(tmp_path: Path) -> None:
     play(tmp_path, story)
 
 
+def test_a_server_that_starts_leaves_alone_the_snapshot_that_another_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The draft lies where what killed servers left is removed at a start."""
+    inside, go, copy = threading.Event(), threading.Event(), extents.copy
+
+    def slowly(source: int, target: int) -> None:
+        copy(source, target)
+        inside.set()
+        go.wait(10)
+
+    async def story(world: World) -> None:
+        await world.files.create(PLACE, "f", 5, Settings(), NOTHING, b"bytes")
+        root = tmp_path / "shares"
+        first, second = (DirectoryTree(str(root), shared=True) for _ in range(2))
+        (root / ".trash" / "left").mkdir(parents=True)
+        monkeypatch.setattr(extents, "copy", slowly)
+        taking = asyncio.create_task(Shares(world.store, first).snapshot(PLACE, {}, NOW))
+        await asyncio.to_thread(inside.wait, 10)
+        second.sweep()
+        await asyncio.sleep(MEANWHILE)
+        go.set()
+        place = Place("account", "share", (await taking).snapshot)
+        assert await world.read("f", place) == b"bytes"
+        while at_work := second._trash._at_work:
+            await asyncio.gather(*at_work)
+        assert not (root / ".trash" / "left").exists()
+
+    play(tmp_path, story)
+
+
 def test_of_two_who_saw_the_same_version_one_may_write(tmp_path: Path) -> None:
     """The condition is held against the file while nobody else can change it."""
 

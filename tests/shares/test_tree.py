@@ -339,7 +339,8 @@ def test_a_dropped_share_is_gone_at_once_and_then_from_disk(shares: Shares) -> N
         await shares.tree.drop_share(PLACE)
         with pytest.raises(NotFound):
             await shares.tree.find(PLACE, "f")
-        await asyncio.gather(*shares.tree._sweeping)
+        while at_work := shares.tree._trash._at_work:
+            await asyncio.gather(*at_work)
 
     run(shares.tree.create(PLACE, "f", 1))
     run(drop())
@@ -348,7 +349,8 @@ def test_a_dropped_share_is_gone_at_once_and_then_from_disk(shares: Shares) -> N
 
     async def sweep() -> None:
         shares.tree.sweep()
-        await asyncio.gather(*shares.tree._sweeping)
+        while at_work := shares.tree._trash._at_work:
+            await asyncio.gather(*at_work)
 
     run(sweep())
     assert list((shares.root / ".trash").iterdir()) == []

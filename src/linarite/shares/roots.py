@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from operator import attrgetter
 
 from linarite.engine.sharing.ports import Place
@@ -12,6 +13,8 @@ from linarite.shares import extents, pages
 
 _PRIVATE = 0o700
 _BLOCK = 512
+TRASH = ".trash"
+"""Where drafts are made, and what is gone by name lies until it is removed."""
 
 
 def path(place: Place) -> str:
@@ -45,14 +48,14 @@ def drop(root: Beneath, place: Place, name: str) -> str:
 
     A deleted share goes with its snapshots.
     """
-    root.make_directories(".trash", _PRIVATE)
+    root.make_directories(TRASH, _PRIVATE)
     doomed = os.path.dirname(path(place)) if place.version and not place.snapshot else path(place)
     try:
-        root.rename(doomed, f".trash/{name}")
+        root.rename(doomed, f"{TRASH}/{name}")
     except FileNotFoundError:
         return ""
     root.sync(os.path.dirname(doomed))
-    return f".trash/{name}"
+    return f"{TRASH}/{name}"
 
 
 def move(root: Beneath, source: Place, target: Place) -> None:
@@ -66,14 +69,15 @@ def move(root: Beneath, source: Place, target: Place) -> None:
     root.sync(above)
 
 
+def left(root: Beneath) -> list[str]:
+    """The folders in the trash."""
+    return [f"{TRASH}/{name}" for name in root.names(TRASH)] if root.exists(TRASH) else []
+
+
 def sweep(root: Beneath, trash: str) -> None:
-    """Remove one folder of the trash, or ("") all of them."""
-    try:
-        doomed = [trash] if trash else [f".trash/{name}" for name in root.names(".trash")]
-        for each in doomed:
-            root.remove_tree(each)
-    except FileNotFoundError:
-        return
+    """Remove one folder of the trash, if it is there."""
+    with suppress(FileNotFoundError):
+        root.remove_tree(trash)
 
 
 _ALL_BLOCKS: Callable[[os.stat_result], int] = attrgetter("st_blocks")
@@ -90,8 +94,8 @@ def copy(root: Beneath, source: Place, target: Place, name: str) -> None:
 
     It is made in the trash under a `name` of its own, and is there once it is whole.
     """
-    root.make_directories(".trash", _PRIVATE)
-    draft = f".trash/{name}"
+    root.make_directories(TRASH, _PRIVATE)
+    draft = f"{TRASH}/{name}"
     root.make_directory(draft)
     try:
         _copy_tree(Beneath(f"{root.root}/{path(source)}"), Beneath(f"{root.root}/{draft}"))

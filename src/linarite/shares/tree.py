@@ -6,7 +6,6 @@ call runs on a thread; the private methods are what it does there.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import stat as modes
 import uuid
@@ -24,6 +23,7 @@ from linarite.shares.opened import Opened
 from linarite.shares.sources import FileSource
 from linarite.shares.spelling import Found, Spelling
 from linarite.shares.threads import on_thread
+from linarite.shares.trash import Trash
 from linarite.shares.usage import BLOCK, Usage, check_length
 
 
@@ -48,7 +48,7 @@ class DirectoryTree:
         self._spelling = Spelling(root)
         self._holds = holds(root, shared=shared)
         self._usage = Usage(root)
-        self._sweeping: set[asyncio.Future[None]] = set()
+        self._trash = Trash(self._root, self._holds)
 
     def hold(self, place: Place, *paths: str, alone: bool) -> AbstractAsyncContextManager[None]:
         """Keep others from changing these paths, and whatever holds them, meanwhile; see `ports.Tree.hold`."""
@@ -77,7 +77,7 @@ class DirectoryTree:
         """Gone at once by name; its files are removed in the background."""
         trash = await on_thread(roots.drop, self._root, place, uuid.uuid4().hex)
         self._usage.forget(place)
-        self._sweep(trash)
+        self._trash.remove(trash)
 
     async def move_share(self, source: Place, target: Place) -> None:
         """Its files stand at `target` from now on; nothing is done when there are none at `source`."""
@@ -86,15 +86,16 @@ class DirectoryTree:
         self._usage.forget(target)
 
     async def copy_share(self, source: Place, target: Place) -> None:
-        await on_thread(roots.copy, self._root, source, target, uuid.uuid4().hex)
+        async with self._trash.drafting():
+            await on_thread(roots.copy, self._root, source, target, uuid.uuid4().hex)
 
     async def usage(self, place: Place) -> int:
         return await on_thread(self._usage.count, place)
 
     def sweep(self) -> None:
         """Remove what an earlier run of the server left in the trash, and long names of nothing, in the background."""
-        self._sweep("")
-        self._in_background(self._spelling.sweep)
+        self._trash.sweep()
+        self._trash.in_background(self._spelling.sweep)
 
     async def find(self, place: Place, path: str) -> Item:
         found = at_once.find(self._base(place), self._spelling, path)
@@ -388,14 +389,6 @@ class DirectoryTree:
         with renaming.moved(self._spelling, base, old, new):
             self._usage.shrank(place, freed if new.stat is not None else 0)
             return self._stamp(place, new.path)
-
-    def _sweep(self, trash: str) -> None:
-        self._in_background(roots.sweep, self._root, trash)
-
-    def _in_background(self, work: Callable[..., None], *arguments: object) -> None:
-        done = asyncio.get_running_loop().run_in_executor(None, work, *arguments)
-        self._sweeping.add(done)
-        done.add_done_callback(self._sweeping.discard)
 
 
 def _fill(descriptor: int, size: int, data: Data) -> None:
