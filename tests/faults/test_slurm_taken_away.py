@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from itertools import product
 
 import pytest
 from azure.batch import models
@@ -11,6 +13,9 @@ from tests.support.slurm_server import slurm_server
 from tests.support.slurm_story import Story
 
 from linarite.engine.failures import MOST_LOSSES
+
+SECONDS = 2.0
+"""For so long signals come that end nothing; one that the server sends is heeded in a tenth of that."""
 
 
 @pytest.fixture
@@ -72,6 +77,39 @@ def test_task_of_several_machines_whose_job_is_cancelled_is_queued_again(story: 
     _cancel(story, name, set())
     info = _completed(story, name)
     assert (info.exit_code, info.requeue_count, info.retry_count) == (0, 1, 0)
+    story.wait(lambda: not story.spool(), "files stay in the spool", 30)
+
+
+@pytest.mark.parametrize("machines", [1, 2])
+def test_signals_of_an_administrator_end_no_task(story: Story, machines: int) -> None:
+    """To the script of a job, to its steps, to both, for seconds; the server's own are heeded afterwards as before."""
+    several = models.MultiInstanceSettings(number_of_instances=machines, coordination_command_line="/bin/sh -c true")
+    for name in ("exits", "ended"):
+        notes, told, go = (story.notes / f"{name}{what}" for what in ("", "-told", "-go"))
+        script = f"until [ -e {go} ]; do sleep 0.1; done; exit 6"
+        line = f"/bin/sh -c 'trap \"touch {told}; exit 7\" TERM; echo $SLURM_JOB_ID > {notes}; {script}'"
+        settings = several if machines > 1 else None
+        with story.client() as client:
+            client.create_task(
+                "job", models.BatchTaskCreateOptions(id=name, command_line=line, multi_instance_settings=settings)
+            )
+        eventually(lambda notes=notes: notes.exists() and notes.read_text(), 40, "the task does not run")
+        until = time.monotonic() + SECONDS
+        while time.monotonic() < until:
+            for signal, whom in product(("USR1", "USR2"), (["--batch"], [], ["--full"])):
+                story.cluster.run("scancel", f"--signal={signal}", *whom, notes.read_text().strip())
+            assert not told.exists()
+        with story.client() as client:
+            assert client.get_task("job", name).state == "running"
+            if name == "ended":
+                client.terminate_task("job", name)
+            else:
+                go.touch()
+        info = _completed(story, name)
+        assert (info.failure_info and info.failure_info.code, info.exit_code, info.requeue_count) == {
+            "exits": ("FailureExitCode", 6, 0), "ended": ("TaskEnded", 7, 0),
+        }[name]  # fmt: skip
+    eventually(lambda: not any(str(story.notes) in line for line in story.processes()), 30, "ended tasks run on")
     story.wait(lambda: not story.spool(), "files stay in the spool", 30)
 
 

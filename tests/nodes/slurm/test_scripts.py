@@ -174,6 +174,7 @@ def test_gentle_end(machine: Machine):
         "trap 'echo told >> told; sleep 0.5; exit 5' TERM; touch up; while :; do sleep 0.05; done"
     )
     eventually((machine.wd(launch) / "up").exists)
+    machine.spool.ask(launch.run)
     process.send_signal(signal.SIGUSR1)
     eventually((machine.wd(launch) / "told").exists)
     process.send_signal(signal.SIGUSR1)
@@ -186,12 +187,27 @@ def test_end_at_once(machine: Machine):
     """Asked again as the server does: bash may sleep over a signal that comes while it heeds another."""
     launch, process = machine.begin("trap '' TERM; touch up; while :; do sleep 0.05; done")
     eventually((machine.wd(launch) / "up").exists)
+    machine.spool.ask(launch.run)
     process.send_signal(signal.SIGUSR1)
     for _ in range(3):
         process.send_signal(signal.SIGUSR2)
         with suppress(subprocess.TimeoutExpired):
             process.wait(0.3)
     assert machine.record(launch) == "exited 137 0"
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2])
+def test_signal_that_is_not_the_servers_ends_nothing(machine: Machine, number: signal.Signals):
+    """Of an administrator, say: without the server's mark it is not heeded, with it the next one is."""
+    launch, process = machine.begin("touch up; until [ -e go ]; do sleep 0.05; done; exit 6")
+    eventually((machine.wd(launch) / "up").exists)
+    for _ in range(3):
+        process.send_signal(number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.1)
+    (machine.wd(launch) / "go").touch()
+    process.wait(SECONDS)
+    assert machine.record(launch) == "exited 6 0"
 
 
 def test_end_in_the_first_moment(machine: Machine):
@@ -201,6 +217,7 @@ def test_end_in_the_first_moment(machine: Machine):
     """
     for pause in (0.0, 0.002, 0.005, 0.01, 0.02):
         launch, process = machine.begin("sleep 600")
+        machine.spool.ask(launch.run)
         eventually(lambda name=launch.run: name in machine.spool.runs("claims"))
         time.sleep(pause)
         for _ in range(3):
@@ -249,6 +266,7 @@ def test_end_by_slurm_of_what_was_to_end(machine: Machine):
     """The server's word came first: the end is its own."""
     launch, process = machine.begin("trap 'touch told; sleep 0.5; exit 5' TERM; touch up; while :; do sleep 0.05; done")
     eventually((machine.wd(launch) / "up").exists)
+    machine.spool.ask(launch.run)
     process.send_signal(signal.SIGUSR1)
     eventually((machine.wd(launch) / "told").exists)
     process.send_signal(signal.SIGTERM)

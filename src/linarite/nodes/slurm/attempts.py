@@ -93,6 +93,11 @@ class Attempt:
         return self.bunch.token, 0 if self.launch.together is not None else int(self.element)
 
     @property
+    def mark(self) -> str:
+        """What its scripts look for before they heed a signal: of several machines all have that of their job."""
+        return self.run if self.launch.together is None or self.bunch is None else self.bunch.token
+
+    @property
     def started_or_taken(self) -> bool:
         """Whether it is known who claimed it."""
         return self.claimed_at is not None or self.taken

@@ -160,20 +160,33 @@ class Queue:
     async def _signal(self, submitted: Iterable[Attempt], ours: _Ours) -> None:
         """Have runs end that are to end, and command lines start; take out of the queue what is to start no more."""
         wanted: dict[tuple[Spool, str], dict[str, None]] = {}
+        marks: dict[tuple[Spool, str], None] = {}
         for attempt in submitted:
             jobs = _alive(ours, attempt)
             if jobs and attempt.stage is Stage.SUBMITTED and (signal := _signal_of(attempt)) is not None:
                 wanted.setdefault((attempt.spool, signal), {}).update(jobs)
+                if signal == attempt.asked:
+                    marks[attempt.spool, attempt.mark] = None
         for place, attempt in [*self._book.withdrawn.items()]:
             if jobs := _alive(ours, attempt):
                 wanted.setdefault((attempt.spool, BY_SLURM), {}).update(jobs)
             elif not attempt.calling:
                 del self._book.withdrawn[place]
+        await asyncio.to_thread(_leave, marks)
         for (spool, signal), jobs in wanted.items():
             try:
                 await self._slurm.signal(spool.runner, [*jobs], None if signal == BY_SLURM else signal)
             except SlurmError as error:
                 _log.warning("slurm_not_ended", jobs=len(jobs), error=str(error))
+
+
+def _leave(marks: Iterable[tuple[Spool, str]]) -> None:
+    """Say on the shared folder that the signals which come next are ours."""
+    for spool, mark in marks:
+        try:
+            spool.ask(mark)
+        except OSError as error:  # it is tried again with the next signal; Slurm ends the job after the last one
+            _log.warning("slurm_end_not_marked", mark=mark, error=str(error))
 
 
 def _alive(ours: _Ours, attempt: Attempt) -> dict[str, None]:

@@ -8,6 +8,7 @@ slurm/<uid>/          0711
   state/              0700  the user's own
     claims/<run>            made by the wrapper that starts the run; a link made by us, so that none ever does
     ended/<run>             how the run ended; why/<run>: why it did not start; returned/<run>: it stays
+    asked/<run>             made by us before a signal is, which is nobody else's then; <token> of several machines
 
 The server may be root and the user may have put anything into `state`: it is reached from descriptors, following no
 link, and what is read there is bounded. A server that takes over closes the bunches of the one before by renaming them:
@@ -35,7 +36,7 @@ _NOWHERE = "/dev/null/taken"
 _INDEX = "index"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_STATES = ("claims", "ended", "returned", "why")
+_STATES = ("asked", "claims", "ended", "returned", "why")
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(dict[str, Launch]).decode
 
@@ -74,7 +75,8 @@ class Spool:
         os.mkdir(self._current)
         _let_pass(self._current)
         found = [bunch for number in sorted(numbers) for bunch in self._restore(f"{self._bunches}/{number}")]
-        self._sweep({launch.run for bunch in found for launch in bunch.launches.values()})
+        known = {launch.run for bunch in found for launch in bunch.launches.values()}
+        self._sweep(known | {bunch.token for bunch in found})
         return found
 
     def _sweep(self, known: AbstractSet[str]) -> None:
@@ -161,16 +163,26 @@ class Spool:
         for folder in _both(bunch.folder):
             with suppress(FileNotFoundError):
                 os.unlink(f"{folder}/{element}")
-        for name in ("ended", "why", "returned"):
-            with self._opened(name) as at, suppress(FileNotFoundError):
-                os.unlink(run, dir_fd=at)
+        for name in ("ended", "why", "returned", "asked"):
+            self._remove(name, run)
         with self._opened("claims") as claims, suppress(OSError):
             os.unlink(run, dir_fd=claims)
 
     def drop(self, bunch: Bunch) -> None:
-        """Remove the folder of a bunch whose runs are all forgotten."""
+        """Remove the folder of a bunch whose runs are all forgotten, and the mark of its end."""
+        with suppress(OSError):
+            self._remove("asked", bunch.token)
         for folder in _both(bunch.folder):
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _remove(self, what: str, name: str) -> None:
+        with self._opened(what) as names, suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=names)
+
+    def ask(self, mark: str) -> None:
+        """Leave the mark without which a wrapper takes a signal for somebody else's. Raises OSError."""
+        with self._opened("asked") as names, suppress(FileExistsError):
+            os.close(os.open(mark, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=names))
 
     # What the wrappers tell.
 

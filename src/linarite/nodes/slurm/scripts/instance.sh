@@ -1,5 +1,6 @@
 # One of several instances on machines that are had together, a task of the job's step: its coordination command, whose
 # element bears the machine's name. What that left running stays until the run is ended.
+mark=${bunch##*/}
 claim "$SLURMD_NODENAME" || exit 0
 obey $$
 begin

@@ -7,7 +7,7 @@
 umask 077
 unset SLURM_EXPORT_ENV
 bunch=$1 state=$2
-child='' overdue=0 asked='' told='' killer='' watch='' code=143 starting='' lost=''
+child='' overdue=0 asked='' told='' killer='' watch='' code=143 starting='' lost='' mark=''
 
 claim() { # ELEMENT: make its run ours, or fail
 	element=$bunch/$1 closed=${bunch%/*}.closed/${bunch##*/}/$1
@@ -54,10 +54,14 @@ at_once() {
 	signal KILL
 }
 
+ours() { # whether a signal is the server's, which leaves a mark before it asks for the end of a run
+	[ -e "$state/asked/${mark:-$run}" ]
+}
+
 obey() { # SELF: from now on this shell, of that number, ends its run when it is told to
 	self=$1
-	trap 'heard=1; gently 25' USR1
-	trap 'heard=1; at_once' USR2
+	trap 'heard=1; ! ours || gently 25' USR1
+	trap 'heard=1; [ -z "$asked" ] && ! ours || at_once' USR2
 	trap 'heard=1; [ -n "$asked" ] || overdue=1; gently 5' ALRM
 	# Not of the server's, which sends the first two: Slurm takes the machine away (scancel, preemption, its own time limit).
 	trap 'heard=1; [ -n "$asked" ] || lost=1; gently ""' TERM

@@ -1,6 +1,6 @@
 # The script of a job of several machines. A step runs an instance on each; the task's own command line, whose element is
 # called `command`, starts here when SIGHUP says that it is there. The job is over when its instances are.
-instances=$3
+instances=$3 mark=${bunch##*/}
 over='' step='' own=''
 
 end() { # SIGNAL: to the command line and to the instances
@@ -12,8 +12,8 @@ end() { # SIGNAL: to the command line and to the instances
 ending=''
 trap : HUP
 trap 'end TERM' TERM
-trap 'end USR1' USR1
-trap 'end USR2' USR2
+trap '! ours || end USR1' USR1
+trap '! ours || end USR2' USR2
 trap 'over=1' ALRM
 
 main=$$
