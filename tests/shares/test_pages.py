@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import sys
@@ -29,11 +30,12 @@ KINDS = ["here", *(pytest.param(kind, marks=pytest.mark.root) for kind in ("tmpf
 
 offsets = st.one_of(st.integers(0, SIZE), st.integers(0, SIZE // PAGE).map(PAGE.__mul__))
 lengths = st.one_of(st.integers(1, 2000), st.integers(1, 20).map(PAGE.__mul__), st.just(8192))
+changes = st.tuples(st.sampled_from(["zeros", "bytes", "clear"]), offsets, lengths)
 steps = st.lists(
     st.one_of(
-        st.tuples(st.just("zeros"), offsets, lengths),
-        st.tuples(st.just("bytes"), offsets, lengths),
-        st.tuples(st.just("clear"), offsets, lengths),
+        changes,
+        changes,
+        changes,
         st.tuples(st.just("resize"), offsets, st.just(0)),
         st.tuples(st.just("create"), offsets, lengths),
         st.tuples(st.just("copy"), st.just(0), st.just(0)),
@@ -220,6 +222,38 @@ def test_a_write_that_fails_notes_nothing_as_written(tmp_path: Path, monkeypatch
 
 def _fail(*_: object) -> None:
     raise OSError("broken")
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(before=steps, last=changes, after=st.integers(0, 1))
+def test_a_crash_around_a_note_changes_no_other_page(
+    disk: Path, before: list[tuple[str, int, int]], last: tuple[str, int, int], after: int
+) -> None:
+    """Killed before a note or after it: what was acknowledged stands, and the last step is there by pages or not."""
+    file, whole_note = File(disk), pages._renote
+    for step in before:
+        file.do(*step)
+    left, old, size = [after], set(file.written), file.size
+
+    def killed(*arguments: object) -> None:
+        if not left[0]:
+            raise Killed
+        left[0] -= 1
+        whole_note(*arguments)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as killing:
+        killing.setattr(pages, "_renote", killed)
+        with contextlib.suppress(Killed):
+            file.do(*last)
+    _, offset, length = last
+    touched = set(range(offset // PAGE, -(-(offset + length) // PAGE)))
+    told = {page for first, end in file.told() for page in range(first // PAGE, end // PAGE + 1)}
+    assert file.size == size
+    assert told - touched == old - touched
+
+
+class Killed(BaseException):
+    """Ends the work where it is, as SIGKILL does."""
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@
 What lies on disk was written by someone, so the disk tells most of it, by blocks. Pages that nobody wrote, or that were
 cleared, but that share a block with others, are noted in an attribute of the file: it goes along with renames and
 further names, and survives what the file survives. A page that is noted is written all the same once there is something
-in it: whoever changes the file without us makes no note untrue but by writing zeros.
+in it: whoever changes the file without us makes no note untrue but by writing zeros. Who changes bytes here has the
+file to itself meanwhile (`Usage.following`).
 
 On a file system that knows no attributes or tells no holes, pages that are all zero count as not written.
 """
@@ -14,7 +15,6 @@ import errno
 import mmap
 import os
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -32,8 +32,6 @@ _CHUNK = 1024 * 1024
 _ZEROS = memoryview(bytes(_CHUNK))
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.E2BIG, errno.ERANGE}
 _UNSUPPORTED = {errno.EOPNOTSUPP, errno.ENOSYS, errno.EPERM, errno.EACCES}
-_noting = [threading.Lock() for _ in range(64)]
-"""Those of files by their numbers; see `_alone`."""
 
 
 def written(descriptor: int, start: int, end: int) -> list[Span]:
@@ -66,13 +64,11 @@ def writing(descriptor: int, stat: os.stat_result, offset: int, length: int) -> 
     end = offset + length
     beside = _beside(stat, offset, end)
     if beside:
-        with _alone(stat):
-            _note_holes(descriptor, beside)
+        _note_holes(descriptor, beside)
     yield
-    with _alone(stat):  # those who found a hole here before have noted it by now
-        noted = _noted(descriptor)
-        if noted:
-            _renote(descriptor, noted, spans.without(noted, _floor(offset), _ceil(end)))
+    noted = _noted(descriptor)
+    if noted:
+        _renote(descriptor, noted, spans.without(noted, _floor(offset), _ceil(end)))
 
 
 @contextmanager
@@ -85,13 +81,11 @@ def clearing(descriptor: int, stat: os.stat_result, offset: int, length: int) ->
     """
     stop = offset + length
     first, end = _ceil(offset), _ceil(stop) if stop >= stat.st_size else _floor(stop)
-    with _alone(stat):
-        _note_holes(descriptor, [_block_of(stat, offset), _block_of(stat, stop)])
+    _note_holes(descriptor, [_block_of(stat, offset), _block_of(stat, stop)])
     yield
-    with _alone(stat):
-        noted = _noted(descriptor)
-        if noted is not None and first < end:
-            _renote(descriptor, noted, _also(descriptor, spans.without(noted, first, end), first, end))
+    noted = _noted(descriptor)
+    if noted is not None and first < end:
+        _renote(descriptor, noted, _also(descriptor, spans.without(noted, first, end), first, end))
 
 
 @contextmanager
@@ -102,30 +96,19 @@ def resizing(descriptor: int, size: int) -> Iterator[None]:
     """
     stat = os.fstat(descriptor)
     end = min(stat.st_size, size)
-    with _alone(stat):
-        _note_holes(descriptor, [_block_of(stat, end)])
+    _note_holes(descriptor, [_block_of(stat, end)])
     yield
-    with _alone(stat):
-        noted = _noted(descriptor)
-        if noted is not None:
-            _renote(descriptor, noted, _also(descriptor, spans.within(noted, 0, _ceil(size)), _ceil(end), size))
+    noted = _noted(descriptor)
+    if noted is not None:
+        _renote(descriptor, noted, _also(descriptor, spans.within(noted, 0, _ceil(size)), _ceil(end), size))
 
 
 def copy(source: int, target: int) -> None:
     """Make `target` equal `source`, as `extents.copy` does, also in what was written."""
     extents.copy(source, target)
-    with _alone(os.fstat(target)):
-        before, wanted = _noted(target), _noted(source)
-        if before is not None and wanted is not None:
-            _renote(target, before, wanted)
-
-
-def _alone(stat: os.stat_result) -> threading.Lock:
-    """Held from a look at a file's blocks or note to the new note: no other writer's note is lost between.
-
-    Not one for all files: to look at the blocks waits for the disk where another program has much to write.
-    """
-    return _noting[stat.st_ino % len(_noting)]
+    before, wanted = _noted(target), _noted(source)
+    if before is not None and wanted is not None:
+        _renote(target, before, wanted)
 
 
 def _floor(offset: int) -> int:
