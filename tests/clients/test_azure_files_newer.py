@@ -6,11 +6,15 @@ specifications (LINARITE_SPECS): which headers came between two of them has to b
 
 from __future__ import annotations
 
+import json
+import os
+import re
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
-from tests.clients.test_azure_files_described import NEWEST, OLD, STORIES, Account, Case
+from tests.clients.test_azure_files_described import DESCRIPTIONS, NEWEST, OLD, STORIES, Account, Case
 from tests.clients.test_azure_files_parameters import BAD, FREE, PASSED_OVER, parameters, spoilt
 from tests.support.azure_files import FileService, Raw, file_service
 
@@ -97,6 +101,21 @@ def test_headers_that_came_between_two_descriptions_are_newer_than_the_first() -
     bodies = {("File_Create", name) for name in ("content-length", "content-md5")}  # of the body, which is refused
     structured = {("File_Create", f"x-ms-structured-{name}") for name in ("body", "content-length")}  # without a body
     assert came - bodies - structured == said
+
+
+@pytest.mark.specs
+def test_the_versions_that_descriptions_tell_are_those_of_the_table() -> None:
+    """Where the text of a header names one. The format of permissions is told from a date on that is no version."""
+    text = (Path(os.environ["LINARITE_SPECS"]) / "azure-files" / DESCRIPTIONS[NEWEST]).read_text()
+    said = {
+        each["name"]: found[1]
+        for each in json.loads(text)["parameters"].values()
+        if (found := re.search(r"version (\d{4}-\d{2}-\d{2}) and later", each.get("description", "")))
+    }
+    assert said.pop("x-ms-file-permission-format") not in KNOWN
+    since = {header: row.since for row in ROWS if not row.operations for header in row.headers.split()}
+    assert said == {name: since[name] for name in said}
+    assert len(said) >= 2
 
 
 OWNED = {"x-ms-lease-id": "6a2e1d2b-3c4d-4e5f-8a9b-0c1d2e3f4a5b"}
