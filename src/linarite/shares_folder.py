@@ -24,7 +24,7 @@ _DOCUMENT = ("server", "shares folder", 0)
 
 
 class SharesFolder:
-    """Where file shares are."""
+    """Where file shares are by the settings, and that they are those which the store's records tell of."""
 
     def __init__(self, data: DataFolder, chosen: Path | None, shared: Path | None) -> None:
         """`chosen` is the folder in the settings, `shared` the one that the machines of a cluster share."""

@@ -45,7 +45,7 @@ class Channel(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Take what came."""
+        """Keep the whole messages of it for `receive`; what is no message ends the connection."""
         self._frames.feed(data)
         try:
             self._received.extend(self._frames.messages())
@@ -54,7 +54,7 @@ class Channel(asyncio.Protocol):
         self._news.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the reader."""
+        """Wake `receive`: nothing more comes."""
         self._closed = True
         self._news.set()
 

@@ -109,7 +109,7 @@ class Attempt:
 
     @property
     def run(self) -> str:
-        """The run's name."""
+        """The name of the run that this is an attempt at: the launch's own, unique for ever."""
         return self.launch.run
 
 

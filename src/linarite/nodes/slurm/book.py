@@ -116,12 +116,12 @@ class Book:
     # What the engine hears.
 
     def report(self, report: Report) -> None:
-        """Tell this."""
+        """Have the engine hear this, with all else that is told by then; again until it has committed it."""
         self._reports.append(report)
         self._news.set()
 
     def finish(self, attempt: Attempt, report: Ended) -> None:
-        """It is over."""
+        """Have no more done about the attempt, and the engine hear how it ended."""
         attempt.stage, attempt.ended, attempt.errand = Stage.OVER, report, None
         self.report(report)
 

@@ -29,7 +29,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Folders:
-    """All of them."""
+    """The folders of all accounts' nodes on the shared folder, made and removed by carriers of their users."""
 
     def __init__(self, shared: str, places: Places, users: Users, porter: Porter, mountable: Mountable | None) -> None:
         """`porter` makes and removes, `mountable` knows where file shares are."""

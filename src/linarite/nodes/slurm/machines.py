@@ -27,7 +27,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Machines:
-    """All of them."""
+    """The cluster's machines as `sinfo` told of them last, and those that are to be drained."""
 
     def __init__(self, slurm: Slurm, options: Options, told: Callable[[Sequence[Machine]], Awaitable[None]]) -> None:
         """`told` hears of the machines, all of them."""

@@ -39,7 +39,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Queue:
-    """Looks at it."""
+    """Looks at Slurm's queue for all runs at once, gives up or submits again what it lost, and sends the signals."""
 
     def __init__(self, book: Book, slurm: Slurm, options: Options, records: Records) -> None:
         """`records` are asked before a run is given up."""

@@ -52,7 +52,7 @@ class News(NamedTuple):
 
 
 class Records:
-    """Reads them."""
+    """Reads what the scripts left of the runs that Slurm has, and takes the ended ones' files away."""
 
     def __init__(self, book: Book, porter: Porter, root_of: Callable[[Launch], str]) -> None:
         """`porter` takes the files of runs away that have ended."""

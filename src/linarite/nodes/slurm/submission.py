@@ -25,7 +25,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Submission:
-    """Submits what is ready."""
+    """Makes bunches of the runs that are ready and gives them to sbatch, as many as Slurm has room for."""
 
     def __init__(self, book: Book, slurm: Slurm, options: Options, root_of: Callable[[Launch], str]) -> None:
         """`root_of` gives a run's node folder."""

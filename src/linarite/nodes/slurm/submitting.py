@@ -117,7 +117,7 @@ INSTANCE = "instance.sh"
 
 
 def instance_script() -> bytes:
-    """What it holds."""
+    """What INSTANCE holds: a step's part of a job of several machines."""
     return (_text("running") + _text("instance")).encode()
 
 
