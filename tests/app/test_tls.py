@@ -11,7 +11,8 @@ import requests
 from tests.support.server import FACES, RunningServer, linarite, running_server
 
 from linarite.http import tls
-from linarite.http.serving import GRACE
+from linarite.http.serving import GRACE, Certificate
+from linarite.refusal import Refused
 
 
 @pytest.fixture(scope="module")
@@ -101,3 +102,23 @@ def test_a_certificate_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "none.pem" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_certificate_that_cannot_be_served_is_refused_with_the_reason(tmp_path: Path) -> None:
+    """Files that are not there, that are no PEM, and a key of another certificate."""
+    made = []
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        made.append(tls.server_certificate(tmp_path / name, []))
+    (one, key), (_, other) = made
+    text = tmp_path / "text"
+    text.write_text("no certificate\n")
+    no_pem = "they are no certificate and its key in PEM"
+    for chain, private, why in (
+        (one, other, "the key is another certificate's"), (text, key, no_pem), (one, text, no_pem),
+        (tmp_path / "none", key, "No such file or directory"),
+    ):  # fmt: skip
+        with pytest.raises(Refused) as refused:
+            Certificate(chain, private)
+        assert str(refused.value) == f"The certificate {chain} with the key {private} cannot be used: {why}."
+    assert Certificate(one, key).chain == one

@@ -33,7 +33,11 @@ class Certificate:
         try:
             ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(chain, key)
         except OSError as error:
-            raise Refused(f"The certificate {chain} with the key {key} cannot be used: {error.strerror}.") from error
+            why = error.strerror
+            if isinstance(error, ssl.SSLError):
+                alien = error.reason == "KEY_VALUES_MISMATCH"
+                why = "the key is another certificate's" if alien else "they are no certificate and its key in PEM"
+            raise Refused(f"The certificate {chain} with the key {key} cannot be used: {why}.") from error
 
 
 def bind(host: str, port: int, option: str = "") -> socket.socket:
