@@ -131,10 +131,10 @@ def test_body_that_is_not_wanted_is_passed_over():
     play(story)
 
 
-@pytest.mark.parametrize("moment", [0, 2])
-def test_long_bodies_come_past_the_parser_to_their_last_byte(monkeypatch, moment):
+@pytest.mark.parametrize("at_once", [filling.LEAST // 3, filling.LEAST])
+def test_long_bodies_come_past_the_parser_to_their_last_byte(monkeypatch, at_once):
     """One that comes in drops, one asked for first, two at once, and a short one: none takes a byte of another's."""
-    monkeypatch.setattr(filling, "_MOMENT_MS", moment)  # 0: whatever has not come is waited for in the loop
+    monkeypatch.setattr(filling, "_AT_ONCE", at_once)
     first, second = BODY[: filling.LEAST], BODY[: SIZE - 1]
 
     async def story(port: int, face: Face) -> None:

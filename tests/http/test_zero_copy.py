@@ -247,6 +247,8 @@ def test_full_socket_holds_no_thread_that_others_want(tmp_path, monkeypatch):
         near.setblocking(False)
         part = zero_copy._Part(b"head", file.fileno(), 0, len(CONTENT))
         own, wanted = Own(SimpleNamespace(get_extra_info=lambda _: near)), SimpleNamespace(are_wanted=True)
+        own.shape(alone=False)
+        near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, len(CONTENT) // 8)
         assert zero_copy._push(own, part, wanted) is True
         assert 0 < part.left < len(CONTENT)
         assert zero_copy._push(own, part, wanted) is None

@@ -16,7 +16,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from linarite.http.messages import ZERO_COPY
-from linarite.http.own import Own
+from linarite.http.own import RANGE, Own
 from linarite.http.pieces import PieceProtocol
 from linarite.http.threads import Few, on_thread
 from linarite.http.window import MOST, Window
@@ -201,6 +201,7 @@ def _push(own: Own, part: _Part, among: Few | None) -> bool | None:
 
 
 def _push_on(own: Own, part: _Part, among: Few | None) -> bool | None:
+    own.shape(alone=part.left > RANGE and among is not None and not among.are_wanted)
     waiting, took, end = None, None, time.monotonic() + _TURN_SECONDS
     while True:
         try:
