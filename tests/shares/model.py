@@ -37,7 +37,9 @@ class Node:
     times: tuple[str, ...] | None = None
     """Last write, change and modification, as told last."""
     is_foreign: bool = False
-    """Another program put it where it is: the service knows nothing of it but what the disk tells."""
+    """Another program made it: the service knows nothing of it but what the disk tells."""
+    is_followed: bool = True
+    """What the service knows of it goes along where other programs move it: not before that is more than a lease."""
 
     @property
     def is_read_only(self) -> bool:
@@ -144,9 +146,22 @@ class Model:
         kind = frozenset({"Directory"} if node.is_directory else {"Archive"})
         self.nodes[fold(path)] = Node(
             path[-1], node.is_directory, node.data, node.written, attributes=kind, id=node.id, is_foreign=True,
-            tag=None if node.is_directory else node.tag,
+            is_followed=False, tag=None if node.is_directory else node.tag,
         )  # fmt: skip
         return self.nodes[fold(path)]
+
+    def move_foreign(self, path: Path, onto: Path) -> None:
+        """Another program moves what is at a path, with all that is in it, and what the service knows of each.
+
+        The MD5s of our stories are those of no bytes: that of a file which was itself moved is void.
+        """
+        for rest, node in self.take_away(path).items():
+            if node.is_followed:
+                self.nodes[fold(onto + rest)] = node
+                node.name = (onto + rest)[-1]
+                node.md5 = node.md5 if rest else None
+            else:
+                self.put_foreign(onto + rest, node)
 
     def rename(self, source: Path, target: Path) -> Node:
         known = {fold(target) + each[len(source) :] for each in self.remembered if each[: len(source)] == fold(source)}
@@ -156,6 +171,7 @@ class Model:
         moved = {new + key[len(old) :]: self.nodes.pop(key) for key in [old, *self.below(source)]}
         self.nodes.update(moved)
         node = self.nodes[new]
+        node.is_followed = True
         node.name = replaced.name if replaced else target[-1]
         return node
 

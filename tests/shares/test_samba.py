@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from azure.core.exceptions import ResourceNotFoundError
-from azure.storage.fileshare import ShareClient, ShareServiceClient
+from azure.storage.fileshare import ContentSettings, ShareClient, ShareServiceClient
 from tests.shares.samba import Samba, missing, samba
 from tests.support.azure_files import KEY, FileService, file_service
 from tests.support.left_out import leave_out
@@ -87,7 +88,7 @@ def test_deletions_and_renames_are_seen_by_the_other(share: ShareClient, smb: Sa
     smb("rename one uno", "del two", "mkdir d", "rename three d\\three")
     assert names(share) == smb.names() == {"uno", "d"}
     moved = share.get_file_client("uno").download_file()
-    assert (moved.readall(), moved.properties.metadata) == (b"one", {})
+    assert (moved.readall(), moved.properties.metadata) == (b"one", {"of": "one"})
     with pytest.raises(ResourceNotFoundError):
         share.get_file_client("one").get_file_properties()
     share.get_file_client("d/three").rename_file("trois")
@@ -97,6 +98,32 @@ def test_deletions_and_renames_are_seen_by_the_other(share: ShareClient, smb: Sa
     assert smb.names() == names(share) == {"trois", "e"}
     smb("rmdir e")
     assert names(share) == {"trois"}
+
+
+def test_properties_follow_a_rename_by_smb(share: ShareClient, smb: Samba, tmp_path: Path) -> None:
+    """Of a file and of a directory with what is in it; then in another case, and for two that change names."""
+    content = ContentSettings(content_type="text/x", content_md5=bytearray(hashlib.md5(b"one").digest()))
+    share.create_directory("d", metadata={"of": "d"})
+    for name in ("one", "two", "d/three"):
+        share.get_file_client(name).upload_file(
+            b"one", metadata={"of": name}, content_settings=content, file_attributes="Hidden|Archive",
+            file_creation_time="2020-01-02T03:04:05.0000000Z", file_last_write_time="2021-01-02T03:04:05.0000000Z",
+        )  # fmt: skip
+    before = {name: share.get_file_client(name).get_file_properties() for name in ("one", "two", "d/three")}
+    smb("rename one d\\uno", "rename two t", "rename d\\three two", "rename t d\\three", "rename d E")
+    for name, of in (("E/uno", "one"), ("two", "d/three"), ("e/three", "two")):
+        found = share.get_file_client(name).get_file_properties()
+        assert (found.metadata, found.content_settings.content_type) == ({"of": of}, "text/x")
+        assert found.content_settings.content_md5 == before[of].content_settings.content_md5
+        for fact in ("file_attributes", "creation_time", "last_write_time", "permission_key"):
+            assert getattr(found, fact) == getattr(before[of], fact), fact
+    assert share.get_directory_client("E").get_directory_properties().metadata == {"of": "d"}
+    smb("rename E e")
+    assert share.get_file_client("e/UNO").get_file_properties().metadata == {"of": "one"}
+    (tmp_path / "new").write_bytes(b"new")
+    smb("put new .tmp", "rename .tmp two -f", folder=tmp_path)  # as editors save
+    assert share.get_file_client("two").get_file_properties().metadata == {"of": "d/three"}
+    assert "linarite" not in smb('allinfo "two"').lower()
 
 
 def test_nothing_of_the_servers_own_is_shown(service: FileService, share: ShareClient, smb: Samba) -> None:

@@ -141,6 +141,7 @@ class Share(RuleBasedStateMachine):
         if self._do(refusals, lambda: file.clear_range(start, end - start, lease=lease)):
             assert node
             node.clear(page, pages)
+            node.is_followed |= bool(self.model.snapshots)  # what is cleared is noted for them
             self._learn(path)
 
     @rule(by=who, pick=picks, size=st.integers(0, SIZE), claim=claims)
@@ -152,6 +153,7 @@ class Share(RuleBasedStateMachine):
             node = self.model.get(path)
             assert node
             node.resize(size)
+            node.is_followed = True
             self._learn(path)
 
     @rule(by=who, pick=picks, metadata=metadata, claim=claims)
@@ -167,7 +169,7 @@ class Share(RuleBasedStateMachine):
             if not self._do(refusals, lambda: file.set_file_metadata(metadata, lease=lease)):
                 return
         assert node
-        node.metadata = metadata
+        node.metadata, node.is_followed = metadata, True
         if node.is_directory and node.is_foreign:  # from now on its times are kept, the first of them just now
             node.is_foreign, node.created = False, None
         self._learn(path)
@@ -183,7 +185,7 @@ class Share(RuleBasedStateMachine):
         if self._do(refusals, call):
             node = self.model.get(path)
             assert node
-            node.content_type, node.md5 = "text/y", md5
+            node.content_type, node.md5, node.is_followed = "text/y", md5, True
             if attributes:
                 node.attributes = frozenset(attributes.split(" | "))
             self._learn(path)
@@ -329,7 +331,7 @@ class Share(RuleBasedStateMachine):
 
     @rule(pick=st.integers(0, 20), onto=paths)
     def another_program_moves(self, pick: int, onto: Path) -> None:
-        """What REST knew of it stays behind; the bytes, and the numbers, go along."""
+        """What REST knew of it goes along, as the bytes and the numbers do."""
         path = self._path(pick)
         disk, place = self._disk_of(path), self._free_disk(onto)
         if disk is None or place is None or fold(onto)[: len(path)] == fold(path):
@@ -337,8 +339,7 @@ class Share(RuleBasedStateMachine):
         wait_for_a_tick(disk.parent)
         wait_for_a_tick(disk)
         disk.rename(place)
-        for rest, node in self.model.take_away(path).items():
-            self.model.put_foreign(onto + rest, node)
+        self.model.move_foreign(path, onto)
         if not place.is_dir():
             self._learn(onto)
 

@@ -234,7 +234,8 @@ def test_resize_cuts_and_lengthens_by_zeros(shares: Shares) -> None:
 
 
 def test_a_write_past_the_end_changes_nothing(shares: Shares) -> None:
-    before = run(shares.tree.create(PLACE, "f", 4, b"abcd"))
+    run(shares.tree.create(PLACE, "f", 4, b"abcd"))
+    before = run(shares.tree.find(PLACE, "f"))
     with pytest.raises(WrongState):
         run(shares.tree.write(PLACE, "f", 2, b"xyz"))
     assert (run(shares.tree.find(PLACE, "f")), shares.read("f")) == (before, b"abcd")

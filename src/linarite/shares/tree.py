@@ -9,14 +9,28 @@ from __future__ import annotations
 import os
 import stat as modes
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import NamedTuple
+
+from msgspec import structs
 
 from linarite.engine.errors import AlreadyExists, InvalidValue, NotFound, WrongState
 from linarite.engine.sharing.ports import Data, Item, Place, size_of
 from linarite.fs import Beneath
-from linarite.shares import at_once, differences, extents, links, listing, pages, renaming, replaced, roots, whole
+from linarite.shares import (
+    at_once,
+    differences,
+    extents,
+    links,
+    listing,
+    marks,
+    pages,
+    renaming,
+    replaced,
+    roots,
+    whole,
+)  # fmt: skip
 from linarite.shares.among_servers import holds
 from linarite.shares.holds import steps
 from linarite.shares.opened import Opened
@@ -115,6 +129,30 @@ class DirectoryTree:
 
     async def make_directory(self, place: Place, path: str) -> Item:
         return await on_thread(self._make_directory, place, path)
+
+    async def mark(self, place: Place, path: str, file_id: int) -> str:
+        base = self._base(place)
+        found = marks.at_hand(base, self._spelling, path, file_id)
+        return await on_thread(lambda: marks.of(base, self._present(base, path), file_id)) if found is None else found
+
+    async def set_mark(self, place: Place, path: str) -> Item:
+        base = self._base(place)
+        return await on_thread(lambda: marks.set_at(base, self._present(base, path)))
+
+    async def there(self, place: Place, paths: Sequence[str]) -> list[int | None] | None:
+        return await on_thread(marks.there, self._base(place), self._spelling, paths)
+
+    async def md5(self, place: Place, path: str) -> str:
+        """The MD5 of all bytes of a file, in base64."""
+
+        def md5() -> str:
+            opened = self._open(place, path)
+            try:
+                return marks.md5(opened.descriptor)
+            finally:
+                opened.close()
+
+        return await on_thread(md5)
 
     async def remove(self, place: Place, path: str, *, directory: bool) -> None:
         await on_thread(self._remove, place, path, directory)
@@ -254,11 +292,12 @@ class DirectoryTree:
                 if found.stat is None:
                     self._give(place, descriptor)
                 _fill(descriptor, size, data)
+                mark = marks.give(descriptor)
                 extents.stamp(descriptor)
                 os.fsync(descriptor)
                 stat = os.fstat(descriptor)
         self._made(base, found)
-        return listing.item(base, found.disk, found.path, stat)
+        return structs.replace(listing.item(base, found.disk, found.path, stat), mark=mark)
 
     def _make_directory(self, place: Place, path: str) -> Item:
         base = self._base(place)
@@ -269,8 +308,9 @@ class DirectoryTree:
         base.make_directory(found.disk)
         with _directory(base, found.disk) as descriptor:
             self._give(place, descriptor)
+            mark = marks.give(descriptor)
         self._made(base, found)
-        return self._stamp(place, found.path)
+        return structs.replace(self._stamp(place, found.path), mark=mark)
 
     def _made(self, base: Beneath, found: Found) -> None:
         """Make a new name durable and known."""
@@ -360,11 +400,12 @@ class DirectoryTree:
                         self._give(place, target)
                     if not os.path.sameopenfile(origin, target):
                         pages.copy(origin, target)
+                    mark = marks.give(target)
                     extents.stamp(target)
                     os.fsync(target)
                     stat = os.fstat(target)
             self._made(base, found)
-            return listing.item(base, found.disk, found.path, stat)
+            return structs.replace(listing.item(base, found.disk, found.path, stat), mark=mark)
         finally:
             opened.close()
 

@@ -1,10 +1,13 @@
 """Shares, facts of files and permissions. Implements `engine.sharing.ports.ShareRecords`.
 
-A fact's row is found by the directory (`parent`) and the name in it, so that a listing reads one range of rows.
+A fact's row is found by the directory (`parent`) and the name in it, so that a listing reads one range of rows. One
+that is displaced stands in a directory of its own (`ports.DISPLACED`), by a name that says nothing. `lost` is a moment
+in microseconds.
 """
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import msgspec
@@ -29,6 +32,7 @@ from sqlalchemy import (
 from sqlalchemy import text as sql
 from sqlalchemy.sql import ColumnElement
 
+from linarite.engine.sharing.ports import DISPLACED, Spot
 from linarite.engine.sharing.records import Facts, Share
 from linarite.store.counters import take
 from linarite.store.schema import NUMBER, TEXT, key_column, metadata, number, packed, text
@@ -56,8 +60,11 @@ file_facts = Table(
     Column("parent", TEXT, primary_key=True),
     Column("name", TEXT, primary_key=True),
     number("born", null=True),
+    text("mark"),
+    number("lost", null=True),
     packed("record"),
     Index(None, "share", "born"),
+    Index(None, "share", "mark"),
 )
 file_permissions = Table(
     "file_permissions",
@@ -95,10 +102,17 @@ _FACTS_IN = select(_facts.name, _facts.record).where(
     _facts.name <= bindparam("last"),
 )
 _PUT = sql(
-    "INSERT INTO file_facts (share, parent, name, born, record) VALUES (:key, :above, :last, :born, :record)"
-    " ON CONFLICT (share, parent, name) DO UPDATE SET born = excluded.born, record = excluded.record"
+    "INSERT INTO file_facts (share, parent, name, born, mark, record)"
+    " VALUES (:key, :above, :last, :born, :mark, :record) ON CONFLICT (share, parent, name)"
+    " DO UPDATE SET born = excluded.born, mark = excluded.mark, lost = NULL, record = excluded.record"
 )
 _BORN = select(_facts.parent, _facts.name).where(_facts.share == bindparam("key"), _facts.born == bindparam("born"))
+_MARK = select(_facts.mark).where(_AT)
+_MARKED = select(_facts.parent, _facts.name, _facts.record).where(
+    _facts.share == bindparam("key"), _facts.mark == bindparam("mark")
+)
+_SPOT = (_facts.share, _facts.parent, _facts.name)
+_SOME = select(*_SPOT, _facts.lost).order_by(*_SPOT)
 _PERMISSION = select(file_permissions.c.descriptor).where(
     file_permissions.c.share == bindparam("key"), file_permissions.c.permission == bindparam("permission")
 )
@@ -174,6 +188,8 @@ class Shares:
         for table in (file_facts, file_permissions):
             others = [column for column in table.c if column.name != "share"]
             rows = select(literal(target), *others).where(table.c.share == source)
+            if table is file_facts:
+                rows = rows.where(_facts.parent != DISPLACED)
             names = ["share", *(column.name for column in others)]
             self._connection.execute(insert(table).from_select(names, rows))
 
@@ -184,7 +200,7 @@ class Shares:
     def born(self, key: int, born: int) -> str | None:
         """The path of the file that was born then."""
         found = self._connection.execute(_BORN, {"key": key, "born": born}).first()
-        return None if found is None else "/".join(filter(None, found))
+        return None if found is None else _path(*found)
 
     def facts_in(self, key: int, directory: str, first: str, last: str) -> dict[str, Facts]:
         """The facts of everything right in a directory, by name."""
@@ -192,25 +208,74 @@ class Shares:
         return {name: _facts_of(record) for name, record in found}
 
     def put_facts(self, key: int, path: str, facts: Facts) -> None:
-        self._connection.execute(_PUT, {**_spot(key, path), "born": facts.born, "record": _pack(facts)})
+        self._connection.execute(_PUT, _packed(key, path, facts))
 
     def put_facts_of_links(self, key: int, facts: Facts) -> None:
         """Store them for all names of the file that was born as they say."""
         names = update(file_facts).where(_facts.share == key, _facts.born == facts.born)
-        self._connection.execute(names.values(record=_pack(facts)))
+        self._connection.execute(names.values(mark=facts.mark, record=_pack(facts)))
 
     def delete_facts(self, key: int, path: str) -> None:
-        """Forget the facts of a path and of what was below it."""
+        """Forget the facts of a path; those of marked files that were below it are displaced."""
         self._connection.execute(delete(file_facts).where(_AT), _spot(key, path))
-        self._connection.execute(delete(file_facts).where(_below(key, path)))
+        if self.has_below(key, path):
+            self._displace(_below(key, path))
+            self._connection.execute(delete(file_facts).where(_below(key, path)))
 
     def move_facts(self, key: int, source: str, target: str) -> None:
-        """Facts of a path, and of what is below it, go with it."""
+        """Facts of a path, and of what is below it, go with it; those that stood there are displaced."""
+        if source == target:
+            return
+        self.displace(key, target)
         self.delete_facts(key, target)
+        self.hand_over(key, source, target, below=True)
+
+    def displace(self, key: int, path: str) -> None:
+        """Take its facts from a path that is another file's now: a mark alone finds them, without one they are gone."""
+        spot = _spot(key, path)
+        mark = self._connection.execute(_MARK, spot).scalar()
+        if mark:
+            self._displace(_AT, **spot)
+        elif mark is not None:
+            self._connection.execute(delete(file_facts).where(_AT), spot)
+
+    def _displace(self, which: ColumnElement[bool], **values: object) -> None:
+        token = literal(f"{uuid.uuid4().hex}:")
+        name = token.concat(func.replace(_facts.parent, "/", ":")).concat(literal(":")).concat(_facts.name)
+        away = update(file_facts).where(which, _facts.mark != "").values(parent=DISPLACED, name=name)
+        self._connection.execute(away, values)
+
+    def hand_over(self, key: int, source: str, target: str, *, below: bool) -> None:
+        """As `move_facts`, to where none stand, of one path alone unless also what is `below` it moves."""
         above, _, last = target.rpartition("/")
-        self._connection.execute(update(file_facts).where(_AT).values(parent=above, name=last), _spot(key, source))
-        moved = literal(target).concat(func.substr(_facts.parent, len(source) + 1))
-        self._connection.execute(update(file_facts).where(_below(key, source)).values(parent=moved))
+        gone_on = update(file_facts).where(_AT).values(parent=above, name=last, lost=None)
+        self._connection.execute(gone_on, _spot(key, source))
+        if below:
+            moved = literal(target).concat(func.substr(_facts.parent, len(source) + 1))
+            self._connection.execute(update(file_facts).where(_below(key, source)).values(parent=moved))
+
+    def has_below(self, key: int, path: str) -> bool:
+        """Whether there are facts of anything below a path."""
+        return self._connection.execute(select(_facts.share).where(_below(key, path)).limit(1)).first() is not None
+
+    def marked(self, key: int, mark: str) -> list[tuple[str, Facts]]:
+        """The paths whose facts name a mark, with these: several for a file of several names."""
+        found = self._connection.execute(_MARKED, {"key": key, "mark": mark})
+        return [(_path(above, last), _facts_of(record)) for above, last, record in found]
+
+    def some_facts(self, after: Spot, limit: int) -> list[tuple[Spot, str, int | None]]:
+        """Facts of all shares in the order of their spots, from `after` (excluded) on: spot, path, lost since when."""
+        beyond = tuple_(*_SPOT) > tuple_(*map(literal, after))
+        found = self._connection.execute(_SOME.where(beyond).limit(limit))
+        return [((share, above, last), _path(above, last), lost) for share, above, last, lost in found]
+
+    def note_lost(self, key: int, path: str, lost: int | None) -> None:
+        """Note since when nothing is at a path that has facts; None: something is again."""
+        self._connection.execute(update(file_facts).where(_AT).values(lost=lost), _spot(key, path))
+
+    def forget_lost(self, key: int, path: str, lost: int) -> None:
+        """Forget the facts of a path that is lost since just then."""
+        self._connection.execute(delete(file_facts).where(_AT, _facts.lost == lost), _spot(key, path))
 
     def _all(self, query: Select[Any], **values: object) -> list[Share]:
         return [_share_of(record) for record in self._connection.execute(query, values).scalars()]
@@ -235,6 +300,14 @@ def _row(share: Share) -> dict[str, object]:
         "expires_at": share.expires_at,
         "record": _pack(share),
     }
+
+
+def _packed(key: int, path: str, facts: Facts) -> dict[str, object]:
+    return {**_spot(key, path), "born": facts.born, "mark": facts.mark, "record": _pack(facts)}
+
+
+def _path(above: str, last: str) -> str:
+    return f"{above}/{last}" if above else last
 
 
 def _spot(key: int, path: str) -> dict[str, object]:

@@ -9,14 +9,15 @@ from msgspec.structs import replace
 
 from linarite.engine.errors import InvalidValue, NotFound, NotSupported, Unavailable, WrongState
 from linarite.engine.sharing import moves
-from linarite.engine.sharing.inheritance import merged
+from linarite.engine.sharing.keeping import keep, settled
 from linarite.engine.sharing.known import alone, require
 from linarite.engine.sharing.leases import FREE, Change, Claim, check_change, check_named
 from linarite.engine.sharing.moves import Move
 from linarite.engine.sharing.names import check_metadata, check_path
-from linarite.engine.sharing.ports import Data, Item, Place, ShareRecords, ShareTransaction
+from linarite.engine.sharing.ports import Data, Item, Place, ShareTransaction
 from linarite.engine.sharing.reading import NOTHING, Reading, check_condition
-from linarite.engine.sharing.records import MAX_FILE_BYTES, Copy, Facts, Share
+from linarite.engine.sharing.records import MAX_FILE_BYTES, Copy, Facts
+from linarite.engine.sharing.tracing import as_recorded, following, following_with_room
 from linarite.engine.sharing.views import (
     DEFAULT_PERMISSION,
     Settings,
@@ -24,7 +25,7 @@ from linarite.engine.sharing.views import (
     check_descriptor,
     permission_key,
     settle,
-)  # fmt: skip
+)
 
 log = structlog.get_logger("linarite.sharing")
 
@@ -32,6 +33,7 @@ log = structlog.get_logger("linarite.sharing")
 class Files(Reading):
     """Files and directories of all shares. Paths and settings are checked here."""
 
+    @following
     async def create(
         self, place: Place, path: str, size: int, settings: Settings, claim: Claim, data: Data = b""
     ) -> View:
@@ -43,7 +45,7 @@ class Files(Reading):
             limit = (await self._share(place)).limit
             item = await self._tree.create(place, old.item.path if old else path, size, data, limit=limit)
             kept = Facts(lease=old.facts.lease) if old else Facts()
-            return await self._settled(place, kept, settings, None, item)
+            return await self._settled(place, kept, settings, None, item, is_fresh=old is None)
 
     async def create_directory(self, place: Place, path: str, settings: Settings) -> View:
         """A new, empty directory."""
@@ -51,8 +53,9 @@ class Files(Reading):
         async with alone(self._store, self._tree, place, path):
             await self._share(place)
             item = await self._tree.make_directory(place, path)
-            return await self._settled(place, Facts(), settings, None, item)
+            return await self._settled(place, Facts(), settings, None, item, is_fresh=True)
 
+    @following
     async def change(self, place: Place, path: str, settings: Settings, claim: Claim, *, directory: bool) -> View:
         """Set metadata, content headers, attributes and times."""
         await self._check(place, path, settings)
@@ -62,6 +65,7 @@ class Files(Reading):
             item = await self._tree.stamp(place, before.item.path)
             return await self._settled(place, _without_copy(before.facts, settings), settings, before, item)
 
+    @following
     async def resize(self, place: Place, path: str, size: int, settings: Settings, claim: Claim) -> View:
         """Cut a file, or lengthen it by zeros, and set properties besides."""
         _check_size(size)
@@ -98,6 +102,7 @@ class Files(Reading):
             place, path, claim, clear, keep_written=keep_written, note=note if known else None, together=False
         )
 
+    @following_with_room
     async def remove(self, place: Place, path: str, claim: Claim = NOTHING, *, directory: bool) -> View:
         """Delete a file, or an empty directory; returns what it was."""
         check_path(path)
@@ -120,6 +125,7 @@ class Files(Reading):
         except Unavailable as error:
             log.warning("properties of what was deleted stay in the store", path=gone.item.path, why=str(error))
 
+    @following
     async def set_lease(self, place: Place, path: str, change: Change) -> tuple[View, int]:
         """Do one thing to a file's lease; returns the file as it then is, and what `change` tells. Stamps nothing."""
         check_path(path)
@@ -131,11 +137,12 @@ class Files(Reading):
                 facts = tx.shares.facts(share.key, view.item.path) or Facts()
                 lease, told = change(facts.lease)
                 kept = replace(facts, lease=lease)
-                _keep(tx.shares, share, view.item, kept)
+                keep(tx.shares, share, view.item, kept)
                 return View(share=share, item=view.item, facts=kept), told
 
             return await self._store.write(work)
 
+    @following
     async def copy(
         self, origin: tuple[Place, str], place: Place, path: str, settings: Settings, copy: Copy, claim: Claim
     ) -> View:
@@ -148,8 +155,10 @@ class Files(Reading):
             item = await self._tree.copy(origin[0], source.item.path, place, spelled, limit=limit)
             done = replace(copy, status="success", copied=item.size, total=item.size, completed_at=claim.now)
             kept = Facts(lease=old.facts.lease if old else FREE, copy=done)
-            return await self._settled(place, kept, await self.settings_of_copy(source, settings), None, item)
+            wanted = await self.settings_of_copy(source, settings)
+            return await self._settled(place, kept, wanted, None, item, is_fresh=old is None)
 
+    @following
     async def begin_copy(
         self, place: Place, path: str, size: int, settings: Settings, how: tuple[Copy, Claim],
         note: Callable[[ShareTransaction, View], None],
@@ -165,7 +174,7 @@ class Files(Reading):
             limit = (await self._share(place)).limit
             item = await self._tree.create(place, old.item.path if old else path, size, limit=limit)
             kept = Facts(lease=old.facts.lease if old else FREE, copy=how[0])
-            return await self._settled(place, kept, settings, None, item, note)
+            return await self._settled(place, kept, settings, None, item, note, is_fresh=old is None)
 
     async def settings_of_copy(self, source: View, settings: Settings) -> Settings:
         """What a copy of a file is given: what the request sets or wants from the source, and its content headers."""
@@ -179,8 +188,10 @@ class Files(Reading):
 
     async def look_held(self, place: Place, path: str) -> View:
         """The properties of a file, for who holds its path."""
-        return await self._view(place, path, directory=False)
+        with as_recorded():
+            return await self._view(place, path, directory=False)
 
+    @following
     async def rename(
         self, place: Place, source: str, target: str, settings: Settings, claims: tuple[Claim, Claim],
         *, directory: bool, replacing: bool = False,
@@ -194,22 +205,25 @@ class Files(Reading):
         async with alone(self._store, self._tree, place, source, target):
             before = await self._view(place, source, directory=directory)
             _check_claim(before, claims[0])
-            if replacing:
-                await self._replaceable(place, target, claims[1])
+            replaced = await self._replaceable(place, target, claims[1]) if replacing else None
             move = Move(
                 place=place, source=before.item.path, target=target, id=before.item.id, md5=before.md5,
                 server=self._presence.name,
             )  # fmt: skip
             async with moves.noted(self._store, move):
                 item = await self._tree.rename(place, move.source, target, replace=replacing)
+                item = await self._tracing.marked(place, before.facts, item)
 
             def work(tx: ShareTransaction) -> View:
+                if replaced is not None and replaced.item.path != move.source:
+                    tx.shares.delete_facts(before.share.key, replaced.item.path)
                 tx.shares.move_facts(before.share.key, move.source, item.path)
                 moves.forget(tx, move)
-                return _settle(tx, place, before.facts, settings, before, item)
+                return settled(tx, place, before.facts, settings, before, item)
 
             return await self._store.write(work)
 
+    @following
     async def link(self, place: Place, source: str, path: str, claim: Claim = NOTHING) -> View:
         """Give a file a further name: both are the same file, with the same facts. A lease that is named is its own."""
         check_path(source)
@@ -218,14 +232,16 @@ class Files(Reading):
             before = await self._view(place, source, directory=False)
             check_named(before.facts.lease, claim)
             item = await self._tree.link(place, before.item.path, path)
+            item = await self._tracing.marked(place, before.facts, item)
             facts = settle(before.facts, Settings(), before, item)
             facts = facts if facts.born else replace(facts, born=item.modified)
 
             def work(tx: ShareTransaction) -> View:
                 share = require(tx, place)
+                tx.shares.displace(share.key, item.path)
                 for name in (before.item.path, item.path):
                     tx.shares.put_facts(share.key, name, facts)
-                _keep(tx.shares, share, item, facts)
+                keep(tx.shares, share, item, facts)
                 return View(share=share, item=item, facts=facts)
 
             return await self._store.write(work)
@@ -236,7 +252,7 @@ class Files(Reading):
         async with alone(self._store, self._tree, place, path):
             await self._share(place)
             item = await self._tree.make_symbolic_link(place, path, text)
-            return await self._settled(place, Facts(), settings, None, item)
+            return await self._settled(place, Facts(), settings, None, item, is_fresh=True)
 
     async def symbolic_link(self, place: Place, path: str) -> tuple[View, str]:
         """A symbolic link itself, and its text."""
@@ -289,6 +305,7 @@ class Files(Reading):
             _refuse_read_only(old, claim)
         return old
 
+    @following
     async def _change_bytes(
         self, place: Place, path: str, claim: Claim, change: Callable[[View], Awaitable[Item]], *, keep_written: bool,
         note: Callable[[Facts, Item], Facts] | None = None, together: bool = True,
@@ -311,12 +328,15 @@ class Files(Reading):
 
     async def _settled(
         self, place: Place, facts: Facts, settings: Settings, before: View | None, item: Item,
-        note: Callable[[ShareTransaction, View], None] | None = None,
+        note: Callable[[ShareTransaction, View], None] | None = None, *, is_fresh: bool = False,
     ) -> View:  # fmt: skip
-        """Keep the facts as `settings` make them; `note` is written down with them."""
+        """Keep the facts as `settings` make them; `note` is written down with them. `is_fresh`: nothing was there."""
+        item = await self._tracing.marked(place, facts, item)
 
         def work(tx: ShareTransaction) -> View:
-            view = _settle(tx, place, facts, settings, before, item)
+            if is_fresh:
+                tx.shares.displace(require(tx, place).key, item.path)
+            view = settled(tx, place, facts, settings, before, item)
             if note is not None:
                 note(tx, view)
             return view
@@ -326,22 +346,6 @@ class Files(Reading):
     async def recover(self) -> None:
         """Once, before the first request: finish what a crash cut in two."""
         await moves.recover(self._store, self._tree, self._presence)
-
-
-def _settle(
-    tx: ShareTransaction, place: Place, facts: Facts, settings: Settings, before: View | None, item: Item
-) -> View:  # fmt: skip
-    share = require(tx, place)
-    settled = settle(facts, _with_permission(tx.shares, share, settings, item), before, item)
-    _keep(tx.shares, share, item, settled)
-    return View(share=share, item=item, facts=settled)
-
-
-def _keep(records: ShareRecords, share: Share, item: Item, facts: Facts) -> None:
-    """Store facts, for all names of a file that has several."""
-    records.put_facts(share.key, item.path, facts)
-    if item.links > 1 and facts.born is not None:
-        records.put_facts_of_links(share.key, facts)
 
 
 def _check_claim(view: View | None, claim: Claim) -> None:
@@ -373,21 +377,3 @@ def _from(origin: View, settings: Settings) -> Settings:
     if settings.archive and "Archive" not in (wanted.attributes or ()):
         return replace(wanted, attributes=(*(wanted.attributes or ()), "Archive"))
     return wanted
-
-
-def _with_permission(records: ShareRecords, share: Share, settings: Settings, item: Item) -> Settings:
-    descriptor = settings.descriptor
-    if settings.inherits and settings.permission is None:
-        descriptor = merged(descriptor or DEFAULT_PERMISSION, _above(records, share, item), directory=item.is_directory)
-    if descriptor is None or descriptor == DEFAULT_PERMISSION:
-        return settings if descriptor is None else replace(settings, permission=permission_key(descriptor))
-    key = permission_key(descriptor)
-    records.put_permission(share.key, key, descriptor)
-    return replace(settings, permission=key)
-
-
-def _above(records: ShareRecords, share: Share, item: Item) -> str:
-    """The permission of the directory above."""
-    facts = records.facts(share.key, item.path.rpartition("/")[0])
-    key = facts.permission if facts else None
-    return (key and records.permission(share.key, key)) or DEFAULT_PERMISSION

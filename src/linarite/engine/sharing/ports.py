@@ -13,6 +13,15 @@ from linarite.engine.ports import Documents
 from linarite.engine.sharing.records import Facts, Share
 
 T = TypeVar("T")
+Spot = tuple[int, str, str]
+"""Where facts stand in the store: a share's number, the directory, the name in it."""
+DISPLACED = ":"
+"""The directory of facts that have no path: a name that none in a share can have."""
+
+
+def is_displaced(path: str) -> bool:
+    """Whether this stands in place of the path of facts that lost theirs to another file."""
+    return path.startswith(f"{DISPLACED}/")
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -29,7 +38,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
     `touched` is when the disk last noted any change: no program can set it, so that one that puts `modified` back after
     a change, or a file of the same time and size in the place of another, is told apart by `version`. `text` is that of
-    a symbolic link, in lists.
+    a symbolic link, in lists. `mark` is what it bears from the call that gave it (`Tree.set_mark`): None for calls that
+    give none, "" where it can bear none.
     """
 
     path: str
@@ -43,6 +53,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     links: int = 1
     is_link: bool = False
     text: str = ""
+    mark: str | None = None
 
     @property
     def name(self) -> str:
@@ -116,11 +127,33 @@ class Tree(Protocol):
         ...
 
     async def create(self, place: Place, path: str, size: int, data: Data = b"", *, limit: int | None = None) -> Item:
-        """A file of `size` bytes that reads as `data` and then zeros, in place of one that may be there."""
+        """A marked file of `size` bytes that reads as `data` and then zeros, in place of one that may be there."""
         ...
 
     async def make_directory(self, place: Place, path: str) -> Item:
-        """AlreadyExists when the name is taken."""
+        """A marked one. AlreadyExists when the name is taken."""
+        ...
+
+    async def mark(self, place: Place, path: str, file_id: int) -> str:
+        """What the file or directory of that id bears: see `set_mark`. "" when nothing, or when it is another one."""
+        ...
+
+    async def set_mark(self, place: Place, path: str) -> Item:
+        """Mark a file or directory as no other is, durably: it bears that wherever any program moves it on its disk.
+
+        A copy may bear it too. Touches it, and leaves its time of modification.
+        """
+        ...
+
+    async def there(self, place: Place, paths: Sequence[str]) -> list[int | None] | None:
+        """The ids of what stands at paths in just this spelling: None for nothing, 0 for what a link leads to.
+
+        None in place of the list when nothing at all is in the share, or its folder is not there.
+        """
+        ...
+
+    async def md5(self, place: Place, path: str) -> str:
+        """The MD5 of all bytes of a file, in base64."""
         ...
 
     async def remove(self, place: Place, path: str, *, directory: bool) -> None:
@@ -141,9 +174,10 @@ class Tree(Protocol):
         """A fresh time of modification, for a change of facts."""
         ...
 
-    async def copy(
-        self, source: Place, source_path: str, place: Place, path: str, *, limit: int | None = None
-    ) -> Item: ...
+    async def copy(self, source: Place, source_path: str, place: Place, path: str, *, limit: int | None = None) -> Item:
+        """The destination is marked, as a new one is."""
+        ...
+
     async def rename(self, place: Place, source: str, target: str, *, replace: bool) -> Item: ...
     async def link(self, place: Place, source: str, target: str) -> Item:
         """A further name of a file. AlreadyExists when the name is taken."""
@@ -260,11 +294,39 @@ class ShareRecords(Protocol):
         ...
 
     def delete_facts(self, key: int, path: str) -> None:
-        """Forget the facts of a path and of what was below it."""
+        """Forget the facts of a path; those of marked files that were below it are displaced."""
         ...
 
     def move_facts(self, key: int, source: str, target: str) -> None:
-        """Facts of a path, and of what is below it, go with it."""
+        """Facts of a path, and of what is below it, go with it; those that stood there are displaced."""
+        ...
+
+    def displace(self, key: int, path: str) -> None:
+        """Take its facts from a path that is another file's now: a mark alone finds them, without one they are gone."""
+        ...
+
+    def hand_over(self, key: int, source: str, target: str, *, below: bool) -> None:
+        """As `move_facts`, of one path alone unless also what is `below` it moves."""
+        ...
+
+    def has_below(self, key: int, path: str) -> bool:
+        """Whether there are facts of anything below a path."""
+        ...
+
+    def marked(self, key: int, mark: str) -> list[tuple[str, Facts]]:
+        """The paths whose facts name a mark, with these: several for a file of several names; see `is_displaced`."""
+        ...
+
+    def some_facts(self, after: Spot, limit: int) -> list[tuple[Spot, str, int | None]]:
+        """Facts of all shares in the order of their spots, from `after` (excluded) on: spot, path, lost since when."""
+        ...
+
+    def note_lost(self, key: int, path: str, lost: int | None) -> None:
+        """Note since when nothing is at a path that has facts; None: something is again."""
+        ...
+
+    def forget_lost(self, key: int, path: str, lost: int) -> None:
+        """Forget the facts of a path that is lost since just then."""
         ...
 
     def permission(self, key: int, permission: str) -> str | None: ...

@@ -8,6 +8,7 @@ from linarite.engine.sharing.leases import Claim, check_named
 from linarite.engine.sharing.names import check_path
 from linarite.engine.sharing.ports import ALONE, Item, Place, Presence, ShareStore, ShareTransaction, Tree
 from linarite.engine.sharing.records import Facts, Share
+from linarite.engine.sharing.tracing import Tracing, following_with_room
 from linarite.engine.sharing.views import View
 
 NOTHING = Claim()
@@ -18,8 +19,9 @@ class Reading:
 
     def __init__(self, store: ShareStore, tree: Tree, presence: Presence = ALONE) -> None:
         self._store, self._tree, self._presence = store, tree, presence
-        self._remembered = Known(store)
+        self._remembered, self._tracing = Known(store), Tracing(store, tree)
 
+    @following_with_room
     async def look(self, place: Place, path: str, claim: Claim = NOTHING, *, directory: bool) -> View:
         """The properties of a file or directory."""
         check_path(path)
@@ -29,6 +31,7 @@ class Reading:
         check_condition(view, claim)
         return view
 
+    @following_with_room
     async def read(self, place: Place, path: str, claim: Claim = NOTHING) -> tuple[View, int]:
         """The properties of a file and a descriptor to read it by, which the caller closes."""
         check_path(path)
@@ -38,6 +41,8 @@ class Reading:
             try:
                 if item.path != path:
                     _, facts = await self._known(place, item.path)
+                if facts.inode != item.id:
+                    await self._tracing.check(place, share, item, facts)
                 view = View(share=share, item=item, facts=facts)
                 check_named(facts.lease, claim)
                 check_condition(view, claim)
@@ -56,6 +61,7 @@ class Reading:
             raise NotFound("resource", str(file_id))
         return await self.look(place, names[0].path, claim, directory=False), names
 
+    @following_with_room
     async def page(
         self, place: Place, path: str, prefix: str, marker: str, limit: int, *, links: bool = False
     ) -> tuple[View, list[View], str]:
@@ -120,6 +126,8 @@ class Reading:
             raise wrong_kind(item)
         if item.path != path:
             _, facts = await self._known(place, item.path)
+        if facts.inode != item.id:
+            await self._tracing.check(place, share, item, facts)
         return View(share=share, item=item, facts=facts)
 
     async def _file_or_none(self, place: Place, path: str) -> View | None:

@@ -125,7 +125,8 @@ class Facts(msgspec.Struct, kw_only=True):
     the modification it belongs to, `md5_of` the version; a snapshot has the first alone). `stamped` is a directory's
     modification: what comes and goes in it is none of its own. `attributes` None is the kind's default. `owner`,
     `group` and `mode` (octal) are those of an NFS share: told, not the disk's own. `born` is the file's own through
-    renames, and its snapshots' (None: another program made it); `cleared` is kept for comparisons with snapshots.
+    renames, and its snapshots' (None: another program made it); `cleared` is kept for comparisons with snapshots. The
+    file of that `inode` bears the `mark` wherever other programs move it ("": it bears none).
     """
 
     metadata: dict[str, str] = {}
@@ -146,6 +147,8 @@ class Facts(msgspec.Struct, kw_only=True):
     mode: str | None = None
     born: int | None = None
     cleared: tuple[Cleared, ...] = ()
+    mark: str = ""
+    inode: int = 0
 
     def with_cleared(self, start: int, length: int, at: int) -> Facts:
         """The facts once bytes were cleared. Where parts are too many, the oldest become one that spans them."""
@@ -158,6 +161,12 @@ class Facts(msgspec.Struct, kw_only=True):
             )
             kept = [whole, *kept[MAX_CLEARED // 2 :]]
         return msgspec.structs.replace(self, cleared=(*kept, Cleared(start, end, at)))
+
+    @property
+    def is_held(self) -> bool:
+        """Whether somebody counts on the path: by a lease that nobody broke, or by a copy to it."""
+        is_leased = self.lease.id is not None and self.lease.breaks_at is None
+        return is_leased or (self.copy is not None and self.copy.is_pending)
 
     @property
     def is_read_only(self) -> bool:

@@ -157,6 +157,8 @@ def settle(facts: Facts, settings: Settings, before: View | None, after: Item) -
         group=facts.group if settings.group is None else settings.group,
         mode=facts.mode if settings.mode is None else settings.mode,
         born=facts.born if before else after.modified,
+        mark=after.mark or "",
+        inode=after.id,
         written=None if written is None else Pinned(value=written, at=now),
         changed=None if settings.changed is None else Pinned(value=settings.changed, at=now),
         permission=facts.permission if settings.permission is None else settings.permission,
