@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from linarite.engine.sharing.ports import is_displaced
 from linarite.engine.sharing.records import Facts, Share
 
 NOW = 1_700_000_000_000_000
@@ -159,5 +160,107 @@ def test_facts_of_links_and_permissions(play):
         assert await store.read(lambda tx: tx.shares.permission(one.key, "1*2")) == "O:SYG:SYD:"
         await store.write(lambda tx: tx.shares.delete(one.key))
         assert await store.read(lambda tx: tx.shares.permission(one.key, "1*2")) is None
+
+    play(story)
+
+
+def test_marked_facts_are_found_wherever_they_stand(play):
+    """By their mark; those of several names of a file each; a share's alone; nothing once they are forgotten."""
+
+    async def story(store):
+        one, other = share(), share("other")
+        for each in (one, other):
+            await store.write(lambda tx, each=each: tx.shares.insert(each))
+
+        def work(tx):
+            tx.shares.put_facts(one.key, "d/a", replace(facts("a", born=5), mark="m1", inode=7))
+            tx.shares.put_facts(one.key, "b", replace(facts("a", born=5), mark="m1", inode=7))
+            tx.shares.put_facts(other.key, "b", replace(facts("b"), mark="m1", inode=8))
+            tx.shares.put_facts_of_links(one.key, replace(facts("new", born=5), mark="m2", inode=7))
+
+        await store.write(work)
+
+        def found(tx):
+            return {path: (each.metadata["of"], each.inode) for path, each in tx.shares.marked(one.key, "m2")}
+
+        assert await store.read(found) == {"d/a": ("new", 7), "b": ("new", 7)}
+        assert await store.read(lambda tx: tx.shares.marked(one.key, "m1")) == []
+        await store.write(lambda tx: tx.shares.delete_facts(one.key, "b"))
+        assert await store.read(found) == {"d/a": ("new", 7)}
+
+    play(story)
+
+
+def test_displaced_facts_are_found_by_their_mark_alone(play):
+    """One path's, or what is below a path that others take; unmarked ones are gone; snapshots have none."""
+
+    async def story(store):
+        one, copy = share(), share(snapshot="2024")
+        for each in (one, copy):
+            await store.write(lambda tx, each=each: tx.shares.insert(each))
+
+        def work(tx):
+            marks = {"a": "ma", "b": "", "d": "md", "d/x": "mx", "d/s/x": "my", "d/z": "", "e/x": "me"}
+            for path, mark in marks.items():
+                tx.shares.put_facts(one.key, path, replace(facts(path), mark=mark))
+            tx.shares.displace(one.key, "a")
+            tx.shares.displace(one.key, "b")
+            tx.shares.displace(one.key, "nothing")
+            tx.shares.move_facts(one.key, "e", "d")
+            tx.shares.copy(one.key, copy.key)
+
+        await store.write(work)
+
+        def where(tx, key, mark):
+            return [(is_displaced(path), each.metadata["of"]) for path, each in tx.shares.marked(key, mark)]
+
+        for mark, of in (("ma", "a"), ("md", "d"), ("mx", "d/x"), ("my", "d/s/x")):
+            assert await store.read(lambda tx, m=mark: where(tx, one.key, m)) == [(True, of)]
+            assert await store.read(lambda tx, m=mark: where(tx, copy.key, m)) == []
+        assert await store.read(lambda tx: where(tx, one.key, "me")) == [(False, "e/x")]
+        for path in ("a", "b", "d", "d/z", "e/x"):
+            assert await store.read(lambda tx, p=path: tx.shares.facts(one.key, p)) is None
+        assert (await store.read(lambda tx: tx.shares.facts(one.key, "d/x"))).metadata == {"of": "e/x"}
+
+        def back(tx):
+            ((path, _),) = tx.shares.marked(one.key, "ma")
+            tx.shares.hand_over(one.key, path, "d/new", below=False)
+
+        await store.write(back)
+        assert (await store.read(lambda tx: tx.shares.facts(one.key, "d/new"))).metadata == {"of": "a"}
+        assert await store.read(lambda tx: (tx.shares.has_below(one.key, "d"), tx.shares.has_below(one.key, "a"))) == (
+            True, False,
+        )  # fmt: skip
+
+    play(story)
+
+
+def test_facts_are_gone_through_and_forgotten_when_they_are_lost(play):
+    """In one order over all shares; only since when they are lost; what is put there again is not lost."""
+
+    async def story(store):
+        one, two = share(), share("two")
+        for each in (one, two):
+            await store.write(lambda tx, each=each: tx.shares.insert(each))
+        paths = [(one, "b"), (one, "a"), (one, "d/x"), (two, "a")]
+        for each, path in paths:
+            await store.write(lambda tx, e=each, p=path: tx.shares.put_facts(e.key, p, facts(p)))
+
+        async def walk(limit):
+            found, after = [], (0, "", "")
+            while some := await store.read(lambda tx, after=after: tx.shares.some_facts(after, limit)):
+                after = some[-1][0]
+                found += [(spot[0], path, lost) for spot, path, lost in some]
+            return found
+
+        every = [(one.key, "a", None), (one.key, "b", None), (one.key, "d/x", None), (two.key, "a", None)]
+        assert await walk(1) == await walk(3) == every
+        for path in ("a", "b", "d/x"):
+            await store.write(lambda tx, p=path: tx.shares.note_lost(one.key, p, NOW))
+        await store.write(lambda tx: tx.shares.note_lost(one.key, "b", None))
+        await store.write(lambda tx: tx.shares.put_facts(one.key, "d/x", facts("again")))
+        for path in ("a", "b", "d/x"):
+            await store.write(lambda tx, p=path: tx.shares.forget_lost(one.key, p, NOW))
+        assert await walk(10) == every[1:]
 
     play(story)

@@ -97,6 +97,8 @@ def _inode(base: Beneath, root: str, disk: str) -> int | None:
         stat = base.stat(disk, follow=False)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError:  # a link on the way leads out, or it may not be looked at: there is something
+        return 0
     return stat.st_ino if os.path.realpath(f"{root}/{disk}") == f"{root}/{disk}" else 0
 
 

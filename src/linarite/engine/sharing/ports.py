@@ -146,7 +146,9 @@ class Tree(Protocol):
         ...
 
     async def there(self, place: Place, paths: Sequence[str]) -> list[int | None] | None:
-        """The ids of what stands at paths in just this spelling: None for nothing, 0 for what a link leads to.
+        """The ids of what stands at paths in just this spelling: None for nothing, 0 for what cannot be told.
+
+        That is so for what a link leads to, and for what may not be looked at.
 
         None in place of the list when nothing at all is in the share, or its folder is not there.
         """

@@ -10,6 +10,7 @@ from linarite.engine.ports import Clock
 from linarite.engine.sharing.copying import Copies
 from linarite.engine.sharing.elsewhere import Elsewhere, Nowhere
 from linarite.engine.sharing.files import Files
+from linarite.engine.sharing.forgetting import Forgetting
 from linarite.engine.sharing.ports import ALONE, Presence, ShareStore, Tree
 from linarite.engine.sharing.service import Service
 from linarite.engine.sharing.shares import Shares
@@ -35,7 +36,7 @@ class Sharing:
         self.files, self.shares = Files(store, tree, here), Shares(store, tree, retention, here)
         self.service = Service(store)
         self.copies = Copies(store, tree, self.files, clock, here, self.elsewhere)
-        self.upkeep = Upkeep(self.shares, clock)
+        self.upkeep, self.forgetting = Upkeep(self.shares, clock), Forgetting(store, tree, clock)
         self._shared = presence is not None
         self._looking: asyncio.Task[None] | None = None
 
@@ -44,6 +45,7 @@ class Sharing:
         await self.files.recover()
         await self.upkeep.start()
         await self.copies.start()
+        self.forgetting.start()
         if self._shared:
             self._looking = asyncio.create_task(self._look())
 
@@ -62,6 +64,7 @@ class Sharing:
         if self._looking is not None:
             self._looking.cancel()
             await asyncio.gather(self._looking, return_exceptions=True)
+        await self.forgetting.stop()
         await self.copies.stop()
         await self.elsewhere.close()
         await self.upkeep.stop()
