@@ -58,7 +58,7 @@ def rate(size: int, work: Callable[[], None]) -> float:
 
 def run(*, short: bool = False) -> dict[str, object]:
     """Rates of all and the ratios of their medians; the server's peak memory."""
-    size, rounds = (16 * MEBIBYTE, 1) if short else (1024 * MEBIBYTE, 5)
+    size, rounds = (16 * MEBIBYTE, 1) if short else (1024 * MEBIBYTE, 9)
     with ExitStack() as stack:
         home = stack.enter_context(fresh_folder(disk=True))
         running = stack.enter_context(server(home))

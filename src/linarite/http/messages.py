@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote, unquote_plus
 
@@ -53,12 +54,7 @@ class Query:
     def __init__(self, raw: str) -> None:
         """Split the raw query string at & and =."""
         self.raw = raw
-        values: dict[str, list[str]] = {}
-        for part in raw.split("&") if raw else ():
-            name, _, value = part.partition("=")
-            if name:
-                values.setdefault(unquote_plus(name).lower(), []).append(unquote_plus(value))
-        self._values = values
+        self._values = parsed(raw, unquote_plus)
 
     def get(self, name: str) -> str | None:
         """The first value, or None. `name` in lower case."""
@@ -69,9 +65,20 @@ class Query:
         """Tell whether the parameter is there."""
         return name in self._values
 
-    def items(self) -> Iterator[tuple[str, list[str]]]:
+    def items(self) -> Iterator[tuple[str, Sequence[str]]]:
         """Pairs of lower-case name and all its values."""
         return iter(self._values.items())
+
+
+@lru_cache(64)  # a client that reads a file in ranges sends one signature a thousand times
+def parsed(raw: str, decode: Callable[[str], str]) -> Mapping[str, Sequence[str]]:
+    """Query parameters by lower-case name, each with all its values in order."""
+    found: dict[str, list[str]] = {}
+    for part in raw.split("&") if raw else ():
+        name, _, value = part.partition("=")
+        if name:
+            found.setdefault(decode(name).lower(), []).append(decode(value))
+    return {name: tuple(values) for name, values in found.items()}
 
 
 class BodyTooLarge(Exception):

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from urllib.parse import unquote
 
-from linarite.http.messages import Headers
+from linarite.http.messages import Headers, parsed
 
 _SIGNED = (
     "content-encoding", "content-language", "content-length", "content-md5", "content-type", "date",
@@ -40,15 +40,9 @@ def by_weight(name: str) -> object:
     return [_WEIGHTS[each] for each in name if each in _WEIGHTS], [2 if each == "-" else each == "'" for each in name]
 
 
-def parse_query(raw: str) -> dict[str, list[str]]:
+def parse_query(raw: str) -> Mapping[str, Sequence[str]]:
     """Query parameters by lower-case name, percent-decoded ("+" is no space in what is signed)."""
-    found: dict[str, list[str]] = {}
-    for part in raw.split("&") if raw else ():
-        name, _, value = part.partition("=")
-        if not name:
-            continue
-        found.setdefault(unquote(name).lower(), []).append(unquote(value))
-    return found
+    return parsed(raw, unquote)
 
 
 def shared_key_texts(method: str, raw_path: str, raw_query: str, headers: Headers, account: str) -> Iterator[str]:
