@@ -10,6 +10,7 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -104,6 +105,34 @@ def test_many_share_and_one_is_alone_among_all_servers(opened: Callable[[], Lock
         async with two.hold(steps(PLACE, [""], alone=True)):
             pass
         assert [server._rooms._places for server in (one, two)] == [{}, {}]
+
+    play(story)
+
+
+def test_who_comes_in_while_the_last_one_leaves_has_the_room(
+    opened: Callable[[], LockFile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread found that the server has it; before the request hears of that, the one who had it goes."""
+
+    async def story() -> None:
+        one, two = (SharedHolds(opened(), SHORT) for _ in range(2))
+        first = Guest(one, "f", alone=False)
+        await first.comes()
+        call, file = one._rooms._call, list(one._rooms._places.values())[-1]
+
+        async def late(place: Any, work: Callable[..., Any], *arguments: object) -> Any:
+            found = await call(place, work, *arguments)
+            if place is file:
+                await first.leave()
+            return found
+
+        monkeypatch.setattr(one._rooms, "_call", late)
+        async with visit(one, "f", alone=False):
+            with pytest.raises(Unavailable):
+                async with two.hold(steps(PLACE, ["f"], alone=True)):
+                    pass
+        async with two.hold(steps(PLACE, ["f"], alone=True)):
+            pass
 
     play(story)
 

@@ -33,16 +33,16 @@ log = structlog.get_logger("linarite.shares")
 
 
 class _Place:
-    """A place that this server uses: where it stands in the file, and by how many requests."""
+    """A place that this server uses: where it stands in the file, by how many requests, and whether one comes in."""
 
-    __slots__ = ("door", "room", "turn", "users", "wanted")
+    __slots__ = ("door", "entered", "room", "turn", "users", "wanted")
 
     def __init__(self, key: Hashable) -> None:
         digest = blake2b(repr(key).encode(), digest_size=8).digest()
         self.door = int.from_bytes(digest) >> 2 << 1  # below 2^63, where offsets end
         self.room = self.door + 1
         self.turn = asyncio.Lock()
-        self.users, self.wanted = 0, 0
+        self.users, self.wanted, self.entered = 0, 0, False
 
 
 class _Rooms:
@@ -61,8 +61,12 @@ class _Rooms:
         place.wanted += 1
         try:
             async with place.turn:
-                await self._go_in(place, alone=alone)
-                place.users += 1
+                place.entered = True
+                try:
+                    await self._go_in(place, alone=alone)
+                    place.users += 1
+                finally:
+                    place.entered = False
         except BaseException:
             self._forget(key, place)
             raise
@@ -71,7 +75,7 @@ class _Rooms:
         """End what `enter` began."""
         place = self._places[key]
         place.users -= 1
-        if not place.users:
+        if not place.users and not place.entered:  # who comes in just now may have been told that we have the room
             self._let_go(place, place.room)
         self._forget(key, place)
 
@@ -79,6 +83,8 @@ class _Rooms:
         at_door, (pause, longest) = False, _LOOKS
         try:
             while not await self._call(place, self._try, place, alone, at_door):
+                if not place.users:
+                    self._let_go(place, place.room)  # of those who left meanwhile
                 if not at_door:
                     at_door = await self._call(place, self._take, place.door, alone)
                 await asyncio.sleep(pause)
