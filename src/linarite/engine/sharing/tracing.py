@@ -82,17 +82,24 @@ def following_with_room(method: _Method[S, P, T]) -> _Method[S, P, T]:
 def _follow(method: _Method[S, P, T], *, is_needed: bool) -> _Method[S, P, T]:
     @wraps(method)
     async def follow(self: S, /, *arguments: P.args, **keywords: P.kwargs) -> T:
+        try:
+            return await method(self, *arguments, **keywords)  # most of them need no more than that
+        except Strayed as strayed:
+            return await again(self, strayed, *arguments, **keywords)
+
+    async def again(self: S, strayed: Strayed, /, *arguments: P.args, **keywords: P.kwargs) -> T:
         settled: frozenset[str] | None = frozenset()
         for _ in range(TRIES):
+            outcome = await self._tracing.claim(strayed, is_needed=is_needed)
+            if outcome is Outcome.FULL:
+                settled = None
+            elif outcome is Outcome.STAYS and settled is not None:
+                settled |= {strayed.target}
             try:
                 with as_recorded(settled):
                     return await method(self, *arguments, **keywords)
-            except Strayed as strayed:
-                outcome = await self._tracing.claim(strayed, is_needed=is_needed)
-                if outcome is Outcome.FULL:
-                    settled = None
-                elif outcome is Outcome.STAYS and settled is not None:
-                    settled |= {strayed.target}
+            except Strayed as another:
+                strayed = another
         raise Unavailable("The file is being moved by another program.")
 
     return follow
