@@ -221,3 +221,25 @@ def test_a_write_that_is_called_off_before_its_turn_leaves_nothing_open(tree: Di
 
     run(story())
     assert file.read_bytes()[:4] == b"data"
+
+
+def test_a_change_is_told_with_its_own_tag(tree: DirectoryTree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not with that of one that was made while it came to the disk: who had it would change bytes it never saw."""
+    at_disk, go, fsync = threading.Event(), threading.Event(), os.fsync
+
+    def slow(descriptor: int) -> None:
+        if not at_disk.is_set():
+            at_disk.set()
+            assert go.wait(30)
+        fsync(descriptor)
+
+    async def write() -> tuple[int, int]:
+        first = asyncio.create_task(tree.write(PLACE, "d/f", 0, b"a"))
+        assert await asyncio.to_thread(at_disk.wait, 30)
+        second = await tree.write(PLACE, "d/f", 1, b"b")
+        go.set()
+        return (await first).modified, second.modified
+
+    monkeypatch.setattr(os, "fsync", slow)
+    first, second = run(write())
+    assert first < second == run(tree.find(PLACE, "d/f")).modified

@@ -317,6 +317,28 @@ def test_writers_of_one_block_lose_nothing_of_each_other(tmp_path: Path) -> None
         sys.setswitchinterval(interval)
 
 
+def test_a_note_that_another_server_took_away_meanwhile_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both write what is noted at once; neither fails for it."""
+    file, seen = File(tmp_path), pages._noted
+
+    def taken_away(descriptor: int) -> list[tuple[int, int]] | None:
+        found = seen(descriptor)
+        os.removexattr(descriptor, NOTE)
+        return found
+
+    descriptor = os.open(file.disk(), os.O_RDWR)
+    try:
+        os.setxattr(descriptor, NOTE, b"1-1")
+        with pages.writing(descriptor, os.fstat(descriptor), 0, 8192):
+            os.pwrite(descriptor, bytes(8192), 0)
+            monkeypatch.setattr(pages, "_noted", taken_away)
+        assert NOTE not in os.listxattr(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def test_large_writes_cost_one_look_at_the_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of whole blocks, or to the end of the file, into one of which nothing is noted: no other call of the system."""
     file = File(tmp_path)

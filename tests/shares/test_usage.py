@@ -15,7 +15,7 @@ from tests.support.azure_files import KEY, FileService, file_service
 
 from linarite.engine.errors import WrongState
 from linarite.engine.sharing.ports import Place
-from linarite.shares import DirectoryTree, roots
+from linarite.shares import DirectoryTree, at_once, roots
 
 PLACE = Place("account", "share")
 KIB = 1024
@@ -56,6 +56,17 @@ def test_what_is_followed_is_what_counting_finds(tree: DirectoryTree) -> None:
     run(tree.create(PLACE, "d", 8 * KIB, b"z" * 8 * KIB, limit=LIMIT))
     run(tree.create(PLACE, "d", 8 * KIB, b"", limit=LIMIT))
     run(tree.remove(PLACE, "b", directory=False))
+    assert followed(tree) == roots.usage(tree._base(PLACE))
+
+
+def test_a_file_that_waits_open_for_its_thread_counts_once(tree: DirectoryTree) -> None:
+    """What others wrote to it, and was counted, since the loop opened it."""
+    run(tree.create(PLACE, "a", 100 * KIB, limit=LIMIT))
+    run(tree.usage(PLACE))
+    waiting = at_once.open_file(tree._base(PLACE), tree._spelling, "a", os.O_RDWR)
+    assert waiting is not None
+    run(tree.write(PLACE, "a", 0, b"x" * 40 * KIB, limit=LIMIT))
+    tree._write(PLACE, "a", waiting, 40 * KIB, b"y" * 40 * KIB, LIMIT)
     assert followed(tree) == roots.usage(tree._base(PLACE))
 
 

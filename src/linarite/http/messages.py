@@ -15,6 +15,8 @@ ZERO_COPY = "http.response.zerocopysend"
 FILL = "linarite.fill"
 """Among the extensions of a scope: the request's long body can be put right where it is wanted, by `fill`."""
 Fill = Callable[[memoryview], Awaitable[bool]]
+LONGEST_REMEMBERED = 2048
+"""Characters of a query that may come again: a signature has some hundred. A stranger's of 64 KiB would take 2 MiB."""
 Frame = Callable[[AsyncIterator[bytes], int], AsyncIterator[bytes]]
 """From the pieces of some data and its length to the pieces that are sent."""
 
@@ -70,15 +72,21 @@ class Query:
         return iter(self._values.items())
 
 
-@lru_cache(64)  # a client that reads a file in ranges sends one signature a thousand times
 def parsed(raw: str, decode: Callable[[str], str]) -> Mapping[str, Sequence[str]]:
     """Query parameters by lower-case name, each with all its values in order."""
+    return _remembered(raw, decode) if len(raw) <= LONGEST_REMEMBERED else _parsed(raw, decode)
+
+
+def _parsed(raw: str, decode: Callable[[str], str]) -> Mapping[str, Sequence[str]]:
     found: dict[str, list[str]] = {}
     for part in raw.split("&") if raw else ():
         name, _, value = part.partition("=")
         if name:
             found.setdefault(decode(name).lower(), []).append(decode(value))
     return {name: tuple(values) for name, values in found.items()}
+
+
+_remembered = lru_cache(64)(_parsed)  # a client that reads a file in ranges sends one signature a thousand times
 
 
 class BodyTooLarge(Exception):

@@ -186,7 +186,7 @@ def _renote(descriptor: int, before: list[Span], noted: list[Span]) -> None:
     if noted == before:
         return
     if not noted:
-        os.removexattr(descriptor, _NOTE)
+        _forget(descriptor)
         return
     for most in (_MOST, 1):
         text = " ".join(f"{a // PAGE}-{b // PAGE - 1}" for a, b in spans.fewer(noted, most))
@@ -197,6 +197,14 @@ def _renote(descriptor: int, before: list[Span], noted: list[Span]) -> None:
                 raise
         else:
             return
+
+
+def _forget(descriptor: int) -> None:
+    try:
+        os.removexattr(descriptor, _NOTE)
+    except OSError as error:
+        if error.errno != errno.ENODATA:  # another server, which writes to the file as well, was first
+            raise
 
 
 def _not_zero(descriptor: int, first: int, end: int) -> Iterator[Span]:

@@ -359,8 +359,9 @@ class DirectoryTree:
             with turn:
                 change(opened)
                 extents.stamp(opened.descriptor, opened.stat)
+                stat = os.fstat(opened.descriptor)  # the next one's tag would stand for bytes that ours has not seen
             os.fsync(opened.descriptor)  # fdatasync may leave the time behind, which is the tag: old tag, new bytes
-            return opened.item(os.fstat(opened.descriptor))
+            return opened.item(stat)
 
     @contextmanager
     def _opened_for_change(self, place: Place, base: Beneath, disk: str, flags: int = 0) -> Iterator[int]:

@@ -122,17 +122,19 @@ class Usage:
         key = (stat.st_dev, stat.st_ino)
         with self._lock:
             file = self._open.get(key)
-            if file is None:
-                file = self._open[key] = _Open(stat.st_blocks)
+            if file is None:  # others may have changed it, and been counted, since it was opened
+                file = self._open[key] = _Open(os.fstat(descriptor).st_blocks)
             file.users += 1
         try:
             yield file.turn
         finally:
-            self.noted(place, descriptor)
-            with self._lock:
-                file.users -= 1
-                if not file.users:
-                    del self._open[key]
+            try:
+                self.noted(place, descriptor)
+            finally:
+                with self._lock:
+                    file.users -= 1
+                    if not file.users:
+                        del self._open[key]
 
     def noted(self, place: Place, descriptor: int) -> None:
         """Count what a file that is followed has taken or given back until now."""
