@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from linarite.fs import near
 from linarite.fs.moving import rename_to_free
 from linarite.fs.openat2 import Escapes, open_beneath, open_cached
 
@@ -87,11 +88,14 @@ class Beneath:
     def look_at_once(self, path: str, flags: int | None = None) -> tuple[os.stat_result, int | None, int | None]:
         """What is at `path`, the inode of the directory that it is in (None: the root), and a descriptor of it.
 
-        That is opened with `flags`; None without them, and for what is no ordinary file. Never waits for a disk:
-        OSError, whichever, when the kernel has not all of it at hand.
+        That is opened with `flags`; None without them, and for what is no ordinary file. Never waits for a disk,
+        another machine or a program: OSError, whichever, when the kernel has not all of it at hand, and until
+        `look_near` was called lately.
         """
         path = _clean(path)
         above = path.rpartition("/")[0]
+        if not near.opens_at_once(self.root, flags or os.O_RDONLY):
+            raise BlockingIOError
         root = open_cached(None, self.root, _DIRECTORY)
         try:
             stat = _stat(open_cached(root, path, os.O_PATH))  # first: to open a device does something
@@ -106,6 +110,10 @@ class Beneath:
             return stat, parent, descriptor
         os.close(descriptor)
         return stat, parent, None
+
+    def look_near(self) -> None:
+        """Find out whether the root is on a disk of this machine, as `look_at_once` needs to know. May wait."""
+        near.look(self.root)
 
     def scan(self, path: str = "") -> Iterator[Entry]:
         """The names in a directory, in no order. A name that goes away meanwhile is left out."""

@@ -12,6 +12,7 @@ import stat
 from functools import cache
 
 _NUMBER = 437  # the same on every architecture but Alpha
+_RESOLVE_NO_XDEV = 0x01
 _RESOLVE_NO_MAGICLINKS = 0x02
 _RESOLVE_BENEATH = 0x08
 _RESOLVE_CACHED = 0x20
@@ -44,12 +45,13 @@ def open_beneath(root: int, path: str, flags: int, mode: int) -> int:
 def open_cached(root: int | None, path: str, flags: int) -> int:
     """Open what the kernel can find without the disk: BlockingIOError, or another OSError, where it cannot.
 
-    `path` is relative to the directory `root` and leads nowhere out of it; with None it is a whole path, and trusted.
+    `path` is relative to the directory `root` and leads nowhere out of it, nor to another file system; with None it is
+    a whole path, and trusted.
     """
     flags |= os.O_CLOEXEC if flags & os.O_PATH else os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
     if root is None:
         return _ask(_at_once, _HERE, path, _How(flags, 0, _RESOLVE_CACHED))
-    resolve = _RESOLVE_BENEATH | _RESOLVE_NO_MAGICLINKS | _RESOLVE_CACHED
+    resolve = _RESOLVE_BENEATH | _RESOLVE_NO_MAGICLINKS | _RESOLVE_NO_XDEV | _RESOLVE_CACHED
     return _ask(_at_once, root, path or ".", _How(flags, 0, resolve))
 
 

@@ -1,6 +1,7 @@
 """Files and directories that the kernel has at hand: found without a thread, which costs more than the looking.
 
-What is not at hand, is spelled in another case, or is refused in any way is None: the tree looks again, on a thread.
+What is not at hand, or not known to be on a disk of this machine, is spelled in another case, or is refused in any way
+is None: the tree looks again, on a thread.
 """
 
 from __future__ import annotations

@@ -11,12 +11,12 @@ import errno
 import fcntl
 import os
 import struct
-from pathlib import Path
+
+from linarite.fs import near
 
 _FLOCK = struct.Struct("hhqqi4x")
 """`struct flock` of Linux on 64 bits: type, whence, start, length, pid."""
 _BUSY = {errno.EAGAIN, errno.EACCES}
-_IN_MEMORY = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "f2fs", "zfs", "overlay"})
 
 
 class LockFile:
@@ -26,7 +26,7 @@ class LockFile:
         """Make it if it is not there. Raises OSError."""
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         self._descriptor = os.open(path, flags, 0o600)
-        self.is_at_once = _file_system(self._descriptor) in _IN_MEMORY
+        self.is_at_once = near.kind(self._descriptor) in near.LOCAL
         """Whether its locks are in this machine's memory: no call waits for a network or another process."""
 
     def take(self, byte: int, *, alone: bool) -> bool:
@@ -55,15 +55,3 @@ class LockFile:
 
 def _wanted(byte: int, *, alone: bool) -> bytes:
     return _FLOCK.pack(fcntl.F_WRLCK if alone else fcntl.F_RDLCK, os.SEEK_SET, byte, 1, 0)
-
-
-def _file_system(descriptor: int) -> str:
-    """The name of the file system that an open file is on; "" when the kernel does not tell."""
-    try:
-        facts = Path(f"/proc/self/fdinfo/{descriptor}").read_text().split()
-        mount = facts[facts.index("mnt_id:") + 1]
-        lines = Path("/proc/self/mountinfo").read_text().splitlines()
-    except (OSError, ValueError, IndexError):
-        return ""
-    found = (line.partition(" - ")[2].split() for line in lines if line.split()[0] == mount)
-    return next((words[0] for words in found if words), "")

@@ -257,6 +257,7 @@ class DirectoryTree:
 
     def _present(self, base: Beneath, path: str) -> Found:
         """What is there for the protocol: a file or a directory, none of the other things that a program may leave."""
+        base.look_near()
         found = self._spelling.locate(base, path)
         if found.stat is None or not (modes.S_ISREG(found.stat.st_mode) or modes.S_ISDIR(found.stat.st_mode)):
             raise NotFound("resource", path)
@@ -264,6 +265,7 @@ class DirectoryTree:
 
     def _place_for(self, base: Beneath, path: str) -> Found:
         """Where a file is to be made. AlreadyExists where a device or the like is: to open it may do something."""
+        base.look_near()
         found = self._spelling.locate(base, path)
         if found.stat is not None and not (modes.S_ISREG(found.stat.st_mode) or modes.S_ISDIR(found.stat.st_mode)):
             raise AlreadyExists("resource", path)
