@@ -223,6 +223,43 @@ def test_a_write_that_is_called_off_before_its_turn_leaves_nothing_open(tree: Di
     assert file.read_bytes()[:4] == b"data"
 
 
+def test_what_is_called_off_on_a_thread_is_held_until_it_is_over(
+    tree: DirectoryTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the end of a server: another one would be told that it changed what this one goes on to write."""
+    at_disk, go, fsync = threading.Event(), threading.Event(), os.fsync
+    order: list[str] = []
+
+    def slow(descriptor: int) -> None:
+        at_disk.set()
+        assert go.wait(30)
+        order.append("on disk")
+        fsync(descriptor)
+
+    async def write() -> None:
+        async with tree.hold(PLACE, "d/f", alone=True):
+            await tree.write(PLACE, "d/f", 0, b"a")
+
+    async def follow() -> None:
+        async with tree.hold(PLACE, "d/f", alone=True):
+            order.append("next")
+
+    async def story() -> None:
+        first = asyncio.create_task(write())
+        assert await asyncio.to_thread(at_disk.wait, 30)
+        second = asyncio.create_task(follow())
+        first.cancel()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        go.set()
+        await asyncio.wait([first, second])
+        assert first.cancelled()
+
+    monkeypatch.setattr(os, "fsync", slow)
+    run(story())
+    assert order == ["on disk", "next"]
+
+
 def test_a_change_is_told_with_its_own_tag(tree: DirectoryTree, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not with that of one that was made while it came to the disk: who had it would change bytes it never saw."""
     at_disk, go, fsync = threading.Event(), threading.Event(), os.fsync

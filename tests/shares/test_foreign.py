@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -213,3 +215,28 @@ def test_what_another_program_makes_meanwhile_is_not_replaced(share: Share, monk
     assert (told.status_code, told.headers["x-ms-error-code"]) == (409, "ResourceAlreadyExists")
     assert (share.disk / "new").read_bytes() == b"another program's"
     assert (share.disk / "real").read_bytes() == b"of real"
+
+
+LENDS = """
+import fcntl, os, signal, sys
+signal.signal(signal.SIGIO, signal.SIG_IGN)
+fcntl.fcntl(os.open(sys.argv[1], os.O_RDONLY), fcntl.F_SETLEASE, fcntl.F_RDLCK)
+print("lent", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("request_", ["create", "put range", "clear", "resize"])
+def test_a_file_that_is_lent_to_another_program_is_asked_for_later(share: Share, request_: str) -> None:
+    """As by the kernel's NFS server to a client of its own, which has a moment to give it back."""
+    with subprocess.Popen(
+        [sys.executable, "-c", LENDS, str(share.disk / "real")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"lent\n"
+        before = share.state()
+        told = share.ask(request_, "real")
+        assert (told.status_code, told.headers["x-ms-error-code"]) == (503, "ServerBusy")
+        assert share.state() == before
+        other.kill()
+    assert share.ask(request_, "real").status_code < 300

@@ -9,6 +9,7 @@ import ctypes
 import errno
 import os
 import stat
+from contextlib import suppress
 from functools import cache
 
 _NUMBER = 437  # the same on every architecture but Alpha
@@ -37,7 +38,11 @@ class Escapes(OSError):
 
 
 def open_beneath(root: int, path: str, flags: int, mode: int) -> int:
-    """Open `path` (relative, already checked) below the directory `root`. Not inherited, and it never waits."""
+    """Open `path` (relative, already checked) below the directory `root`. Not inherited, and it never waits.
+
+    BlockingIOError for a file that is lent to another program (F_SETLEASE, a client of an NFS server of this machine):
+    that is asked for it by then.
+    """
     flags |= os.O_CLOEXEC if flags & os.O_PATH else os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
     return _by_kernel(root, path, flags, mode) if available() else by_components(root, path, flags, mode)
 
@@ -69,16 +74,19 @@ def available() -> bool:
 
 
 def _by_kernel(root: int, path: str, flags: int, mode: int) -> int:
-    for _ in range(_TRIES):
-        try:
-            return _call(root, path or ".", flags, mode if flags & os.O_CREAT else 0)
-        except BlockingIOError:  # EAGAIN: something was renamed while the kernel looked at a ".."
-            continue
-        except OSError as error:
-            if error.errno == errno.EXDEV:
-                raise Escapes(path) from error
-            raise
-    raise Escapes(path)
+    for _ in range(_TRIES - 1):
+        with suppress(BlockingIOError):  # something was renamed while the kernel looked at a "..", or it is lent
+            return _once(root, path, flags, mode)
+    return _once(root, path, flags, mode)
+
+
+def _once(root: int, path: str, flags: int, mode: int) -> int:
+    try:
+        return _call(root, path or ".", flags, mode if flags & os.O_CREAT else 0)
+    except OSError as error:
+        if error.errno == errno.EXDEV:
+            raise Escapes(path) from error
+        raise
 
 
 def _call(root: int, path: str, flags: int, mode: int) -> int:

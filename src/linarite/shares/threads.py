@@ -5,18 +5,36 @@ from __future__ import annotations
 import asyncio
 import errno
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
-from linarite.engine.errors import AlreadyExists, InvalidValue, NotAllowed, NotFound, PathRefused, WrongState
+from linarite.engine.errors import (
+    AlreadyExists,
+    InvalidValue,
+    NotAllowed,
+    NotFound,
+    PathRefused,
+    Unavailable,
+    WrongState,
+)
 from linarite.fs import Escapes
 
 T = TypeVar("T")
 
 
 async def on_thread(work: Callable[..., T], *arguments: object) -> T:
-    """Run `work` on a thread."""
+    """Run `work` on a thread. It is over when this is, also when this is called off: then what is held for it may go.
+
+    Work that is called off before it began is not done.
+    """
+    turn = iter((True,))  # for the thread that begins or for who calls it off, whoever is first
+    future = asyncio.get_running_loop().run_in_executor(None, lambda: work(*arguments) if next(turn, False) else None)
     try:
-        return await asyncio.get_running_loop().run_in_executor(None, work, *arguments)
+        return cast("T", await asyncio.shield(future))
+    except asyncio.CancelledError:
+        if not next(turn, False):
+            await asyncio.wait([future])
+            future.exception()  # nobody is there to be told
+        raise
     except OSError as error:
         raise _refusal(error) from error
 
@@ -27,6 +45,8 @@ def _refusal(error: OSError) -> Exception:
         return PathRefused(f"The path {name!r} leaves its share.")
     if isinstance(error, IsADirectoryError):
         return WrongState("resource", "directory", "use as a file")
+    if isinstance(error, BlockingIOError):  # a moment until it gives it back, as the kernel has told it to
+        return Unavailable("Another program has the file to itself: try again.")
     if isinstance(error, PermissionError):
         return NotAllowed("The server may not touch this file.")
     if isinstance(error, FileNotFoundError):
