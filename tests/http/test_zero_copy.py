@@ -210,6 +210,19 @@ def test_file_that_cannot_be_had_as_memory_is_sent_all_the_same(tmp_path, monkey
     play(tmp_path, story)
 
 
+def test_file_is_sent_where_the_c_library_has_no_such_question(tmp_path, monkeypatch):
+    """musl before 1.2.5 knows neither the call nor its flag."""
+    monkeypatch.delattr(os, "RWF_NOWAIT")
+
+    async def story(port: int, face: Face) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(get("/7-100000"))
+        assert await answer(reader) == CONTENT[7:100_007]
+        writer.close()
+
+    play(tmp_path, story)
+
+
 @pytest.mark.parametrize("code", [errno.EAGAIN, errno.EOPNOTSUPP])
 def test_file_that_a_disk_must_bring_is_left_to_many_threads(tmp_path, monkeypatch, code):
     """Those few that send from memory wait for no disk."""

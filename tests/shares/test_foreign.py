@@ -14,6 +14,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from tests.support.azure_files import FileService, Raw, file_service
+from tests.support.left_out import leave_out
 
 from linarite.shares import renaming
 
@@ -215,6 +216,24 @@ def test_what_another_program_makes_meanwhile_is_not_replaced(share: Share, monk
     assert (told.status_code, told.headers["x-ms-error-code"]) == (409, "ResourceAlreadyExists")
     assert (share.disk / "new").read_bytes() == b"another program's"
     assert (share.disk / "real").read_bytes() == b"of real"
+
+
+@pytest.mark.parametrize("request_", ["create", "put range", "clear", "resize"])
+def test_a_program_that_runs_is_not_changed(share: Share, request_: str) -> None:
+    """It was started from the share, by a task for example; the kernel keeps its file as it is."""
+    (share.disk / "program").write_bytes(Path("/bin/sleep").read_bytes())
+    (share.disk / "program").chmod(0o755)
+    with subprocess.Popen([share.disk / "program", "60"]) as runs:
+        try:
+            (share.disk / "program").open("r+b").close()
+            leave_out("this kernel lets running programs be changed")
+        except OSError:
+            told = share.ask(request_, "program")
+        finally:
+            runs.kill()
+    assert (told.status_code, told.headers["x-ms-error-code"]) == (409, "SharingViolation")
+    assert (share.disk / "program").read_bytes() == Path("/bin/sleep").read_bytes()
+    assert share.ask(request_, "program").status_code < 300
 
 
 LENDS = """

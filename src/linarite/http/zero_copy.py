@@ -143,7 +143,7 @@ class _Part:
         """Whether the kernel has the last page of what is sent next, and so, as it reads ahead, most likely all."""
         try:
             os.preadv(self.file, [bytearray(1)], self.offset + min(self.left, MOST) - 1, os.RWF_NOWAIT)
-        except OSError:  # not there, or a file system that does not tell
+        except (OSError, AttributeError, NotImplementedError):  # not there; or a file system or C library without it
             return False
         return True
 

@@ -54,6 +54,7 @@ def _refusal(error: OSError) -> Exception:
     by_code: dict[int | None, Exception] = {
         errno.ENOTDIR: NotFound("parent", name),
         errno.EEXIST: AlreadyExists("resource", name),
+        errno.ETXTBSY: WrongState("resource", "in use", "change"),  # a program that runs
         errno.ENOTEMPTY: WrongState("directory", "not empty", "delete"),
         errno.ELOOP: NotFound("resource", name),
         errno.ENAMETOOLONG: InvalidValue("path", name, "length"),

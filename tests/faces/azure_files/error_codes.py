@@ -114,6 +114,7 @@ _CLIENTS = {
 }
 TESTED: dict[str, str] = {
     **{code: f"tests/clients/test_azure_files{name}.py" for name, codes in _CLIENTS.items() for code in codes.split()},
+    "SharingViolation": "tests/shares/test_foreign.py",
     "PendingCopyOperation": "tests/clients/test_azure_files_elsewhere.py",
     "CopyIdMismatch": "tests/clients/test_azure_files_elsewhere.py",
 }
@@ -127,7 +128,6 @@ NEVER: dict[str, str] = {
     **dict.fromkeys(
         (
             "CannotDeleteFileOrDirectory", "ClientCacheFlushDelay", "DeletePending", "FileLockConflict",
-            "SharingViolation",
         ), _SMB,
     ),
     **dict.fromkeys(

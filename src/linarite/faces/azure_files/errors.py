@@ -164,6 +164,7 @@ CODES: Mapping[str, tuple[int, str]] = {
     "ShareSizeLimitReached": (400, "The operation could not be performed because the share size limit was reached."),
     "ShareSnapshotCountExceeded": (409, "The total number of snapshots for the share is over the limit."),
     "ShareSnapshotNotFound": (404, "The specified share snapshot does not exist."),
+    "SharingViolation": (409, "The specified resource may be in use by an SMB client."),
     "UnsupportedHeader": (400, "One of the HTTP headers specified in the request is not supported."),
     "UnsupportedHttpVerb": (405, "The resource doesn't support the specified HTTP verb."),
     "UnsupportedQueryParameter": (400, "One of the query parameters specified in the request URI is not supported."),
@@ -239,6 +240,7 @@ def _exists(error: errors.AlreadyExists, kind: str) -> Refused:
 _STATES = {
     ("directory", "not empty"): "DirectoryNotEmpty",
     ("resource", "read-only"): "ReadOnlyAttribute",
+    ("resource", "in use"): "SharingViolation",
     ("resource", "file"): "ResourceTypeMismatch",
     ("resource", "directory"): "ResourceTypeMismatch",
     ("range", "outside"): "InvalidRange",
