@@ -210,6 +210,35 @@ def test_file_that_cannot_be_had_as_memory_is_sent_all_the_same(tmp_path, monkey
     play(tmp_path, story)
 
 
+def test_client_that_is_gone_before_the_answer_gets_none(tmp_path, monkeypatch, caplog):
+    """Which is nothing to be logged as an error of ours."""
+    looked_at, gone = asyncio.Event(), asyncio.Event()
+    respond, lost = Face.respond, zero_copy.ZeroCopyProtocol.connection_lost
+
+    async def late(self: Face, request: Request) -> Response:
+        looked_at.set()
+        await gone.wait()
+        return await respond(self, request)
+
+    def seen(self: zero_copy.ZeroCopyProtocol, exc: Exception | None) -> None:
+        lost(self, exc)
+        gone.set()
+
+    monkeypatch.setattr(Face, "respond", late)
+    monkeypatch.setattr(zero_copy.ZeroCopyProtocol, "connection_lost", seen)
+
+    async def story(port: int, face: Face) -> None:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(get("/0-3000001"))
+        await looked_at.wait()
+        writer.transport.abort()
+        await gone.wait()
+        await asyncio.sleep(0)
+
+    play(tmp_path, story)
+    assert not [each for each in caplog.records if each.levelname == "ERROR"]
+
+
 def test_file_is_sent_where_the_c_library_has_no_such_question(tmp_path, monkeypatch):
     """musl before 1.2.5 knows neither the call nor its flag."""
     monkeypatch.delattr(os, "RWF_NOWAIT")

@@ -76,6 +76,8 @@ class _Sender:
 
     async def _send_part(self, message: Any) -> None:  # noqa: ANN401 - ASGI's messages
         part = _Part(await self._take_head(), message["file"], message["offset"], message["count"])
+        if self._cycle.disconnected:  # uvicorn made no head then, and knows of no length
+            return
         if self._cycle.chunked_encoding or part.left > self._cycle.expected_content_length:
             raise RuntimeError("A file is sent where another length was promised.")
         self._cycle.expected_content_length -= part.left
