@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import threading
 from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +71,50 @@ def test_a_file_that_waits_open_for_its_thread_counts_once(tree: DirectoryTree) 
     run(tree.write(PLACE, "a", 0, b"x" * 40 * KIB, limit=LIMIT))
     tree._write(PLACE, "a", waiting, 40 * KIB, b"y" * 40 * KIB, LIMIT)
     assert followed(tree) == roots.usage(tree._base(PLACE))
+
+
+def test_a_disk_that_does_not_answer_keeps_no_other_share_waiting(
+    tree: DirectoryTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a file takes is asked of the disk that it is on, be it a file server's."""
+    run(tree.create(PLACE, "a", 100 * KIB, limit=LIMIT))
+    asked, answered, fstat = threading.Event(), threading.Event(), os.fstat
+
+    def late(descriptor: int) -> os.stat_result:
+        asked.set()
+        assert answered.wait(30)
+        return fstat(descriptor)
+
+    with ThreadPoolExecutor(2) as pool, (folder(tree) / "a").open("r+b") as file:
+        stat = fstat(file.fileno())
+        monkeypatch.setattr(os, "fstat", late)
+        change = pool.submit(_follow, tree, file.fileno(), stat)
+        assert asked.wait(30)
+        pool.submit(tree._usage.forget, Place("account", "other")).result(30)
+        answered.set()
+        change.result(30)
+    assert tree._usage._open == {}
+
+
+def _follow(tree: DirectoryTree, descriptor: int, stat: os.stat_result) -> None:
+    with tree._usage.following(PLACE, descriptor, stat):
+        pass
+
+
+def test_a_file_that_a_file_server_knows_no_more_is_followed_no_more(tree: DirectoryTree) -> None:
+    """ESTALE: another of its clients removed it."""
+    run(tree.create(PLACE, "a", 100 * KIB, limit=LIMIT))
+    with (folder(tree) / "a").open("r+b") as file:
+        stat = os.fstat(file.fileno())
+
+        def gone(_: int) -> os.stat_result:
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "fstat", gone)
+            with pytest.raises(OSError, match="handle"):
+                _follow(tree, file.fileno(), stat)
+    assert tree._usage._open == {}
 
 
 def test_links_take_nothing_along(tree: DirectoryTree) -> None:

@@ -4,7 +4,8 @@ What lies on disk was written by someone, so the disk tells most of it, by block
 cleared, but that share a block with others, are noted in an attribute of the file: it goes along with renames and
 further names, and survives what the file survives. A page that is noted is written all the same once there is something
 in it: whoever changes the file without us makes no note untrue but by writing zeros. Who changes bytes here has the
-file to itself meanwhile (`Usage.following`).
+file to itself in this server meanwhile (`Usage.following`); of two servers that write zeros into pages of one block at
+once, one may leave those of the other noted.
 
 On a file system that knows no attributes or tells no holes, pages that are all zero count as not written.
 """

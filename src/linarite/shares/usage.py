@@ -53,13 +53,17 @@ class _Count:
 
 
 class _Open:
-    """A file that is being changed: its blocks as they were last counted, and whose turn it is to change them."""
+    """A file that is being changed: its blocks as they were last counted, and whose turn it is to change them.
 
-    __slots__ = ("blocks", "turn", "users")
+    `blocks` None: they are not known yet, and nobody has changed them. `looking` is held by who asks the disk for them.
+    """
 
-    def __init__(self, blocks: int) -> None:
-        self.blocks, self.users = blocks, 0
-        self.turn = threading.Lock()
+    __slots__ = ("blocks", "looking", "turn", "users")
+
+    def __init__(self) -> None:
+        self.blocks: int | None = None
+        self.users = 0
+        self.turn, self.looking = threading.Lock(), threading.Lock()
 
 
 class Usage:
@@ -100,7 +104,7 @@ class Usage:
         """The blocks of a file; of one that is being changed, those that are counted already."""
         with self._lock:
             file = self._open.get((stat.st_dev, stat.st_ino))
-            return stat.st_blocks if file is None else file.blocks
+            return stat.st_blocks if file is None or file.blocks is None else file.blocks
 
     def forget(self, place: Place) -> None:
         """The share is gone, or is another one."""
@@ -122,27 +126,30 @@ class Usage:
         key = (stat.st_dev, stat.st_ino)
         with self._lock:
             file = self._open.get(key)
-            if file is None:  # others may have changed it, and been counted, since it was opened
-                file = self._open[key] = _Open(os.fstat(descriptor).st_blocks)
+            if file is None:
+                file = self._open[key] = _Open()
             file.users += 1
         try:
+            if file.blocks is None:  # not as it was opened: others may have changed it since, and were counted
+                self._note(place, file, descriptor)
             yield file.turn
         finally:
             try:
-                self.noted(place, descriptor)
+                self._note(place, file, descriptor)
             finally:
                 with self._lock:
                     file.users -= 1
                     if not file.users:
                         del self._open[key]
 
-    def noted(self, place: Place, descriptor: int) -> None:
-        """Count what a file that is followed has taken or given back until now."""
-        with self._lock:
-            stat = os.fstat(descriptor)
-            file = self._open[stat.st_dev, stat.st_ino]
-            self._add(place, (stat.st_blocks - file.blocks) * BLOCK)
-            file.blocks = stat.st_blocks
+    def _note(self, place: Place, file: _Open, descriptor: int) -> None:
+        """Count what a file that is followed has taken or given back until now; nobody else waits for its disk."""
+        with file.looking:
+            blocks = os.fstat(descriptor).st_blocks
+            with self._lock:
+                if file.blocks is not None:
+                    self._add(place, (blocks - file.blocks) * BLOCK)
+                file.blocks = blocks
 
     @contextmanager
     def room(self, place: Place, limit: int | None, wanted: Callable[[], int]) -> Iterator[None]:
