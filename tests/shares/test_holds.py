@@ -66,3 +66,22 @@ def test_one_who_stops_waiting_leaves_no_trace() -> None:
         assert holds._holds == {}
 
     asyncio.run(scene())
+
+
+def test_one_who_gives_up_in_the_moment_of_its_turn_leaves_nothing() -> None:
+    """Its turn is the next one's, and a hold that nobody has is forgotten."""
+
+    async def scene() -> None:
+        holds = Holds()
+        first, second = Visit(holds, alone=True), Visit(holds, alone=True)
+        await settle()
+        first.go.set()
+        while first.inside:  # noqa: ASYNC110 - to the tick
+            await asyncio.sleep(0)
+        second.task.cancel()
+        with suppress(asyncio.CancelledError):
+            await second.task
+        assert not second.inside
+        assert holds._holds == {}
+
+    asyncio.run(scene())

@@ -51,22 +51,23 @@ class Holds:
             for key, alone in wanted:
                 hold = self._holds.setdefault(key, _Hold())
                 if hold.waiting or not hold.take(alone=alone):
-                    await self._wait(hold, alone=alone)
+                    await self._wait(key, hold, alone=alone)
                 taken.append((key, hold))
             yield
         finally:
             for key, hold in reversed(taken):
                 self._leave(key, hold)
 
-    async def _wait(self, hold: _Hold, *, alone: bool) -> None:
+    async def _wait(self, key: Hashable, hold: _Hold, *, alone: bool) -> None:
         turn = asyncio.get_running_loop().create_future()
         hold.waiting.append((alone, turn))
         try:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                hold.users, hold.alone = hold.users - 1, False
-            hold.wake()
+                self._leave(key, hold)
+            else:
+                hold.wake()
             raise
 
     def _leave(self, key: Hashable, hold: _Hold) -> None:
