@@ -65,7 +65,7 @@ def test_what_changed_was_synced_last(
     tree: DirectoryTree, monkeypatch: pytest.MonkeyPatch, change: Any, synced: set[str]
 ) -> None:
     """Bytes and times of the file, and the names in its directory: by fsync, since fdatasync leaves times behind."""
-    share, told, fsync = Path(tree._root.root, "account", "share"), set[str](), os.fsync
+    share, told, fsync = Path(tree._disk.root.root, "account", "share"), set[str](), os.fsync
 
     def record(descriptor: int) -> None:
         fsync(descriptor)
@@ -80,7 +80,7 @@ def test_what_changed_was_synced_last(
 @pytest.mark.timeout(60)
 def test_a_link_that_is_swapped_in_meanwhile_leads_nowhere(tree: DirectoryTree, tmp_path: Path) -> None:
     """A directory that turns into a link to the outside and back, as fast as a program can, under every request."""
-    outside, share = tmp_path / "outside", Path(tree._root.root, "account", "share")
+    outside, share = tmp_path / "outside", Path(tree._disk.root.root, "account", "share")
     outside.mkdir()
     (outside / "f").write_bytes(b"secret")
     over, swaps = threading.Event(), [0]
@@ -198,7 +198,7 @@ def test_another_program_fills_a_disk_that_was_empty(tmp_path: Path) -> None:
 def test_a_write_that_is_called_off_before_its_turn_leaves_nothing_open(tree: DirectoryTree) -> None:
     """Its file was opened in the loop, and no thread has come to close it."""
 
-    file = Path(tree._root.root, "account", "share", "d", "f")
+    file = Path(tree._disk.root.root, "account", "share", "d", "f")
 
     def descriptors() -> int:
         return sum(os.path.realpath(each) == str(file) for each in Path("/proc/self/fd").iterdir())

@@ -33,13 +33,13 @@ def tree(tmp_path: Path) -> DirectoryTree:
 
 
 def folder(tree: DirectoryTree) -> Path:
-    return Path(tree._base(PLACE).root)
+    return Path(tree._disk.base(PLACE).root)
 
 
 def at_hand(tree: DirectoryTree, path: str, flags: int = os.O_RDONLY) -> bool:
     """Whether the loop would open a file that was found a moment ago."""
     run(tree.find(PLACE, path))
-    opened = at_once.open_file(tree._base(PLACE), tree._spelling, path, flags)
+    opened = at_once.open_file(tree._disk.base(PLACE), tree._disk.spelling, path, flags)
     if opened is not None:
         opened.close()
     return opened is not None
@@ -103,15 +103,15 @@ def test_a_file_of_an_image_is_not_copied_in_the_loop(tree: DirectoryTree, tmp_p
 def test_where_a_folder_is_is_looked_at_again(tree: DirectoryTree, monkeypatch: pytest.MonkeyPatch) -> None:
     """Something else may have been mounted there; and what nobody looked at is not known."""
     (folder(tree) / "f").touch()
-    base = tree._base(PLACE)
+    base = tree._disk.base(PLACE)
     monkeypatch.setattr(near, "_known", {})
-    assert at_once.find(base, tree._spelling, "f") is None
+    assert at_once.find(base, tree._disk.spelling, "f") is None
     monkeypatch.setattr(near, "SECONDS", -1.0)
     base.look_near()
-    assert at_once.find(base, tree._spelling, "f") is None
+    assert at_once.find(base, tree._disk.spelling, "f") is None
     monkeypatch.setattr(near, "SECONDS", 10.0)
     base.look_near()
-    assert at_once.find(base, tree._spelling, "f") is not None
+    assert at_once.find(base, tree._disk.spelling, "f") is not None
 
 
 def test_folders_that_are_known_do_not_become_more_and_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

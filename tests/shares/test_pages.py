@@ -64,7 +64,7 @@ class File:
     def __init__(self, folder: Path) -> None:
         self.tree = DirectoryTree(str(folder / uuid.uuid4().hex))
         run(self.tree.make_share(PLACE))
-        self.path, self.size, self.written = self.tree._base(PLACE).root, 0, set[int]()
+        self.path, self.size, self.written = self.tree._disk.base(PLACE).root, 0, set[int]()
         self.create(SIZE, b"")
 
     def create(self, size: int, data: bytes) -> None:
@@ -114,7 +114,7 @@ class File:
         return run(self.tree.ranges(place, "f", 0, ALL))
 
     def disk(self, place: Place = PLACE) -> Path:
-        return Path(self.tree._base(place).root) / "f"
+        return Path(self.tree._disk.base(place).root) / "f"
 
 
 @pytest.mark.parametrize("nearly_full", [False, True])

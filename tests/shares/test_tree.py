@@ -122,7 +122,7 @@ def test_long_names_are_escaped_on_disk_and_whole_in_listings(shares: Shares, na
     assert len(os.fsencode(next(shares.folder.iterdir()).name)) <= 255
     run(shares.tree.rename(PLACE, f"{name}/{name}", "short", replace=False))
     assert sorted(shares.names()) == sorted(["short", name])
-    assert DirectoryTree(str(shares.root))._spelling.protocol(next(iter(shares.folder.glob("*~*"))).name) == name
+    assert DirectoryTree(str(shares.root))._disk.spelling.protocol(next(iter(shares.folder.glob("*~*"))).name) == name
 
 
 def test_a_name_that_looks_like_a_cut_one_stays_itself(shares: Shares) -> None:

@@ -38,11 +38,11 @@ def tree(tmp_path: Path) -> DirectoryTree:
 
 
 def folder(tree: DirectoryTree) -> Path:
-    return Path(tree._root.root, "account", "share")
+    return Path(tree._disk.root.root, "account", "share")
 
 
 def followed(tree: DirectoryTree) -> int:
-    return tree._usage._known[PLACE].bytes
+    return tree._disk.usage._known[PLACE].bytes
 
 
 def test_what_is_followed_is_what_counting_finds(tree: DirectoryTree) -> None:
@@ -59,18 +59,18 @@ def test_what_is_followed_is_what_counting_finds(tree: DirectoryTree) -> None:
     run(tree.create(PLACE, "d", 8 * KIB, b"z" * 8 * KIB, limit=LIMIT))
     run(tree.create(PLACE, "d", 8 * KIB, b"", limit=LIMIT))
     run(tree.remove(PLACE, "b", directory=False))
-    assert followed(tree) == roots.usage(tree._base(PLACE))
+    assert followed(tree) == roots.usage(tree._disk.base(PLACE))
 
 
 def test_a_file_that_waits_open_for_its_thread_counts_once(tree: DirectoryTree) -> None:
     """What others wrote to it, and was counted, since the loop opened it."""
     run(tree.create(PLACE, "a", 100 * KIB, limit=LIMIT))
     run(tree.usage(PLACE))
-    waiting = at_once.open_file(tree._base(PLACE), tree._spelling, "a", os.O_RDWR)
+    waiting = at_once.open_file(tree._disk.base(PLACE), tree._disk.spelling, "a", os.O_RDWR)
     assert waiting is not None
     run(tree.write(PLACE, "a", 0, b"x" * 40 * KIB, limit=LIMIT))
-    tree._write(PLACE, "a", waiting, 40 * KIB, b"y" * 40 * KIB, LIMIT)
-    assert followed(tree) == roots.usage(tree._base(PLACE))
+    tree._disk.write(PLACE, "a", waiting, 40 * KIB, b"y" * 40 * KIB, LIMIT)
+    assert followed(tree) == roots.usage(tree._disk.base(PLACE))
 
 
 def test_a_disk_that_does_not_answer_keeps_no_other_share_waiting(
@@ -90,14 +90,14 @@ def test_a_disk_that_does_not_answer_keeps_no_other_share_waiting(
         monkeypatch.setattr(os, "fstat", late)
         change = pool.submit(_follow, tree, file.fileno(), stat)
         assert asked.wait(30)
-        pool.submit(tree._usage.forget, Place("account", "other")).result(30)
+        pool.submit(tree._disk.usage.forget, Place("account", "other")).result(30)
         answered.set()
         change.result(30)
-    assert tree._usage._open == {}
+    assert tree._disk.usage._open == {}
 
 
 def _follow(tree: DirectoryTree, descriptor: int, stat: os.stat_result) -> None:
-    with tree._usage.following(PLACE, descriptor, stat):
+    with tree._disk.usage.following(PLACE, descriptor, stat):
         pass
 
 
@@ -114,7 +114,7 @@ def test_a_file_that_a_file_server_knows_no_more_is_followed_no_more(tree: Direc
             patch.setattr(os, "fstat", gone)
             with pytest.raises(OSError, match="handle"):
                 _follow(tree, file.fileno(), stat)
-    assert tree._usage._open == {}
+    assert tree._disk.usage._open == {}
 
 
 def test_links_take_nothing_along(tree: DirectoryTree) -> None:
@@ -146,7 +146,7 @@ def test_writers_at_once_do_not_go_beyond_it_together(tree: DirectoryTree) -> No
         results = await asyncio.gather(*writes, return_exceptions=True)
         refused = [each for each in results if isinstance(each, Exception)]
         assert all(isinstance(each, WrongState) for each in refused)
-        assert roots.usage(tree._base(PLACE)) == LIMIT
+        assert roots.usage(tree._disk.base(PLACE)) == LIMIT
         assert len(results) - len(refused) == 8
 
     run(story())
