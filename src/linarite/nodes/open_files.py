@@ -9,8 +9,9 @@ from __future__ import annotations
 import resource
 from collections.abc import Sequence
 
-_lowered = 'unset PWD OLDPWD SHLVL; ulimit -S -n "$0" && exec "$@"'
-"""Shells export some of their own variables: the environment is what it was, too."""
+_SHELL = "/bin/sh"
+_lowered = 'ulimit -S -n "$0" && exec /usr/bin/env -u PWD -u OLDPWD -u SHLVL -u _ "$@"'
+"""Shells export some of their own variables, bash SHLVL when it becomes a command: the environment is what it was, too."""
 _given: list[int] = []
 """The soft limit that the process was started with, once it was raised."""
 
@@ -29,4 +30,4 @@ def as_given(words: Sequence[str]) -> list[str]:
     A limit belongs to the whole process and neither `posix_spawn` nor a thread can start a child with another, so that
     a shell sets it and becomes the command: the child's number is the command's.
     """
-    return ["/bin/sh", "-c", _lowered, str(_given[0]), *words] if _given else [*words]
+    return [_SHELL, "-c", _lowered, str(_given[0]), *words] if _given else [*words]

@@ -33,6 +33,7 @@ from linarite.nodes.moving.errands import (
     Request,
     TakeAway,
 )
+from linarite.nodes.open_files import as_given
 from linarite.nodes.wire import Frames, frame
 
 IDLE = 60.0
@@ -48,9 +49,9 @@ GONE = Problem(code="failed", message="The process that moves files has ended.",
 
 def _spawn(command: list[str], stdin: socket.socket) -> int:
     """Start the shell that becomes `command`, in a session of its own, and give its number. Raises OSError."""
-    words = ["/bin/sh", "-c", _seed, "sh", *command]
+    words = as_given(["/bin/sh", "-c", _seed, "sh", *command])
     return os.posix_spawn(
-        "/bin/sh", words, passed_on(), file_actions=[(os.POSIX_SPAWN_DUP2, stdin.fileno(), 0)], setsid=True
+        words[0], words, passed_on(), file_actions=[(os.POSIX_SPAWN_DUP2, stdin.fileno(), 0)], setsid=True
     )  # fmt: skip
 
 
