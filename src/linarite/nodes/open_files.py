@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 _SHELL = "/bin/sh"
 _lowered = 'ulimit -S -n "$0" && exec /usr/bin/env -u PWD -u OLDPWD -u SHLVL -u _ "$@"'
-"""Shells export some of their own variables, bash SHLVL when it becomes a command: the environment is what it was, too."""
+"""Shells export variables of their own, bash SHLVL as it becomes a command: the environment is what it was, too."""
 _given: list[int] = []
 """The soft limit that the process was started with, once it was raised."""
 

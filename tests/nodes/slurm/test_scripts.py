@@ -27,7 +27,7 @@ from linarite.nodes.processes import CannotStartError
 from linarite.nodes.slurm.attempts import LAST_LINE
 from linarite.nodes.slurm.elements import element
 from linarite.nodes.slurm.options import Where
-from linarite.nodes.slurm.spool import Bunch
+from linarite.nodes.slurm.spool import Bunch, Mark
 from linarite.nodes.slurm.submitting import Kind, script
 
 SECONDS = 20.0
@@ -51,6 +51,7 @@ class Machine:
         self.spool = make_spool(folder / "slurm")
         self.spool.open()
         self._tokens = 0
+        self._bunches: dict[str, Bunch] = {}
         self._started = list[subprocess.Popen[bytes]]()
 
     def bunch(self, *launches: Launch) -> Bunch:
@@ -77,7 +78,12 @@ class Machine:
     def begin(self, command: str, **facts: Any) -> tuple[Launch, subprocess.Popen[bytes]]:
         """Start a run of this shell script."""
         launch = make_launch(f"t{self._tokens + 1}.1", command, shell=True, **facts)
-        return launch, self.start(self.bunch(launch))
+        self._bunches[launch.run] = self.bunch(launch)
+        return launch, self.start(self._bunches[launch.run])
+
+    def ask(self, launch: Launch) -> None:
+        """Leave the mark of the server's signals for a run that `begin` started."""
+        self.spool.ask(self._bunches[launch.run], Mark(launch.run, "0"))
 
     def run(self, command: str, **facts: Any) -> tuple[Launch, str]:
         """Run this shell script; its record."""
@@ -174,7 +180,7 @@ def test_gentle_end(machine: Machine):
         "trap 'echo told >> told; sleep 0.5; exit 5' TERM; touch up; while :; do sleep 0.05; done"
     )
     eventually((machine.wd(launch) / "up").exists)
-    machine.spool.ask(launch.run)
+    machine.ask(launch)
     process.send_signal(signal.SIGUSR1)
     eventually((machine.wd(launch) / "told").exists)
     process.send_signal(signal.SIGUSR1)
@@ -187,7 +193,7 @@ def test_end_at_once(machine: Machine):
     """Asked again as the server does: bash may sleep over a signal that comes while it heeds another."""
     launch, process = machine.begin("trap '' TERM; touch up; while :; do sleep 0.05; done")
     eventually((machine.wd(launch) / "up").exists)
-    machine.spool.ask(launch.run)
+    machine.ask(launch)
     process.send_signal(signal.SIGUSR1)
     for _ in range(3):
         process.send_signal(signal.SIGUSR2)
@@ -217,7 +223,7 @@ def test_end_in_the_first_moment(machine: Machine):
     """
     for pause in (0.0, 0.002, 0.005, 0.01, 0.02):
         launch, process = machine.begin("sleep 600")
-        machine.spool.ask(launch.run)
+        machine.ask(launch)
         eventually(lambda name=launch.run: name in machine.spool.runs("claims"))
         time.sleep(pause)
         for _ in range(3):
@@ -266,7 +272,7 @@ def test_end_by_slurm_of_what_was_to_end(machine: Machine):
     """The server's word came first: the end is its own."""
     launch, process = machine.begin("trap 'touch told; sleep 0.5; exit 5' TERM; touch up; while :; do sleep 0.05; done")
     eventually((machine.wd(launch) / "up").exists)
-    machine.spool.ask(launch.run)
+    machine.ask(launch)
     process.send_signal(signal.SIGUSR1)
     eventually((machine.wd(launch) / "told").exists)
     process.send_signal(signal.SIGTERM)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.nodes.slurm.parts import make_launch, make_spool
 
-from linarite.nodes.slurm.spool import LARGEST, Bunch, Spool
+from linarite.nodes.slurm.spool import INDEX, LARGEST, Bunch, Mark, Spool
 
 LAUNCHES = {"0": make_launch("t1.1"), "1": make_launch("t2.1")}
 SCRIPTS = {"0": b"# t1.1 0\n", "1": b"# t2.1 0\n"}
@@ -70,7 +70,7 @@ def test_index_that_cannot_be_read(top: Path):
 def test_forgotten_runs_leave_nothing(top: Path):
     spool = opened(top)
     bunch = spool.write("abc", LAUNCHES, SCRIPTS)
-    for what in ("claims", "ended", "why", "returned"):
+    for what in ("asked", "claims", "ended", "why", "returned"):
         Path(spool.state, what, "t1.1").write_text("x")
     spool.forget(bunch, "0", "t1.1")
     assert not [path for path in top.rglob("*/*") if path.name in ("t1.1", "0")]
@@ -80,6 +80,26 @@ def test_forgotten_runs_leave_nothing(top: Path):
     spool.drop(bunch)
     assert make_spool(top).open() == []
     assert sorted(path.name for path in Path(spool.folder, "bunches").iterdir())[1:] == [], "generations go when empty"
+
+
+def test_mark_of_what_is_forgotten_meanwhile_does_not_stay(top: Path):
+    """Marks are left, and runs forgotten, by a thread each: many marks take a while, and runs end in it."""
+    spool = opened(top)
+    bunch = spool.write("abc", LAUNCHES, SCRIPTS)
+    spool = opened(top)  # its generation is closed
+    marks = [Mark("t1.1", "0"), Mark("t2.1", "1"), Mark("abc", INDEX)]
+    for mark in (*marks, *marks):
+        spool.ask(bunch, mark)
+    assert sorted(spool.runs("asked")) == ["abc", "t1.1", "t2.1"]
+    spool.forget(bunch, "0", "t1.1")
+    for mark in marks:
+        spool.ask(bunch, mark)
+    assert sorted(spool.runs("asked")) == ["abc", "t2.1"]
+    spool.forget(bunch, "1", "t2.1")
+    spool.drop(bunch)
+    for mark in marks:
+        spool.ask(bunch, mark)
+    assert spool.runs("asked") == []
 
 
 def test_run_is_forgotten_wherever_its_bunch_is_now(top: Path):

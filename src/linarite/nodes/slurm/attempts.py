@@ -10,7 +10,7 @@ import re
 from enum import StrEnum
 
 from linarite.engine.launching import Ended, Launch, RunExited, RunFailed, RunLost, Usage
-from linarite.nodes.slurm.spool import Bunch, Spool
+from linarite.nodes.slurm.spool import INDEX, Bunch, Mark, Spool
 
 PATIENCE = 3
 """Looks at the queue in a row by which a run must have left a record, once Slurm has done with it."""
@@ -93,9 +93,11 @@ class Attempt:
         return self.bunch.token, 0 if self.launch.together is not None else int(self.element)
 
     @property
-    def mark(self) -> str:
+    def mark(self) -> Mark:
         """What its scripts look for before they heed a signal: of several machines all have that of their job."""
-        return self.run if self.launch.together is None or self.bunch is None else self.bunch.token
+        if self.launch.together is None or self.bunch is None:
+            return Mark(self.run, self.element)
+        return Mark(self.bunch.token, INDEX)
 
     @property
     def started_or_taken(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from time import monotonic
 
@@ -16,7 +16,7 @@ from linarite.nodes.slurm.book import Book, ended_early, now
 from linarite.nodes.slurm.commands import Seen, Slurm, SlurmError
 from linarite.nodes.slurm.options import Options
 from linarite.nodes.slurm.records import Records
-from linarite.nodes.slurm.spool import Spool
+from linarite.nodes.slurm.spool import Bunch, Mark, Spool
 
 APART = 0.3
 """Seconds between two looks at least."""
@@ -160,13 +160,13 @@ class Queue:
     async def _signal(self, submitted: Iterable[Attempt], ours: _Ours) -> None:
         """Have runs end that are to end, and command lines start; take out of the queue what is to start no more."""
         wanted: dict[tuple[Spool, str], dict[str, None]] = {}
-        marks: dict[tuple[Spool, str], None] = {}
+        marks: dict[tuple[Spool, Mark], Bunch] = {}
         for attempt in submitted:
             jobs = _alive(ours, attempt)
             if jobs and attempt.stage is Stage.SUBMITTED and (signal := _signal_of(attempt)) is not None:
                 wanted.setdefault((attempt.spool, signal), {}).update(jobs)
-                if signal == attempt.asked:
-                    marks[attempt.spool, attempt.mark] = None
+                if signal == attempt.asked and attempt.bunch is not None:
+                    marks[attempt.spool, attempt.mark] = attempt.bunch
         for place, attempt in [*self._book.withdrawn.items()]:
             if jobs := _alive(ours, attempt):
                 wanted.setdefault((attempt.spool, BY_SLURM), {}).update(jobs)
@@ -180,13 +180,13 @@ class Queue:
                 _log.warning("slurm_not_ended", jobs=len(jobs), error=str(error))
 
 
-def _leave(marks: Iterable[tuple[Spool, str]]) -> None:
+def _leave(marks: Mapping[tuple[Spool, Mark], Bunch]) -> None:
     """Say on the shared folder that the signals which come next are ours."""
-    for spool, mark in marks:
+    for (spool, mark), bunch in marks.items():
         try:
-            spool.ask(mark)
+            spool.ask(bunch, mark)
         except OSError as error:  # it is tried again with the next signal; Slurm ends the job after the last one
-            _log.warning("slurm_end_not_marked", mark=mark, error=str(error))
+            _log.warning("slurm_end_not_marked", mark=mark.name, error=str(error))
 
 
 def _alive(ours: _Ours, attempt: Attempt) -> dict[str, None]:

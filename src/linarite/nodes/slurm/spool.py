@@ -23,17 +23,19 @@ import stat
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
+from typing import NamedTuple
 
 import msgspec
 
 from linarite.engine.launching import Launch
 from linarite.nodes.slurm.users import Runner
 
+INDEX = "index"
+"""The file of a bunch that stands until all of its runs are forgotten."""
 LARGEST = 16 * 1024
 """Bytes of a record that are read."""
 _CLOSED = ".closed"
 _NOWHERE = "/dev/null/taken"
-_INDEX = "index"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _STATES = ("asked", "claims", "ended", "returned", "why")
@@ -47,6 +49,13 @@ class Bunch(msgspec.Struct, frozen=True):
     token: str
     folder: str
     launches: Mapping[str, Launch]
+
+
+class Mark(NamedTuple):
+    """The name of a mark in `asked`, and the file of the bunch whose run, or runs, it is there for."""
+
+    name: str
+    stands: str
 
 
 class Spool:
@@ -100,7 +109,7 @@ class Spool:
         closed = generation + _CLOSED
         for token in sorted(os.listdir(closed)):
             try:
-                with open(f"{closed}/{token}/{_INDEX}", "rb") as file:
+                with open(f"{closed}/{token}/{INDEX}", "rb") as file:
                     launches = _decode(file.read())
             except (FileNotFoundError, msgspec.DecodeError):
                 shutil.rmtree(f"{closed}/{token}", ignore_errors=True)
@@ -144,11 +153,11 @@ class Spool:
         return more
 
     def _write_index(self, bunch: Bunch, folder: str) -> None:
-        with open(f"{folder}/.{_INDEX}", "wb", opener=_private) as file:
+        with open(f"{folder}/.{INDEX}", "wb", opener=_private) as file:
             file.write(_encode(bunch.launches))
             file.flush()
             os.fsync(file.fileno())
-        os.rename(f"{folder}/.{_INDEX}", f"{folder}/{_INDEX}")
+        os.rename(f"{folder}/.{INDEX}", f"{folder}/{INDEX}")
         _sync(folder)
 
     def _write(self, path: str, script: bytes) -> None:
@@ -169,20 +178,25 @@ class Spool:
             os.unlink(run, dir_fd=claims)
 
     def drop(self, bunch: Bunch) -> None:
-        """Remove the folder of a bunch whose runs are all forgotten, and the mark of its end."""
-        with suppress(OSError):
-            self._remove("asked", bunch.token)
+        """Remove the folder of a bunch whose runs are all forgotten, and then the mark of its end."""
         for folder in _both(bunch.folder):
             shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):
+            self._remove("asked", bunch.token)
 
     def _remove(self, what: str, name: str) -> None:
         with self._opened(what) as names, suppress(FileNotFoundError):
             os.unlink(name, dir_fd=names)
 
-    def ask(self, mark: str) -> None:
-        """Leave the mark without which a wrapper takes a signal for somebody else's. Raises OSError."""
+    def ask(self, bunch: Bunch, mark: Mark) -> None:
+        """Leave the mark without which a wrapper takes a signal for somebody else's. Raises OSError.
+
+        Whoever forgets the run removes what the mark `stands` by first: either of the two sees that it has to go.
+        """
         with self._opened("asked") as names, suppress(FileExistsError):
-            os.close(os.open(mark, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=names))
+            os.close(os.open(mark.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=names))
+        if not any(os.path.exists(f"{folder}/{mark.stands}") for folder in _both(bunch.folder)):
+            self._remove("asked", mark.name)
 
     # What the wrappers tell.
 
