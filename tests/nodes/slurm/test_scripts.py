@@ -204,7 +204,7 @@ def test_end_at_once(machine: Machine):
 
 @pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2])
 def test_signal_that_is_not_the_servers_ends_nothing(machine: Machine, number: signal.Signals):
-    """Of an administrator, say: without the server's mark it is not heeded, with it the next one is."""
+    """Of an administrator, say: without the server's mark it is not heeded, however often it comes."""
     launch, process = machine.begin("touch up; until [ -e go ]; do sleep 0.05; done; exit 6")
     eventually((machine.wd(launch) / "up").exists)
     for _ in range(3):
