@@ -202,7 +202,7 @@ def test_displaced_facts_are_found_by_their_mark_alone(play):
         def work(tx):
             marks = {"a": "ma", "b": "", "d": "md", "d/x": "mx", "d/s/x": "my", "d/z": "", "e/x": "me"}
             for path, mark in marks.items():
-                tx.shares.put_facts(one.key, path, replace(facts(path), mark=mark))
+                tx.shares.put_facts(one.key, path, replace(facts(path, born=len(path)), mark=mark))
             tx.shares.displace(one.key, "a")
             tx.shares.displace(one.key, "b")
             tx.shares.displace(one.key, "nothing")
@@ -220,6 +220,7 @@ def test_displaced_facts_are_found_by_their_mark_alone(play):
         assert await store.read(lambda tx: where(tx, one.key, "me")) == [(False, "e/x")]
         for path in ("a", "b", "d", "d/z", "e/x"):
             assert await store.read(lambda tx, p=path: tx.shares.facts(one.key, p)) is None
+        assert await store.read(lambda tx: [tx.shares.born(one.key, born) for born in (1, 3)]) == [None, "d/x"]
         assert (await store.read(lambda tx: tx.shares.facts(one.key, "d/x"))).metadata == {"of": "e/x"}
 
         def back(tx):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from linarite.nodes import open_files
 
 GIVEN = 300
 _START = """
@@ -75,3 +78,17 @@ def test_carrier_that_the_server_starts_has_the_limit_that_was_given() -> None:
     """On a Slurm cluster the server itself starts those that move files."""
     done = subprocess.run([sys.executable, "-c", _CARRY], check=True, capture_output=True, text=True)
     assert done.stdout == f"{GIVEN}\n"
+
+
+def test_limit_that_the_kernel_gives_no_more_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hard limit from before an administrator lowered fs.nr_open."""
+
+    def refuse(*_: object) -> None:
+        raise ValueError("not allowed to raise maximum limit")
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard + 1))
+    monkeypatch.setattr(resource, "setrlimit", refuse)
+    monkeypatch.setattr(open_files, "_given", [])
+    open_files.raise_own()
+    assert open_files.as_given(["true"]) == ["true"]

@@ -49,7 +49,11 @@ class LateDisk:
 def late_disk(place: Path) -> Iterator[LateDisk]:
     """One mounted over a folder."""
     with subprocess.Popen(
-        [sys.executable, "-m", __name__, str(place)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", __name__, str(place)],
+        cwd=Path(__file__).parents[2],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as served:
         disk = LateDisk(served)
         try:

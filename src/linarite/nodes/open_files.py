@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Sequence
+from contextlib import suppress
 
 _SHELL = "/bin/sh"
 _lowered = 'ulimit -S -n "$0" && exec /usr/bin/env -u PWD -u OLDPWD -u SHLVL -u _ "$@"'
@@ -17,11 +18,12 @@ _given: list[int] = []
 
 
 def raise_own() -> None:
-    """Raise this process's soft limit to the hard one, for as long as it lives."""
+    """Raise this process's soft limit to the hard one, for as long as it lives; as it was where that is refused."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        _given[:] = [soft]
+        with suppress(ValueError):  # the hard limit is above what the kernel gives any more (fs.nr_open)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            _given[:] = [soft]
 
 
 def as_given(words: Sequence[str]) -> list[str]:

@@ -106,7 +106,9 @@ _PUT = sql(
     " VALUES (:key, :above, :last, :born, :mark, :record) ON CONFLICT (share, parent, name)"
     " DO UPDATE SET born = excluded.born, mark = excluded.mark, lost = NULL, record = excluded.record"
 )
-_BORN = select(_facts.parent, _facts.name).where(_facts.share == bindparam("key"), _facts.born == bindparam("born"))
+_BORN = select(_facts.parent, _facts.name).where(
+    _facts.share == bindparam("key"), _facts.born == bindparam("born"), _facts.parent != DISPLACED
+)
 _MARK = select(_facts.mark).where(_AT)
 _MARKED = select(_facts.parent, _facts.name, _facts.record).where(
     _facts.share == bindparam("key"), _facts.mark == bindparam("mark")
