@@ -10,20 +10,16 @@ import pytest
 from azure.storage.fileshare import ShareClient, ShareFileClient, ShareServiceClient
 from tests.support.azure_files import KEY, FileService, Raw, file_service
 from tests.support.copies import ended, signed
-from tests.support.disks import MEBIBYTE, mounted
+from tests.support.disks import HERE, MEBIBYTE, placed
 
 pytestmark = pytest.mark.operation("List Ranges", "Put Range")
-KINDS = ["here", *(pytest.param(kind, marks=pytest.mark.root) for kind in ("tmpfs", "xfs", "btrfs"))]
+KINDS = [HERE, *(pytest.param(kind, marks=pytest.mark.root) for kind in ("tmpfs", "xfs", "btrfs"))]
 Ranges = list[tuple[int, int]]
 
 
 @pytest.fixture(scope="module", params=KINDS)
 def disk(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("disk")
-    if request.param == "here":
-        yield folder
-        return
-    with mounted(folder, request.param, 512) as place:
+    with placed(tmp_path_factory.mktemp("disk"), request.param) as place:
         yield place
 
 

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.engine.share_world import NOW, PLACE, ShareWorld, play_in
 
-from linarite.engine.sharing import Files, Place, Share, Shares, forgetting
+from linarite.engine.sharing import Place, Share, forgetting
 from linarite.engine.sharing.forgetting import GRACE, Forgetting
 from linarite.engine.sharing.leases import Claim
 from linarite.engine.sharing.views import Settings
-from linarite.shares import DirectoryTree
-from linarite.store import open_store
 
-PLACE = Place("account", "share")
-NOW = 1_700_000_000_000_000
 NOTHING = Claim()
 
 
@@ -26,14 +23,11 @@ class Clock:
         return NOW
 
 
-class World:
+class World(ShareWorld):
     """One share with files; `rounds` goes through all facts once."""
 
     def __init__(self, folder: Path) -> None:
-        self.disk = folder / "shares" / "account" / "share"
-        self.store = open_store(folder / "store.db")
-        self.tree = DirectoryTree(str(folder / "shares"))
-        self.files, self.shares = Files(self.store, self.tree), Shares(self.store, self.tree)
+        super().__init__(folder)
         self.forgetting = Forgetting(self.store, self.tree, Clock())
 
     async def make(self, *paths: str) -> None:
@@ -54,18 +48,7 @@ class World:
         return (await self.files.look(PLACE, path, directory=False)).facts.metadata.get("of")
 
 
-def play(folder: Path, story: Callable[[World], Awaitable[None]]) -> None:
-    async def run() -> None:
-        world = World(folder)
-        try:
-            await world.shares.create(
-                Share(account="account", name="share", created_at=NOW, modified_at=NOW, tier_changed_at=NOW)
-            )
-            await story(world)
-        finally:
-            await world.store.close()
-
-    asyncio.run(run())
+play = partial(play_in, World)
 
 
 def test_what_was_deleted_is_forgotten_after_a_week(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

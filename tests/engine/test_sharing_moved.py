@@ -8,37 +8,27 @@ import os
 import shutil
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.engine.share_world import NOW, PLACE, ShareWorld, play_in
 
 from linarite.engine.errors import EngineError, NotFound, Unavailable, WrongState
-from linarite.engine.sharing import Files, Place, Share, Shares, tracing
+from linarite.engine.sharing import Place, Share, tracing
 from linarite.engine.sharing.leases import Claim, acquire, break_
 from linarite.engine.sharing.ports import is_displaced
 from linarite.engine.sharing.reading import NOTHING
 from linarite.engine.sharing.views import Settings, View
-from linarite.shares import DirectoryTree, marks
-from linarite.store import open_store
+from linarite.shares import marks
 
-PLACE = Place("account", "share")
-NOW = 1_700_000_000_000_000
 LEASE = "00000000-1111-2222-3333-444444444444"
 MD5 = b64encode(hashlib.md5(b"bytes of it").digest()).decode()
 
 
-class World:
-    """One share, its folder `disk`; `again` is the server's next start on the same disk."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.disk = folder, folder / "shares" / "account" / "share"
-        self.store = open_store(folder / "store.db")
-        self.again()
-
-    def again(self) -> None:
-        self.tree = DirectoryTree(str(self.folder / "shares"))
-        self.files, self.shares = Files(self.store, self.tree), Shares(self.store, self.tree)
+class World(ShareWorld):
+    """What a program and a client do in it."""
 
     async def make(self, *paths: str) -> None:
         """Files with all properties there are; the metadata says which it is."""
@@ -78,18 +68,7 @@ class World:
             (self.disk / source).rename(self.disk / target)
 
 
-def play(folder: Path, story: Callable[[World], Awaitable[None]]) -> None:
-    async def run() -> None:
-        world = World(folder)
-        try:
-            await world.shares.create(
-                Share(account="account", name="share", created_at=NOW, modified_at=NOW, tier_changed_at=NOW)
-            )
-            await story(world)
-        finally:
-            await world.store.close()
-
-    asyncio.run(run())
+play = partial(play_in, World)
 
 
 @pytest.mark.parametrize("again", [True, False])

@@ -5,39 +5,28 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.engine.share_world import NOW, PLACE, ShareWorld, play_in
 from tests.shares.clock import wait_for_a_tick
 
 from linarite.data import Presence
 from linarite.engine.errors import Unavailable, WrongState
-from linarite.engine.sharing import Files, Place, Share, Shares, taking
+from linarite.engine.sharing import Files, Place, Shares, taking
 from linarite.engine.sharing.leases import INFINITE, Claim, acquire
 from linarite.engine.sharing.moves import Move, noted
 from linarite.engine.sharing.reading import NOTHING
 from linarite.engine.sharing.taking import Taking
 from linarite.engine.sharing.views import Settings
 from linarite.shares import DirectoryTree, extents
-from linarite.store import open_store
-
-PLACE = Place("account", "share")
-NOW = 1_700_000_000_000_000
 
 
-class World:
-    """One share; `again` is the server's next start on the same disk."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.store = open_store(folder / "store.db")
-        self.again()
-
-    def again(self) -> None:
-        self.tree = DirectoryTree(str(self.folder / "shares"))
-        self.files, self.shares = Files(self.store, self.tree), Shares(self.store, self.tree)
+class World(ShareWorld):
+    """What is read in it."""
 
     async def read(self, path: str, place: Place = PLACE) -> bytes:
         view, descriptor = await self.files.read(place, path)
@@ -47,18 +36,7 @@ class World:
             os.close(descriptor)
 
 
-def play(folder: Path, story: Callable[[World], Awaitable[None]]) -> None:
-    async def run() -> None:
-        world = World(folder)
-        try:
-            await world.shares.create(
-                Share(account="account", name="share", created_at=NOW, modified_at=NOW, tier_changed_at=NOW)
-            )
-            await story(world)
-        finally:
-            await world.store.close()
-
-    asyncio.run(run())
+play = partial(play_in, World)
 
 
 class KilledError(Exception):

@@ -32,13 +32,12 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
 
 
 @pytest.fixture
-def tree(tmp_path: Path) -> DirectoryTree:
-    made = DirectoryTree(str(tmp_path / "shares"))
-    run(made.make_share(PLACE))
-    run(made.make_directory(PLACE, "d"))
-    run(made.make_directory(PLACE, "e"))
-    run(made.create(PLACE, "d/f", 8192, b"data"))
-    return made
+def tree(tree: DirectoryTree) -> DirectoryTree:
+    """It has a file and two directories."""
+    run(tree.make_directory(PLACE, "d"))
+    run(tree.make_directory(PLACE, "e"))
+    run(tree.create(PLACE, "d/f", 8192, b"data"))
+    return tree
 
 
 @pytest.mark.parametrize(

@@ -25,13 +25,6 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
     return asyncio.run(work)
 
 
-@pytest.fixture
-def tree(tmp_path: Path) -> DirectoryTree:
-    made = DirectoryTree(str(tmp_path / "shares"))
-    run(made.make_share(PLACE))
-    return made
-
-
 def folder(tree: DirectoryTree) -> Path:
     return Path(tree._disk.base(PLACE).root)
 

@@ -15,7 +15,7 @@ from typing import TypeVar
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from tests.support.disks import mounted
+from tests.support.disks import HERE, placed
 
 from linarite.engine.sharing.ports import Place
 from linarite.shares import DirectoryTree, pages, whole
@@ -26,7 +26,7 @@ PLACE, THEN = Place("account", "share"), Place("account", "share", "2024-01-01T0
 SIZE = 40_000
 ALL = 1 << 40
 NOTE = "user.linarite.unwritten"
-KINDS = ["here", *(pytest.param(kind, marks=pytest.mark.root) for kind in ("tmpfs", "ext4", "xfs", "btrfs"))]
+KINDS = [HERE, *(pytest.param(kind, marks=pytest.mark.root) for kind in ("tmpfs", "ext4", "xfs", "btrfs"))]
 
 offsets = st.one_of(st.integers(0, SIZE), st.integers(0, SIZE // PAGE).map(PAGE.__mul__))
 lengths = st.one_of(st.integers(1, 2000), st.integers(1, 20).map(PAGE.__mul__), st.just(8192))
@@ -50,11 +50,7 @@ def run(work: Coroutine[object, object, T]) -> T:
 
 @pytest.fixture(params=KINDS, scope="module")
 def disk(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("disk")
-    if request.param == "here":
-        yield folder
-        return
-    with mounted(folder, request.param, 512) as place:
+    with placed(tmp_path_factory.mktemp("disk"), request.param) as place:
         yield place
 
 

@@ -12,6 +12,7 @@ from tests.support.left_out import leave_out
 
 MEBIBYTE = 1024 * 1024
 MAKE = {"ext4": ["-m", "0"], "xfs": [], "btrfs": []}
+HERE = "here"
 PACKAGES = {"ext4": "e2fsprogs", "xfs": "xfsprogs", "btrfs": "btrfs-progs"}
 
 
@@ -33,6 +34,16 @@ def mounted(folder: Path, kind: str, mebibytes: int) -> Iterator[Path]:
     finally:
         subprocess.run(["umount", str(place)], check=True)
         image.unlink(missing_ok=True)
+
+
+@contextmanager
+def placed(folder: Path, kind: str) -> Iterator[Path]:
+    """A folder on the disk that `folder` is on (`here`), or on one of this kind that is mounted below it."""
+    if kind == HERE:
+        yield folder
+        return
+    with mounted(folder, kind, 512) as place:
+        yield place
 
 
 def _make(image: Path, kind: str, mebibytes: int) -> None:
